@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * What the kernel side and user space share: zones, modes, reasons, map names and the layout of
+ * every map value. Anything that changes a layout here must raise CONTRACT_VERSION, because an
+ * agent adopts the maps that an earlier one left pinned.
+ */
+#ifndef BEAMFENCE_CONTRACT_H
+#define BEAMFENCE_CONTRACT_H
+
+#include <linux/types.h>
+
+#define CONTRACT_VERSION 1
+
+/* What an interface, or one VLAN on it, faces. NONE: no list names it, it is left alone. */
+enum zone { ZONE_NONE, ZONE_CLIENT, ZONE_CLUSTER, ZONE_TRUSTED, ZONE_COUNT };
+
+enum mode { MODE_ENFORCE, MODE_AUDIT, MODE_COUNT };
+
+enum verdict { VERDICT_PASS, VERDICT_DROP };
+
+/*
+ * One name for each way to a verdict: identifier, name, verdict, and what an operator is told.
+ * The first REASON_UNTOUCHED_COUNT are those of the short path (see struct tables.untouched).
+ * Names are part of the outward contract (metrics, explain): add, never rename.
+ */
+#define REASONS(X)                                                                                \
+	X(NOT_TCP, "not-tcp", PASS, "not a TCP segment")                                          \
+	X(OTHER_PORT, "other-port", PASS, "TCP to a port that is not protected")                  \
+	X(LATER_FRAGMENT, "later-fragment", PASS,                                                 \
+	  "a later fragment: useless without its first one, which was judged")                    \
+	X(NO_ZONE, "no-zone", PASS, "the interface or VLAN belongs to no zone")                   \
+	X(TRUSTED, "trusted", PASS, "protected port, but the interface is trusted")               \
+	X(PEER, "peer", PASS, "protected port, from a peer of its cluster")                       \
+	X(OUTBOUND, "outbound", PASS, "belongs to a connection that this host opened")            \
+	X(MASQUERADED, "masqueraded", PASS,                                                       \
+	  "belongs to a connection that this host translates for others")                         \
+	X(NO_LISTENER, "no-listener", PASS, "no local listener or connection would get it")       \
+	X(CLIENT_NEW, "client-new", DROP, "new connection to a protected port, client interface") \
+	X(CLIENT_SEGMENT, "client-segment", DROP,                                                 \
+	  "segment for a protected listener or its connection, client interface")                 \
+	X(STRANGER_NEW, "stranger-new", DROP,                                                     \
+	  "new connection to a protected port from an address that is no peer of its cluster")    \
+	X(STRANGER_SEGMENT, "stranger-segment", DROP,                                             \
+	  "segment for a protected listener or its connection from an address that is no peer")   \
+	X(VLAN_TOO_DEEP, "vlan-too-deep", DROP,                                                   \
+	  "more VLAN tags than are read: could be TCP for a protected port")                      \
+	X(HEADERS_TOO_MANY, "headers-too-many", DROP,                                             \
+	  "more extension headers than are read: could be TCP for a protected port")              \
+	X(HEADERS_TRUNCATED, "headers-truncated", DROP,                                           \
+	  "ends within its IP headers: could be TCP for a protected port")                        \
+	X(TCP_TRUNCATED, "tcp-truncated", DROP,                                                   \
+	  "TCP header too short to tell ports and flags: could be for a protected port")
+
+enum reason {
+#define REASON_ENUMERATOR(id, name, verdict, text) REASON_##id,
+	REASONS(REASON_ENUMERATOR)
+#undef REASON_ENUMERATOR
+		REASON_COUNT,
+};
+
+#define REASON_UNTOUCHED_COUNT 2 /* REASON_NOT_TCP and REASON_OTHER_PORT */
+
+/* Limits; each is checked where a configuration is turned into a plan. */
+#define BASES_MAX	       65 /* interfaces with the filter on, and base 0 for "none" */
+#define SLOTS_MAX	       128 /* counted places: an interface or VLAN, in one zone; 0 for "none" */
+#define CLUSTERS_MAX	       64      /* bits of peer_clusters */
+#define PREFIX_LENGTHS_MAX     33      /* distinct prefix lengths per address family */
+#define PEERS_MAX	       1000000 /* prefixes */
+#define VLAN_TAGS_MAX	       4       /* VLAN tags that are read */
+#define VLAN_IDS	       4096
+#define PORTS		       65536
+#define INTERFACE_RESIDUES     65536 /* base_of[] is indexed by the interface index modulo this */
+#define CPU_ROWS	       256   /* CPUs with a row of their own in untouched[] */
+#define INTERFACE_NAME_SIZE    16    /* IFNAMSIZ */
+
+/* cluster_of[]: the index of a cluster, or one of these. */
+#define CLUSTER_ANY	       254 /* an EPMD port: a peer of any cluster may reach it */
+#define CLUSTER_NOBODY	       255 /* no peer may reach it */
+
+/* A count that grows only. Bytes are whole frames, link-layer header included. */
+struct tally {
+	__u64 packets;
+	__u64 bytes;
+};
+
+/*
+ * A peer prefix as a hash key: IPv4 is mapped into IPv6 (::ffff:a.b.c.d, length 96 + n). The
+ * address is in network byte order with every bit past the length zero. The value is a __u64
+ * with bit n set when the prefix is a peer of cluster n.
+ */
+struct peer_key {
+	__u8 address[16];
+	__u32 length;
+};
+
+/* The prefix lengths in use of one family, longest first, as masks in network byte order. */
+struct prefix_mask {
+	__u64 high;
+	__u64 low;
+	__u32 length;
+	__u32 padding;
+};
+
+struct prefix_lengths {
+	__u32 count;
+	__u32 padding;
+	struct prefix_mask masks[PREFIX_LENGTHS_MAX];
+};
+
+/*
+ * One whole policy. Two stand side by side: the filter reads the one that tables.generation
+ * names, once for each frame, while the agent builds the next in the other.
+ */
+struct policy_tables {
+	__u64 ports[PORTS / 64];	    /* bit set: the port is protected by configuration */
+	__u8 cluster_of[PORTS];		    /* valid where the bit is set */
+	__u8 slot_of[BASES_MAX][VLAN_IDS];  /* [base][VLAN, 0 for untagged] → slot */
+	struct prefix_lengths ipv4_lengths; /* lengths 96..128: of the mapped address */
+	struct prefix_lengths ipv6_lengths;
+	__u32 mode; /* enum mode */
+	__u32 padding;
+};
+
+/* What a slot counts for: written once when it is given out, read by user space and the filter. */
+struct slot {
+	__u32 ifindex;
+	__u16 vlan; /* 0: the interface itself */
+	__u8 zone;  /* enum zone */
+	__u8 used;
+	char interface[INTERFACE_NAME_SIZE]; /* without the VLAN */
+};
+
+/* Everything that the filter reads or counts without a map look-up: its .bss, pinned as "tables".
+ */
+struct tables {
+	__u32 version;	  /* CONTRACT_VERSION */
+	__u32 generation; /* 0 or 1: the policy in force */
+	struct policy_tables policy[2];
+	__u8 base_of[INTERFACE_RESIDUES];
+	struct slot slots[SLOTS_MAX];
+	/*
+	 * The short path's counters: a row for each CPU, and a last row that CPUs past CPU_ROWS
+	 * share with atomic adds. Indexed by reason, which is below REASON_UNTOUCHED_COUNT.
+	 */
+	struct tally untouched[CPU_ROWS + 1][SLOTS_MAX][REASON_UNTOUCHED_COUNT];
+};
+
+/* Index of the per-CPU array "counters": all other reasons, apart for each mode. */
+#define COUNTER_REASONS 32
+#define COUNTERS_MAX	(SLOTS_MAX * MODE_COUNT * COUNTER_REASONS)
+#define COUNTER_INDEX(slot, mode, reason) \
+	(((slot)*MODE_COUNT + (mode)) * COUNTER_REASONS + (reason))
+
+/* What a program loaded to explain leaves behind instead of counting. */
+struct explanation {
+	__u32 reason;  /* enum reason */
+	__u32 verdict; /* enum verdict: what was done, so PASS for every frame in audit mode */
+	__u32 slot;
+	__u32 cluster; /* as in cluster_of[]; CLUSTER_NOBODY also where no protected port is hit */
+};
+
+_Static_assert(sizeof(struct tally) == 16, "layout of tally");
+_Static_assert(sizeof(struct peer_key) == 20, "layout of peer_key");
+_Static_assert(sizeof(struct prefix_mask) == 24, "layout of prefix_mask");
+_Static_assert(sizeof(struct prefix_lengths) == 8 + 24 * PREFIX_LENGTHS_MAX, "prefix_lengths");
+_Static_assert(sizeof(struct slot) == 24, "layout of slot");
+_Static_assert(REASON_COUNT <= COUNTER_REASONS, "reasons fit their counters");
+_Static_assert(SLOTS_MAX <= 256 && BASES_MAX <= 256, "slots and bases fit a byte");
+
+#endif

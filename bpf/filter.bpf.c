@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The filter: read the frame, decide, count. Attached to every interface that has a zone. */
+#include <linux/bpf.h>
+
+#include <bpf/bpf_helpers.h>
+
+#include "contract.h"
+#include "frame.h"
+#include "owner.h"
+#include "policy.h"
+#include "verdict.h"
+
+/* Set before loading; the verifier removes what they turn off. */
+const volatile bool multi_buffer; /* attached with BPF_F_XDP_HAS_FRAGS, Linux 5.18 and later */
+const volatile bool explaining;	  /* leave an explanation instead of counting */
+
+static __always_inline bool frame_read_far(struct xdp_md *context, __u32 offset, void *to,
+					   __u32 size)
+{
+	return multi_buffer && !bpf_xdp_load_bytes(context, offset, to, size);
+}
+
+static __always_inline __u64 frame_size(struct xdp_md *context)
+{
+	if (multi_buffer)
+		return bpf_xdp_get_buff_len(context);
+	return context->data_end - context->data;
+}
+
+/* Where a frame came in: the policy in force, and what it says of that interface and VLAN. */
+struct place {
+	const struct policy_tables *policy;
+	__u32 generation;
+	__u32 slot;
+};
+
+static __always_inline __u32 place_slot(struct xdp_md *context, const struct policy_tables *policy,
+					__u16 vlan)
+{
+	__u32 base = tables.base_of[context->ingress_ifindex & (INTERFACE_RESIDUES - 1)];
+
+	if (base >= BASES_MAX)
+		base = 0;
+	return policy->slot_of[base][vlan & (VLAN_IDS - 1)] & (SLOTS_MAX - 1);
+}
+
+static __always_inline int leave_untouched(struct xdp_md *context,
+					   const struct policy_tables *policy, __u16 vlan,
+					   enum reason reason)
+{
+	const __u32 slot = place_slot(context, policy, vlan);
+
+	if (explaining) {
+		explanation.reason = reason;
+		explanation.verdict = VERDICT_PASS;
+		explanation.slot = slot;
+		explanation.cluster = CLUSTER_NOBODY;
+	} else {
+		count_untouched(slot, reason, frame_size(context));
+	}
+	return XDP_PASS;
+}
+
+/* The one exit of every frame that is not left untouched. */
+static __always_inline int conclude(struct xdp_md *context, const struct policy_tables *policy,
+				    __u32 slot, __u32 reason, __u32 cluster)
+{
+	const __u32 mode = policy->mode == MODE_AUDIT ? MODE_AUDIT : MODE_ENFORCE;
+	const bool drop = mode == MODE_ENFORCE && reason_drops(reason);
+
+	if (explaining) {
+		explanation.reason = reason;
+		explanation.verdict = drop ? VERDICT_DROP : VERDICT_PASS;
+		explanation.slot = slot;
+		explanation.cluster = cluster;
+	} else {
+		count_judged(slot, mode, reason, frame_size(context));
+	}
+	return drop ? XDP_DROP : XDP_PASS;
+}
+
+/* A frame that is TCP for a protected port, or could be. */
+static __always_inline int judge(struct xdp_md *context, __u32 generation, enum shape shape,
+				 const struct view *view, const bool conntrack)
+{
+	const struct policy_tables *policy = &tables.policy[generation & 1];
+	const __u32 slot = place_slot(context, policy, view->vlan);
+	const bool port_known = shape == SHAPE_TCP || shape == SHAPE_FLAGS_TRUNCATED;
+	const __u16 port = frame_htons(view->destination_port);
+	struct facts facts = {
+		.shape = shape,
+		.zone = tables.slots[slot].zone,
+		.new_connection = (view->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN,
+	};
+	__u32 reason = verdict(&facts);
+
+	if (reason == NEED_PEER) {
+		const __u64 wanted = port_known ? policy_clusters_of(policy, port) : ~0ull;
+
+		facts.peer = policy_has_peer(generation, view, wanted) ? FACT_YES : FACT_NO;
+		reason = verdict(&facts);
+	}
+	if (reason == NEED_OWNER) {
+		facts.owner = owner_of(context, view, conntrack);
+		reason = verdict(&facts);
+	}
+	return conclude(context, policy, slot, reason,
+			port_known ? policy->cluster_of[port] : CLUSTER_NOBODY);
+}
+
+/*
+ * Everything but the short path: frames of uncommon shape, and those for a protected port. Out of
+ * line, so that the short path keeps few registers and no stack; what it read is read again here.
+ */
+static __noinline int filter_further(struct xdp_md *context, __u32 generation, bool ethernet,
+				     bool conntrack)
+{
+	const struct policy_tables *policy = &tables.policy[generation & 1];
+	struct view view = {};
+	enum shape shape = frame_parse(context, ethernet, &view);
+
+	switch (shape) {
+	case SHAPE_NOT_TCP:
+		return leave_untouched(context, policy, view.vlan, REASON_NOT_TCP);
+	case SHAPE_LATER_FRAGMENT:
+		return conclude(context, policy, place_slot(context, policy, view.vlan),
+				REASON_LATER_FRAGMENT, CLUSTER_NOBODY);
+	case SHAPE_TCP:
+	case SHAPE_FLAGS_TRUNCATED:
+		if (!policy_protects(policy, frame_htons(view.destination_port)))
+			return leave_untouched(context, policy, view.vlan, REASON_OTHER_PORT);
+		break;
+	default:
+		break;
+	}
+	return judge(context, generation, shape, &view, conntrack);
+}
+
+static __always_inline int filter(struct xdp_md *context, const bool ethernet, const bool conntrack)
+{
+	const void *data = (void *)(long)context->data;
+	const void *end = (void *)(long)context->data_end;
+	const __u32 generation = tables.generation & 1;
+	const struct policy_tables *policy = &tables.policy[generation];
+	struct common common = {};
+	enum shape shape = frame_common(data, end, ethernet, &common);
+
+	if (shape == SHAPE_NOT_TCP)
+		return leave_untouched(context, policy, common.vlan, REASON_NOT_TCP);
+	if (shape == SHAPE_TCP &&
+	    !policy_protects(policy, frame_htons(common.tcp->destination_port)))
+		return leave_untouched(context, policy, common.vlan, REASON_OTHER_PORT);
+	return filter_further(context, generation, ethernet, conntrack);
+}
+
+/*
+ * Two entries for each kind of interface: the agent loads the pair with the connection tracker
+ * where the kernel has it (Linux 5.15 refuses a program that merely names such a function).
+ */
+SEC("xdp")
+int filter_ethernet(struct xdp_md *context)
+{
+	return filter(context, true, false);
+}
+
+SEC("xdp")
+int filter_ip(struct xdp_md *context)
+{
+	return filter(context, false, false);
+}
+
+SEC("xdp")
+int filter_ethernet_ct(struct xdp_md *context)
+{
+	return filter(context, true, true);
+}
+
+SEC("xdp")
+int filter_ip_ct(struct xdp_md *context)
+{
+	return filter(context, false, true);
+}
+
+char LICENSE[] SEC("license") = "GPL";

@@ -1,0 +1,466 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Frame bytes → a view: what shape the frame has, and for TCP the addresses, ports and flags.
+ *
+ * Two readers give the same answer: frame_common() for the shapes that nearly all traffic has,
+ * flat and without a loop, and frame_parse() for everything that Linux would walk on its way to
+ * TCP. Pure: this also builds natively, for tests. Whoever includes it defines frame_read_far().
+ */
+#ifndef BEAMFENCE_FRAME_H
+#define BEAMFENCE_FRAME_H
+
+#include <linux/if_ether.h>
+#include <linux/in.h>
+#include <linux/in6.h>
+#include <linux/types.h>
+#include <stdbool.h>
+
+#include "contract.h"
+
+#ifndef __always_inline
+#define __always_inline inline __attribute__((always_inline))
+#endif
+
+#define frame_htons(value)    __builtin_bswap16(value)
+
+#define TCP_SYN		      0x02
+#define TCP_ACK		      0x10
+
+/*
+ * Extension headers that are walked. Real traffic has two or three; RFC 8504 lets a host refuse
+ * more than eight. Past this limit a frame "could be TCP for a protected port".
+ */
+#define EXTENSION_HEADERS_MAX 16
+
+enum shape {
+	SHAPE_NOT_TCP,
+	SHAPE_TCP,
+	SHAPE_LATER_FRAGMENT,
+	SHAPE_VLAN_TOO_DEEP,
+	SHAPE_HEADERS_TOO_MANY,
+	SHAPE_HEADERS_TRUNCATED,
+	SHAPE_PORTS_TRUNCATED, /* TCP, but its ports are not there */
+	SHAPE_FLAGS_TRUNCATED, /* TCP, with its ports, but without its flags */
+	SHAPE_UNCOMMON,	       /* from frame_common() only: ask frame_parse() */
+};
+
+/* Addresses as two words in network byte order, IPv4 mapped into IPv6 as in struct peer_key. */
+struct view {
+	__u64 source[2]; /* zero until an IP header was read */
+	__u64 destination[2];
+	__be16 source_port;
+	__be16 destination_port;
+	__u16 vlan; /* of the outermost tag with an ID, or 0; host byte order */
+	__u8 ipv4;
+	__u8 has_source; /* an IP header was read */
+	__u8 tcp_flags;
+};
+
+/* Where the bytes come from: natively any buffer, in the kernel the program's context. */
+#ifdef __bpf__
+#define frame_source xdp_md
+#define FRAME_GLOBAL __noinline /* verified once, by itself */
+#else
+struct frame_source {
+	const void *data; /* what can be read in place */
+	const void *data_end;
+	const void *far; /* what a multi-buffer frame goes on with, for frame_read_far() */
+	__u32 far_size;
+};
+#define FRAME_GLOBAL static inline
+#endif
+
+/*
+ * Hides from clang what it knows of a value, where it would use that to rearrange a check so that
+ * the verifier (any kernel's) no longer sees it.
+ */
+#define frame_opaque(value) __asm__ volatile("" : "+r"(value))
+
+/* Not struct ethhdr, which is packed: clang would read it byte by byte. */
+struct ethernet_header {
+	__u8 destination[6];
+	__u8 source[6];
+	__be16 protocol;
+};
+
+struct vlan_header {
+	__be16 tci;
+	__be16 next;
+};
+
+struct ipv4_header {
+	__u8 version_ihl;
+	__u8 tos;
+	__be16 total_length;
+	__be16 id;
+	__be16 fragment;
+	__u8 ttl;
+	__u8 protocol;
+	__u16 checksum;
+	__u32 source;
+	__u32 destination;
+};
+
+struct ipv6_header {
+	__u8 version_class;
+	__u8 class_flow[3];
+	__be16 payload_length;
+	__u8 next;
+	__u8 hop_limit;
+	__u32 source[4];
+	__u32 destination[4];
+};
+
+struct tcp_start {
+	__be16 source_port;
+	__be16 destination_port;
+	__u32 sequence;
+	__u32 acknowledgement;
+	__u8 offset;
+	__u8 flags;
+};
+
+/* The first bytes of any extension header; of the fragment header all of them. */
+struct extension_header {
+	__u8 next;
+	__u8 length;
+	__be16 fragment;
+	__u32 rest;
+};
+
+#define IPV4_FRAGMENT_OFFSET   0x1fff
+#define IPV4_MORE_FRAGMENTS    0x2000
+#define IPV6_FRAGMENT_OFFSET   0xfff8
+#define IPV6_MORE_FRAGMENTS    0x0001
+#define IPV6_PROTOCOL_MOBILITY 135
+#define IPV6_PROTOCOL_HIP      139
+#define IPV6_PROTOCOL_SHIM6    140
+#define IPV4_MAPPED_HIGH_WORD  0xffff0000u /* bytes 00 00 ff ff, read on a little-endian CPU */
+#define FRAME_OFFSET_MAX       0x3fff	   /* keeps a packet offset provably small */
+
+/*
+ * BPF on x86-64 and arm64 reads a packet at any address; told that nothing is aligned, clang would
+ * read it byte by byte.
+ */
+#ifdef __bpf__
+#define FRAME_ALIGNMENT 4
+#else
+#define FRAME_ALIGNMENT 1
+#endif
+
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "x86-64 and arm64 are little-endian");
+
+/*
+ * Copies @size bytes at @offset of a frame whose first buffer ends before them. False: the frame
+ * does not have them (or, on kernels without multi-buffer support, there is only one buffer).
+ */
+static __always_inline bool frame_read_far(struct frame_source *source, __u32 offset, void *to,
+					   __u32 size);
+
+static __always_inline bool frame_read(struct frame_source *source, __u32 offset, void *to,
+				       const __u32 size)
+{
+	const __u8 *from;
+
+	if (offset > FRAME_OFFSET_MAX)
+		return false;
+	frame_opaque(offset); /* else clang tests one copy of it and adds another */
+	from = (const __u8 *)(long)source->data + (offset & FRAME_OFFSET_MAX);
+	if ((const void *)(from + size) > (const void *)(long)source->data_end)
+		return frame_read_far(source, offset, to, size);
+	__builtin_memcpy(to, __builtin_assume_aligned(from, FRAME_ALIGNMENT), size);
+	return true;
+}
+
+static __always_inline __u64 frame_map_ipv4(__u32 address)
+{
+	return IPV4_MAPPED_HIGH_WORD | (__u64)address << 32;
+}
+
+static __always_inline void view_set_ipv4(struct view *view, const struct ipv4_header *ip)
+{
+	view->ipv4 = 1;
+	view->has_source = 1;
+	view->source[0] = 0;
+	view->source[1] = frame_map_ipv4(ip->source);
+	view->destination[0] = 0;
+	view->destination[1] = frame_map_ipv4(ip->destination);
+}
+
+static __always_inline void view_set_ipv6(struct view *view, const struct ipv6_header *ip)
+{
+	view->ipv4 = 0;
+	view->has_source = 1;
+	view->source[0] = ip->source[0] | (__u64)ip->source[1] << 32;
+	view->source[1] = ip->source[2] | (__u64)ip->source[3] << 32;
+	view->destination[0] = ip->destination[0] | (__u64)ip->destination[1] << 32;
+	view->destination[1] = ip->destination[2] | (__u64)ip->destination[3] << 32;
+}
+
+static __always_inline bool frame_is_vlan(__be16 protocol)
+{
+	return protocol == frame_htons(ETH_P_8021Q) || protocol == frame_htons(ETH_P_8021AD);
+}
+
+/* What the short path needs to know of a frame. */
+struct common {
+	const struct tcp_start *tcp; /* for SHAPE_TCP; there in full */
+	__u16 vlan;
+};
+
+static __always_inline enum shape common_ipv4(const void *at, const void *end,
+					      struct common *common)
+{
+	const struct ipv4_header *ip = at;
+	const struct tcp_start *tcp = (const void *)(ip + 1);
+
+	if ((const void *)(ip + 1) > end)
+		return SHAPE_UNCOMMON;
+	if (ip->version_ihl != 0x45)
+		return SHAPE_UNCOMMON;
+	if (ip->protocol != IPPROTO_TCP)
+		return ip->protocol == IPPROTO_AH ? SHAPE_UNCOMMON : SHAPE_NOT_TCP;
+	if (ip->fragment & frame_htons(IPV4_FRAGMENT_OFFSET | IPV4_MORE_FRAGMENTS))
+		return SHAPE_UNCOMMON;
+	if ((const void *)(tcp + 1) > end)
+		return SHAPE_UNCOMMON;
+	common->tcp = tcp;
+	return SHAPE_TCP;
+}
+
+static __always_inline enum shape common_ipv6(const void *at, const void *end,
+					      struct common *common)
+{
+	const struct ipv6_header *ip = at;
+	const struct tcp_start *tcp = (const void *)(ip + 1);
+
+	if ((const void *)(ip + 1) > end)
+		return SHAPE_UNCOMMON;
+	if (ip->next == IPPROTO_UDP || ip->next == IPPROTO_ICMPV6)
+		return SHAPE_NOT_TCP;
+	if (ip->next != IPPROTO_TCP || (const void *)(tcp + 1) > end)
+		return SHAPE_UNCOMMON;
+	common->tcp = tcp;
+	return SHAPE_TCP;
+}
+
+/* The short path: no tag, one or two, then plain IPv4 or IPv6, then TCP or something else. */
+static __always_inline enum shape frame_common(const void *data, const void *end,
+					       const bool ethernet, struct common *common)
+{
+	const struct ethernet_header *ethernet_header = data;
+	const struct vlan_header *tag;
+	const void *at = ethernet_header + 1;
+	__be16 protocol;
+
+	if (!ethernet) {
+		if (data + 1 > end)
+			return SHAPE_UNCOMMON;
+		if (*(const __u8 *)data >> 4 == 6)
+			return common_ipv6(data, end, common);
+		return common_ipv4(data, end, common);
+	}
+	if (at > end)
+		return SHAPE_UNCOMMON;
+	protocol = ethernet_header->protocol;
+	if (__builtin_expect(frame_is_vlan(protocol), 0)) {
+		tag = at;
+		at = tag + 1;
+		if (at > end)
+			return SHAPE_UNCOMMON;
+		common->vlan = frame_htons(tag->tci) & (VLAN_IDS - 1);
+		protocol = tag->next;
+		if (frame_is_vlan(protocol)) {
+			tag = at;
+			at = tag + 1;
+			if (at > end || !common->vlan)
+				return SHAPE_UNCOMMON;
+			protocol = tag->next;
+			if (frame_is_vlan(protocol))
+				return SHAPE_UNCOMMON;
+		}
+	}
+	if (protocol == frame_htons(ETH_P_IP))
+		return common_ipv4(at, end, common);
+	if (protocol == frame_htons(ETH_P_IPV6))
+		return common_ipv6(at, end, common);
+	return SHAPE_NOT_TCP;
+}
+
+/*
+ * Where a walk over the headers of one frame has got to. In a first fragment nothing is read past
+ * @limit, where the IP packet ends by its own length: the padding behind it must not be taken for
+ * the flags that only the next fragment brings. A whole packet that is cut so short is no
+ * packet to the stack, whatever is read here.
+ */
+struct walk {
+	__u32 offset;
+	__u32 packet_end;
+	__u32 limit;
+	__u32 next;
+	bool ipv6;
+};
+
+static __always_inline enum shape walk_tcp(struct frame_source *source, const struct walk *walk,
+					   struct view *view)
+{
+	struct {
+		__be16 source;
+		__be16 destination;
+	} ports;
+
+	if (walk->offset + sizeof(ports) > walk->limit ||
+	    !frame_read(source, walk->offset, &ports, sizeof(ports)))
+		return SHAPE_PORTS_TRUNCATED;
+	view->source_port = ports.source;
+	view->destination_port = ports.destination;
+	if (walk->offset + sizeof(struct tcp_start) > walk->limit ||
+	    !frame_read(source, walk->offset + __builtin_offsetof(struct tcp_start, flags),
+			&view->tcp_flags, sizeof(view->tcp_flags)))
+		return SHAPE_FLAGS_TRUNCATED;
+	return SHAPE_TCP;
+}
+
+static __always_inline bool is_extension_header(__u32 next, bool ipv6)
+{
+	switch (next) {
+	case IPPROTO_AH:
+		return true;
+	case IPPROTO_HOPOPTS:
+	case IPPROTO_ROUTING:
+	case IPPROTO_FRAGMENT:
+	case IPPROTO_DSTOPTS:
+	case IPV6_PROTOCOL_MOBILITY:
+	case IPV6_PROTOCOL_HIP:
+	case IPV6_PROTOCOL_SHIM6:
+		return ipv6;
+	default:
+		return false;
+	}
+}
+
+#define WALK_STEP(next, offset) ((__u64)(next) << 32 | (offset))
+#define WALK_END(shape)		(1ull << 63 | (shape))
+
+/*
+ * Steps over one header of kind @next at @offset: WALK_STEP() of what follows it, or WALK_END().
+ * A function of its own, because the verifier would follow every path through every header of the
+ * chain: what comes back from here it takes for any number.
+ */
+FRAME_GLOBAL __u64 walk_step(struct frame_source *source, __u32 offset, __u32 limit, __u32 next)
+{
+	struct extension_header header;
+
+	if (offset > FRAME_OFFSET_MAX || offset + sizeof(header) > limit ||
+	    !frame_read(source, offset, &header, sizeof(header)))
+		return WALK_END(SHAPE_HEADERS_TRUNCATED);
+	if (next == IPPROTO_FRAGMENT) {
+		if (header.fragment & frame_htons(IPV6_FRAGMENT_OFFSET))
+			return WALK_END(SHAPE_LATER_FRAGMENT);
+		return WALK_STEP(header.next, offset + sizeof(header));
+	}
+	if (next == IPPROTO_AH)
+		return WALK_STEP(header.next, offset + (header.length + 2u) * 4);
+	return WALK_STEP(header.next, offset + (header.length + 1u) * 8);
+}
+
+/*
+ * Steps over what may stand between the IP header and TCP: the IPv6 headers of RFC 8200, 4.1,
+ * RFC 6275 (mobility), RFC 7401 (HIP), RFC 5533 (shim6), and RFC 4302 (authentication) in either
+ * version. Linux: net/ipv6/{exthdrs,reassembly,ah6}.c, net/ipv4/ah4.c.
+ */
+static __always_inline enum shape walk_headers(struct frame_source *source, struct walk *walk,
+					       struct view *view)
+{
+	__u64 step;
+
+	for (int i = 0; i <= EXTENSION_HEADERS_MAX; i++) {
+		if (walk->next == IPPROTO_TCP)
+			return walk_tcp(source, walk, view);
+		if (!is_extension_header(walk->next, walk->ipv6))
+			return SHAPE_NOT_TCP;
+		if (walk->next == IPPROTO_FRAGMENT)
+			walk->limit = walk->packet_end;
+		step = walk_step(source, walk->offset, walk->limit, walk->next);
+		if (step >> 63)
+			return (enum shape)(step & 0xff);
+		walk->next = step >> 32 & 0xff;
+		walk->offset = (__u32)step;
+	}
+	return SHAPE_HEADERS_TOO_MANY;
+}
+
+static __always_inline enum shape parse_ipv4(struct frame_source *source, __u32 offset,
+					     struct view *view)
+{
+	struct walk walk = {.limit = ~0u};
+	struct ipv4_header ip;
+	__u32 header_size;
+
+	if (!frame_read(source, offset, &ip, sizeof(ip)))
+		return SHAPE_HEADERS_TRUNCATED;
+	header_size = (ip.version_ihl & 0xfu) * 4;
+	if (ip.version_ihl >> 4 != 4 || header_size < sizeof(ip))
+		return SHAPE_NOT_TCP; /* the stack discards it */
+	view_set_ipv4(view, &ip);
+	if (ip.protocol != IPPROTO_TCP && ip.protocol != IPPROTO_AH)
+		return SHAPE_NOT_TCP;
+	if (ip.fragment & frame_htons(IPV4_FRAGMENT_OFFSET))
+		return SHAPE_LATER_FRAGMENT;
+	if (ip.fragment & frame_htons(IPV4_MORE_FRAGMENTS))
+		walk.limit = offset + frame_htons(ip.total_length);
+	walk.offset = offset + header_size;
+	walk.next = ip.protocol;
+	return walk_headers(source, &walk, view);
+}
+
+static __always_inline enum shape parse_ipv6(struct frame_source *source, __u32 offset,
+					     struct view *view)
+{
+	struct walk walk = {.limit = ~0u, .ipv6 = true};
+	struct ipv6_header ip;
+
+	if (!frame_read(source, offset, &ip, sizeof(ip)))
+		return SHAPE_HEADERS_TRUNCATED;
+	/* Whatever its version says: the stack looks at that, and the short path need not. */
+	view_set_ipv6(view, &ip);
+	walk.offset = offset + sizeof(ip);
+	walk.packet_end = walk.offset + frame_htons(ip.payload_length);
+	walk.next = ip.next;
+	return walk_headers(source, &walk, view);
+}
+
+/* Any frame. @view must be zero; what shape does not vouch for stays zero. */
+static __always_inline enum shape frame_parse(struct frame_source *source, const bool ethernet,
+					      struct view *view)
+{
+	__u32 offset = sizeof(struct ethernet_header);
+	struct vlan_header tag;
+	__be16 protocol;
+	__u8 version;
+
+	if (!ethernet) {
+		if (!frame_read(source, 0, &version, sizeof(version)))
+			return SHAPE_NOT_TCP;
+		return version >> 4 == 6 ? parse_ipv6(source, 0, view)
+					 : parse_ipv4(source, 0, view);
+	}
+	if (!frame_read(source, __builtin_offsetof(struct ethernet_header, protocol), &protocol,
+			sizeof(protocol)))
+		return SHAPE_NOT_TCP;
+	for (int i = 0; i < VLAN_TAGS_MAX && frame_is_vlan(protocol); i++) {
+		if (!frame_read(source, offset, &tag, sizeof(tag)))
+			return SHAPE_NOT_TCP;
+		if (!view->vlan)
+			view->vlan = frame_htons(tag.tci) & (VLAN_IDS - 1);
+		protocol = tag.next;
+		offset += sizeof(tag);
+	}
+	if (protocol == frame_htons(ETH_P_IP))
+		return parse_ipv4(source, offset, view);
+	if (protocol == frame_htons(ETH_P_IPV6))
+		return parse_ipv6(source, offset, view);
+	return frame_is_vlan(protocol) ? SHAPE_VLAN_TOO_DEEP : SHAPE_NOT_TCP;
+}
+
+#endif

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Whose segment is it? For segments that open no connection and go to a protected port: a reply
+ * to the host's own outbound connection must pass, even where its local port is a protected one.
+ */
+#ifndef BEAMFENCE_OWNER_H
+#define BEAMFENCE_OWNER_H
+
+#include <linux/bpf.h>
+
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_helpers.h>
+
+#include "verdict.h"
+
+/* include/net/tcp_states.h; the values are those of BPF_TCP_* in linux/bpf.h. */
+#define STATE_NONE 0
+
+/* Parts of include/net/netfilter/nf_conntrack*.h: found by BTF, so the kernel may have moved them.
+ */
+struct nf_conn {
+	unsigned long status;
+} __attribute__((preserve_access_index));
+
+struct bpf_ct_opts {
+	__s32 netns_id;
+	__s32 error;
+	__u8 l4proto;
+	__u8 dir;
+	__u8 reserved[2];
+};
+
+#define CONNTRACK_SOURCE_TRANSLATED (1ul << 4) /* IPS_SRC_NAT */
+#define CONNTRACK_REPLY		    1	       /* IP_CT_DIR_REPLY */
+
+/* Linux 5.18 and later, with nf_conntrack built in or loaded. */
+extern struct nf_conn *bpf_xdp_ct_lookup(struct xdp_md *context, struct bpf_sock_tuple *tuple,
+					 __u32 tuple_size, struct bpf_ct_opts *options,
+					 __u32 options_size) __ksym __weak;
+extern void bpf_ct_release(struct nf_conn *connection) __ksym __weak;
+
+static __always_inline __u32 owner_tuple(const struct view *view, struct bpf_sock_tuple *tuple)
+{
+	if (view->ipv4) {
+		tuple->ipv4.saddr = view->source[1] >> 32;
+		tuple->ipv4.daddr = view->destination[1] >> 32;
+		tuple->ipv4.sport = view->source_port;
+		tuple->ipv4.dport = view->destination_port;
+		return sizeof(tuple->ipv4);
+	}
+	__builtin_memcpy(tuple->ipv6.saddr, view->source, sizeof(tuple->ipv6.saddr));
+	__builtin_memcpy(tuple->ipv6.daddr, view->destination, sizeof(tuple->ipv6.daddr));
+	tuple->ipv6.sport = view->source_port;
+	tuple->ipv6.dport = view->destination_port;
+	return sizeof(tuple->ipv6);
+}
+
+/* The state of the socket that a segment with this tuple would reach, or STATE_NONE. */
+static __always_inline __u32 socket_state(struct xdp_md *context, struct bpf_sock_tuple *tuple,
+					  const bool ipv4)
+{
+	struct bpf_sock *socket;
+	__u32 state;
+
+	if (ipv4)
+		socket = bpf_skc_lookup_tcp(context, tuple, sizeof(tuple->ipv4),
+					    BPF_F_CURRENT_NETNS, 0);
+	else
+		socket = bpf_skc_lookup_tcp(context, tuple, sizeof(tuple->ipv6),
+					    BPF_F_CURRENT_NETNS, 0);
+	if (!socket)
+		return STATE_NONE;
+	state = socket->state;
+	bpf_sk_release(socket);
+	return state;
+}
+
+/* Whether it is the reply to a connection whose source address this host replaced by its own. */
+static __always_inline bool is_masqueraded(struct xdp_md *context, struct bpf_sock_tuple *tuple,
+					   const bool ipv4)
+{
+	struct bpf_ct_opts options = {.netns_id = BPF_F_CURRENT_NETNS, .l4proto = IPPROTO_TCP};
+	struct nf_conn *connection;
+	unsigned long status;
+
+	if (ipv4)
+		connection = bpf_xdp_ct_lookup(context, tuple, sizeof(tuple->ipv4), &options,
+					       sizeof(options));
+	else
+		connection = bpf_xdp_ct_lookup(context, tuple, sizeof(tuple->ipv6), &options,
+					       sizeof(options));
+	if (!connection)
+		return false;
+	status = connection->status;
+	bpf_ct_release(connection);
+	return options.dir == CONNTRACK_REPLY && status & CONNTRACK_SOURCE_TRANSLATED;
+}
+
+/*
+ * Finds the owner of a segment. A connection is taken for the host's own when nothing listens on
+ * its local address and port: Linux gives connect() no port that a bound socket holds, and lets
+ * no listener have one that a connection uses (inet_hash_connect(), inet_csk_get_port()).
+ * @conntrack: whether the connection tracker may be asked.
+ */
+static __always_inline enum owner owner_of(struct xdp_md *context, const struct view *view,
+					   const bool conntrack)
+{
+	struct bpf_sock_tuple tuple = {};
+	__u32 state;
+
+	owner_tuple(view, &tuple);
+	state = socket_state(context, &tuple, view->ipv4);
+	if (state == STATE_NONE)
+		return OWNER_NOBODY;
+	if (state == BPF_TCP_SYN_SENT)
+		return OWNER_OUTBOUND;
+	if (state == BPF_TCP_LISTEN) {
+		if (conntrack && is_masqueraded(context, &tuple, view->ipv4))
+			return OWNER_MASQUERADED;
+		return OWNER_LISTENER;
+	}
+	if (state == BPF_TCP_SYN_RECV || state == BPF_TCP_NEW_SYN_RECV)
+		return OWNER_LISTENER;
+	if (view->ipv4) {
+		tuple.ipv4.saddr = 0;
+		tuple.ipv4.sport = 0;
+	} else {
+		__builtin_memset(tuple.ipv6.saddr, 0, sizeof(tuple.ipv6.saddr));
+		tuple.ipv6.sport = 0;
+	}
+	if (socket_state(context, &tuple, view->ipv4) == BPF_TCP_LISTEN)
+		return OWNER_LISTENER;
+	return OWNER_OUTBOUND;
+}
+
+#endif

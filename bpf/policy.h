@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The maps that hold the policy and the counts, and the look-ups in them. */
+#ifndef BEAMFENCE_POLICY_MAPS_H
+#define BEAMFENCE_POLICY_MAPS_H
+
+#include <linux/bpf.h>
+
+#include <bpf/bpf_helpers.h>
+
+#include "contract.h"
+#include "frame.h"
+
+/* The .bss section: read and written in place. User space fills it before anything is attached. */
+struct tables tables;
+
+/* A section, and so a map, of its own: never shared with the programs that are attached. */
+struct explanation explanation SEC(".data.explanation");
+
+/* Peers of both policies, by generation: a hash each, sized for its policy. */
+struct peers {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1);
+	__uint(key_size, sizeof(struct peer_key));
+	__uint(value_size, sizeof(__u64));
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, 2);
+	__type(key, __u32);
+	__array(values, struct peers);
+} peers SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, COUNTERS_MAX);
+	__type(key, __u32);
+	__type(value, struct tally);
+} counters SEC(".maps");
+
+static __always_inline bool policy_protects(const struct policy_tables *policy, __u16 port)
+{
+	return policy->ports[port / 64] >> (port % 64) & 1;
+}
+
+/* The clusters, as bits, that a peer must belong to one of to reach @port. */
+static __always_inline __u64 policy_clusters_of(const struct policy_tables *policy, __u16 port)
+{
+	const __u8 cluster = policy->cluster_of[port];
+
+	if (cluster < CLUSTERS_MAX)
+		return 1ull << cluster;
+	return cluster == CLUSTER_ANY ? ~0ull : 0;
+}
+
+/*
+ * Whether the source is a peer of one of @wanted: one hash look-up for each prefix length in use,
+ * whatever the number of peers.
+ */
+static __noinline bool policy_has_peer(__u32 generation, const struct view *view, __u64 wanted)
+{
+	const struct policy_tables *policy = &tables.policy[generation & 1];
+	const struct prefix_lengths *lengths;
+	struct peer_key key;
+	__u32 index = generation & 1;
+	__u64 *clusters;
+	void *hash;
+
+	if (!wanted || !view->has_source)
+		return false;
+	/* An IPv6 source that looks like a mapped IPv4 one is no peer: it would find IPv4 keys. */
+	if (!view->ipv4 && !view->source[0] && (__u32)view->source[1] == IPV4_MAPPED_HIGH_WORD)
+		return false;
+	hash = bpf_map_lookup_elem(&peers, &index);
+	if (!hash)
+		return false;
+	lengths = view->ipv4 ? &policy->ipv4_lengths : &policy->ipv6_lengths;
+	for (__u32 i = 0; i < PREFIX_LENGTHS_MAX; i++) {
+		__u64 words[2];
+
+		if (i >= lengths->count)
+			break;
+		words[0] = view->source[0] & lengths->masks[i].high;
+		words[1] = view->source[1] & lengths->masks[i].low;
+		__builtin_memcpy(key.address, words, sizeof(key.address));
+		key.length = lengths->masks[i].length;
+		clusters = bpf_map_lookup_elem(hash, &key);
+		if (clusters && *clusters & wanted)
+			return true;
+	}
+	return false;
+}
+
+static __always_inline void tally_add(struct tally *tally, __u64 bytes)
+{
+	tally->packets++;
+	tally->bytes += bytes;
+}
+
+/* Counts a frame of the short path, in this CPU's own row. */
+static __always_inline void count_untouched(__u32 slot, enum reason reason, __u64 bytes)
+{
+	const __u32 cpu = bpf_get_smp_processor_id();
+	struct tally *tally;
+
+	if (cpu < CPU_ROWS) {
+		tally_add(&tables.untouched[cpu][slot & (SLOTS_MAX - 1)][reason], bytes);
+		return;
+	}
+	tally = &tables.untouched[CPU_ROWS][slot & (SLOTS_MAX - 1)][reason];
+	__sync_fetch_and_add(&tally->packets, 1);
+	__sync_fetch_and_add(&tally->bytes, bytes);
+}
+
+static __always_inline void count_judged(__u32 slot, __u32 mode, __u32 reason, __u64 bytes)
+{
+	const __u32 index = COUNTER_INDEX(slot, mode, reason);
+	struct tally *tally = bpf_map_lookup_elem(&counters, &index);
+
+	if (tally)
+		tally_add(tally, bytes);
+}
+
+#endif
