@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The configuration file: YAML text in, one checked structure out. Nothing here looks at the host:
+ * whether an interface exists, or which of two globs fits it, is the plan's business.
+ */
+#ifndef BEAMFENCE_CONFIG_H
+#define BEAMFENCE_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "../bpf/contract.h"
+#include "core/address.h"
+#include "core/error.h"
+
+#define CONFIG_FILE_SIZE_MAX (64u << 20) /* bytes: room for PEERS_MAX prefixes, a line each */
+
+enum attach { ATTACH_AUTO, ATTACH_NATIVE, ATTACH_GENERIC };
+
+/* One entry of interfaces.client, .cluster or .trusted: a name or glob, maybe with a VLAN. */
+struct interface_rule {
+	char *pattern; /* without the VLAN: "eth0" of "eth0.120" */
+	uint16_t vlan; /* 1..4094, or 0 where the entry names the interface itself */
+	enum zone zone;
+	unsigned line; /* in the file, from 1 */
+};
+
+struct port_range {
+	uint16_t first; /* 1..65535 */
+	uint16_t last;	/* at least first */
+	unsigned line;
+};
+
+struct port_ranges {
+	struct port_range *items;
+	size_t count;
+};
+
+struct cluster_config {
+	char *name; /* unique; letters, digits, '_', '-', '.'; at most 63 */
+	struct port_ranges ports;
+	char **nodes; /* globs over node names */
+	size_t node_count;
+	struct prefix *peers; /* in the file's order */
+	size_t peer_count;
+	unsigned line;
+};
+
+struct config {
+	enum mode mode;
+	enum attach attach;
+	struct interface_rule *interfaces;
+	size_t interface_count;
+	struct port_ranges epmd_ports;
+	struct cluster_config *clusters; /* at most CLUSTERS_MAX */
+	size_t cluster_count;
+	bool discovery_listeners;
+	bool discovery_autobound; /* true: protect, false: ignore */
+	struct port_ranges exempt_ports;
+	char *metrics_host; /* address without brackets; NULL when metrics are off */
+	uint16_t metrics_port;
+	char *control_socket; /* absolute path that fits sockaddr_un */
+	char *control_group;
+};
+
+/*
+ * Reads and checks the file entirely. Returns 0 with a configuration in *@config that the caller
+ * frees with config_free(), or a negative errno with one line "FILE:LINE: what is wrong" (without
+ * the line where there is none, as when the file cannot be read) and *@config untouched.
+ * -EINVAL: the content is wrong, or it is no regular file. -EFBIG: larger than
+ * CONFIG_FILE_SIZE_MAX. -EAGAIN: changed while it was read. -EISDIR and other results of open(2)
+ * as they come.
+ */
+int config_load(const char *path, struct config **config, struct error *error);
+
+void config_free(struct config *config);
+
+#endif

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Between the parts of the configuration's reader only: keys, values, and the checks across them.
+ */
+#ifndef BEAMFENCE_CONFIG_READ_H
+#define BEAMFENCE_CONFIG_READ_H
+
+#include <errno.h>
+
+#include "core/config.h"
+#include "core/document.h"
+
+#define NODE_GLOB_MAX 255 /* bytes: no longer than a name in epmd may be */
+
+/* A node glob, kept with its line until all clusters are read. */
+struct node_glob {
+	const char *text;
+	size_t cluster;
+	unsigned line;
+};
+
+struct reader {
+	const struct document *document;
+	struct config *config;
+	const char *key; /* whose value is being read, for messages */
+	struct node_glob *node_globs;
+	size_t node_glob_count;
+	size_t peer_count;	/* of all clusters so far */
+	bool ipv6_lengths[129]; /* seen so far */
+	unsigned ipv6_length_count;
+	struct error *error;
+};
+
+struct key {
+	const char *name;
+	int (*read)(struct reader *reader, const struct node *value, void *target);
+};
+
+/* Says "FILE:LINE: …" about a line of the reader's document; returns -EINVAL. */
+#define reader_error(reader, line, ...) \
+	document_error((reader)->document->path, (line), (reader)->error, -EINVAL, __VA_ARGS__)
+
+/* Says that memory ran out; returns -ENOMEM. */
+int reader_out_of_memory(const struct reader *reader);
+
+/* Reads each value of @node, a mapping, into @target by @keys; each key at most once. */
+int read_mapping(struct reader *reader, const struct node *node, const struct key *keys,
+		 size_t key_count, void *target);
+
+/* 0 when @node is of @kind, else an error that says what was expected and what was found. */
+int read_kind(struct reader *reader, const struct node *node, enum node_kind kind);
+
+/* The index of the text in @names, or -EINVAL. */
+int read_choice(struct reader *reader, const struct node *node, const char *const *names,
+		size_t count);
+
+/* Readers of one value, 0 or a negative errno. What they allocate belongs to the configuration. */
+int read_bool(struct reader *reader, const struct node *node, bool *value);
+int read_ports(struct reader *reader, const struct node *node, struct port_ranges *ranges);
+int read_interface(struct reader *reader, const struct node *node, enum zone zone,
+		   struct interface_rule *rule);
+int read_listen(struct reader *reader, const struct node *node, char **host, uint16_t *port);
+int read_socket_path(struct reader *reader, const struct node *node, char **path);
+int read_group(struct reader *reader, const struct node *node, char **group);
+int read_cluster_name(struct reader *reader, const struct node *node, char **name);
+int read_node_globs(struct reader *reader, const struct node *node, struct cluster_config *cluster);
+int read_peers(struct reader *reader, const struct node *node, struct cluster_config *cluster);
+
+/* The name of a zone's list in the file. */
+const char *config_zone_key(enum zone zone);
+
+/* What no single value shows: at least one interface, nothing twice, no port owned by two. */
+int config_check(struct reader *reader);
+
+#endif

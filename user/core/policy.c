@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "core/policy.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/cleanup.h"
+
+#define LENGTHS 129 /* a prefix has 0 to 128 bits */
+
+int policy_cluster_index(const struct config *config, const char *name)
+{
+	for (size_t i = 0; i < config->cluster_count; i++)
+		if (!strcmp(config->clusters[i].name, name))
+			return (int)i;
+	return -ENOENT;
+}
+
+void policy_peer_key(const struct prefix *prefix, struct peer_key *key)
+{
+	memcpy(key->address, prefix->address, sizeof(key->address));
+	key->length = prefix->length;
+}
+
+static void protect_ports(struct policy *policy, const struct port_ranges *ranges, uint8_t cluster)
+{
+	for (size_t i = 0; i < ranges->count; i++) {
+		for (unsigned port = ranges->items[i].first; port <= ranges->items[i].last;
+		     port++) {
+			policy->ports[port / 64] |= UINT64_C(1) << (port % 64);
+			policy->cluster_of[port] = cluster;
+		}
+	}
+}
+
+static int compare_peers(const void *a, const void *b)
+{
+	const struct policy_peer *left = a, *right = b;
+
+	return prefix_compare(&left->prefix, &right->prefix);
+}
+
+static int collect_peers(struct policy *policy, const struct config *config,
+			 const struct runtime_peer *runtime, size_t runtime_count)
+{
+	size_t total = runtime_count, count = 0;
+
+	for (size_t i = 0; i < config->cluster_count; i++)
+		total += config->clusters[i].peer_count;
+	if (!total)
+		return 0;
+	policy->peers = calloc(total, sizeof(*policy->peers));
+	if (!policy->peers)
+		return -ENOMEM;
+	for (size_t i = 0; i < config->cluster_count; i++)
+		for (size_t j = 0; j < config->clusters[i].peer_count; j++)
+			policy->peers[count++] = (struct policy_peer){
+				.prefix = config->clusters[i].peers[j],
+				.clusters = UINT64_C(1) << i,
+			};
+	for (size_t i = 0; i < runtime_count; i++) {
+		int cluster = policy_cluster_index(config, runtime[i].cluster);
+
+		if (cluster >= 0)
+			policy->peers[count++] = (struct policy_peer){
+				.prefix = runtime[i].prefix,
+				.clusters = UINT64_C(1) << cluster,
+			};
+	}
+	policy->peer_count = count;
+	return 0;
+}
+
+/* Sorts the peers and makes one of each prefix, a peer of all the clusters that it was named for.
+ */
+static void merge_peers(struct policy *policy)
+{
+	size_t kept = 0;
+
+	if (!policy->peer_count)
+		return;
+	qsort(policy->peers, policy->peer_count, sizeof(*policy->peers), compare_peers);
+	for (size_t i = 1; i < policy->peer_count; i++) {
+		if (!compare_peers(&policy->peers[kept], &policy->peers[i]))
+			policy->peers[kept].clusters |= policy->peers[i].clusters;
+		else
+			policy->peers[++kept] = policy->peers[i];
+	}
+	policy->peer_count = kept + 1;
+}
+
+static void set_mask(struct prefix_mask *mask, unsigned length)
+{
+	uint8_t bytes[16] = {0};
+
+	for (unsigned bit = 0; bit < length; bit++)
+		bytes[bit / 8] |= (uint8_t)(0x80 >> bit % 8);
+	/* As the filter loads an address from a frame: bytes in memory, whatever the host's order.
+	 */
+	memcpy(&mask->high, bytes, sizeof(mask->high));
+	memcpy(&mask->low, bytes + sizeof(mask->high), sizeof(mask->low));
+	mask->length = length;
+	mask->padding = 0;
+}
+
+static int list_lengths(struct prefix_lengths *lengths, const bool used[static LENGTHS])
+{
+	for (unsigned length = LENGTHS; length-- > 0;) {
+		if (!used[length])
+			continue;
+		if (lengths->count == PREFIX_LENGTHS_MAX)
+			return -E2BIG;
+		set_mask(&lengths->masks[lengths->count++], length);
+	}
+	return 0;
+}
+
+static int collect_lengths(struct policy *policy, struct error *error)
+{
+	bool ipv4[LENGTHS] = {false}, ipv6[LENGTHS] = {false};
+
+	for (size_t i = 0; i < policy->peer_count; i++) {
+		const struct prefix *prefix = &policy->peers[i].prefix;
+
+		(prefix_is_ipv4(prefix) ? ipv4 : ipv6)[prefix->length] = true;
+	}
+	if (list_lengths(&policy->ipv4_lengths, ipv4) < 0 ||
+	    list_lengths(&policy->ipv6_lengths, ipv6) < 0)
+		return error_set(error, -E2BIG,
+				 "IPv6 peers have more than %d different prefix lengths: use fewer",
+				 PREFIX_LENGTHS_MAX);
+	return 0;
+}
+
+static void cleanup_policy(struct policy **policy)
+{
+	policy_free(*policy);
+}
+
+int policy_build(const struct config *config, const struct runtime_peer *runtime,
+		 size_t runtime_count, struct policy **policy, struct error *error)
+{
+	_cleanup_(cleanup_policy) struct policy *built = calloc(1, sizeof(*built));
+	int result;
+
+	if (!built || collect_peers(built, config, runtime, runtime_count) < 0)
+		return error_set(error, -ENOMEM, "out of memory for the policy");
+	merge_peers(built);
+	if (built->peer_count > PEERS_MAX)
+		return error_set(error, -E2BIG, "%zu different peers, more than the %d that fit",
+				 built->peer_count, PEERS_MAX);
+	result = collect_lengths(built, error);
+	if (result < 0)
+		return result;
+	built->mode = config->mode;
+	memset(built->cluster_of, CLUSTER_NOBODY, sizeof(built->cluster_of));
+	for (size_t i = 0; i < config->cluster_count; i++)
+		protect_ports(built, &config->clusters[i].ports, (uint8_t)i);
+	protect_ports(built, &config->epmd_ports, CLUSTER_ANY);
+	*policy = TAKE_POINTER(built);
+	return 0;
+}
+
+void policy_free(struct policy *policy)
+{
+	if (!policy)
+		return;
+	free(policy->peers);
+	free(policy);
+}

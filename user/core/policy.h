@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The policy: what the configuration and the peers added at run time together ask for, in the form
+ * that the filter wants, but still without any knowledge of the host's interfaces.
+ */
+#ifndef BEAMFENCE_POLICY_H
+#define BEAMFENCE_POLICY_H
+
+#include "core/config.h"
+
+/* A prefix and, as bits, all clusters that it is a peer of. */
+struct policy_peer {
+	struct prefix prefix;
+	uint64_t clusters;
+};
+
+/* A peer that an operator added while the agent ran. Owned by the agent, not by the policy. */
+struct runtime_peer {
+	struct prefix prefix;
+	char cluster[64];
+	char comment[128];
+	int64_t expires_s; /* seconds since 1970, 0: never */
+	uint32_t uid;	   /* of the one who added it */
+};
+
+struct policy {
+	enum mode mode;
+	uint64_t ports[PORTS / 64]; /* as in struct policy_tables */
+	uint8_t cluster_of[PORTS];
+	struct policy_peer *peers; /* sorted by prefix_compare(), each prefix once */
+	size_t peer_count;
+	struct prefix_lengths ipv4_lengths;
+	struct prefix_lengths ipv6_lengths;
+};
+
+/*
+ * Builds a policy from @config and @runtime (which may be NULL when @runtime_count is 0). Runtime
+ * peers of clusters that the configuration does not have are left out.
+ * Returns 0 and a policy that the caller frees with policy_free(); -E2BIG when there are more than
+ * PEERS_MAX prefixes, or more than PREFIX_LENGTHS_MAX distinct lengths in a family; -ENOMEM.
+ */
+int policy_build(const struct config *config, const struct runtime_peer *runtime,
+		 size_t runtime_count, struct policy **policy, struct error *error);
+
+void policy_free(struct policy *policy);
+
+/* The index of the cluster called @name, or -ENOENT. */
+int policy_cluster_index(const struct config *config, const char *name);
+
+/* The hash key and the mask that the filter uses for a prefix. */
+void policy_peer_key(const struct prefix *prefix, struct peer_key *key);
+
+#endif

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What is true at one moment: the input of the metrics, of status and of counters. */
+#ifndef BEAMFENCE_SNAPSHOT_H
+#define BEAMFENCE_SNAPSHOT_H
+
+#include "core/config.h"
+
+#define ENTRY_NAME_SIZE 24 /* "interface.vlan" */
+
+enum attach_mode { ATTACHED_NOT, ATTACHED_NATIVE, ATTACHED_GENERIC };
+
+/* One interface, or VLAN of one, that the configuration names. */
+struct interface_state {
+	char name[ENTRY_NAME_SIZE]; /* "eth0" or "eth0.120" */
+	uint16_t vlan;
+	enum zone zone;
+	enum attach_mode attached;
+	char problem[200]; /* one line, or "" */
+};
+
+struct counter {
+	char interface[ENTRY_NAME_SIZE];
+	enum zone zone;
+	enum verdict verdict; /* what was done with the frames: in audit mode they passed */
+	enum reason reason;
+	uint64_t packets;
+	uint64_t bytes; /* of whole frames */
+};
+
+struct port_count {
+	const char *kind;   /* "epmd" or "dist" */
+	const char *source; /* "config", ... */
+	uint64_t count;
+};
+
+struct peer_count {
+	const char *cluster;
+	uint64_t ipv4;
+	uint64_t ipv6;
+};
+
+struct snapshot {
+	enum mode mode;
+	const struct interface_state *interfaces;
+	size_t interface_count;
+	size_t unassigned_count;
+	const struct counter *counters;
+	size_t counter_count;
+	const struct port_count *ports;
+	size_t port_count;
+	const struct peer_count *peers;
+	size_t peer_count;
+	bool last_reload_successful;
+	int64_t last_success_time_s; /* seconds since 1970 */
+	uint64_t events_lost;
+	const char *version;
+};
+
+/* The names of the contract. */
+const char *zone_name(enum zone zone);
+const char *mode_name(enum mode mode);
+const char *verdict_name(enum verdict verdict);
+const char *reason_name(enum reason reason);
+const char *reason_text(enum reason reason);
+bool reason_is_drop(enum reason reason);
+const char *attach_mode_name(enum attach_mode mode); /* "native", "generic", "none" */
+
+#endif
