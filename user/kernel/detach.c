@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "kernel/detach.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <stdbool.h>
+#include <string.h>
+#include <sys/vfs.h>
+
+#include "core/cleanup.h"
+
+static void cleanup_closedir(DIR **dir)
+{
+	if (*dir)
+		closedir(*dir);
+}
+
+static bool is_link_pin(const char *name)
+{
+	return !strncmp(name, PIN_LINK_PREFIX, strlen(PIN_LINK_PREFIX));
+}
+
+static bool is_map_pin(const char *name)
+{
+	return !strcmp(name, PIN_TABLES) || !strcmp(name, PIN_COUNTERS) || !strcmp(name, PIN_PEERS);
+}
+
+static int remove_pins(DIR *dir, bool (*wanted)(const char *name), const char *pin_dir,
+		       struct error *error)
+{
+	struct dirent *entry;
+	int removed = 0;
+
+	rewinddir(dir);
+	while ((entry = readdir(dir))) {
+		if (!wanted(entry->d_name))
+			continue;
+		if (unlinkat(dirfd(dir), entry->d_name, 0) < 0)
+			return error_set(error, -errno, "cannot remove %s/%s: %s", pin_dir,
+					 entry->d_name, strerror(errno));
+		removed++;
+	}
+	return removed;
+}
+
+int detach_pins(const char *pin_dir, struct error *error)
+{
+	_cleanup_(cleanup_closedir) DIR *dir = NULL;
+	struct statfs file_system;
+	int links, maps;
+
+	dir = opendir(pin_dir);
+	if (!dir && errno == ENOENT)
+		return 0;
+	if (!dir)
+		return error_set(error, -errno, "cannot open %s: %s%s", pin_dir, strerror(errno),
+				 errno == EACCES ? "; run this as root" : "");
+	if (fstatfs(dirfd(dir), &file_system) < 0)
+		return error_set(error, -errno, "cannot look at %s: %s", pin_dir, strerror(errno));
+	if (file_system.f_type != BPF_FS_MAGIC)
+		return error_set(error, -ENOTTY, "%s is not on a bpf file system: nothing removed",
+				 pin_dir);
+	links = remove_pins(dir, is_link_pin, pin_dir, error);
+	if (links < 0)
+		return links;
+	maps = remove_pins(dir, is_map_pin, pin_dir, error);
+	if (maps < 0)
+		return maps;
+	rmdir(pin_dir); /* stays when something that is not ours is in it */
+	return links + maps;
+}

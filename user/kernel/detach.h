@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Taking everything away again; needs neither the agent nor libbpf. */
+#ifndef BEAMFENCE_DETACH_H
+#define BEAMFENCE_DETACH_H
+
+#include "core/error.h"
+
+#define PIN_DIR_DEFAULT "/sys/fs/bpf/beamfence"
+#define PIN_TABLES	"tables"
+#define PIN_COUNTERS	"counters"
+#define PIN_PEERS	"peers"
+#define PIN_LINK_PREFIX "link-" /* and the interface's index */
+
+/*
+ * Removes every pin that beamfence makes below @pin_dir, links first, and the directory when that
+ * leaves it empty; with its last pin gone a program leaves its interface. Nothing that beamfence
+ * did not name is touched. Returns the number of pins removed (0 where the directory does not
+ * exist), or a negative errno: -ENOTTY when @pin_dir is not on a bpf file system.
+ */
+int detach_pins(const char *pin_dir, struct error *error);
+
+#endif

@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* Asking the program itself: a frame is built and run through it with BPF_PROG_TEST_RUN. */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <linux/if_ether.h>
+#include <linux/ip.h>
+#include <linux/ipv6.h>
+#include <linux/tcp.h>
+#include <string.h>
+
+#include "core/cleanup.h"
+#include "kernel/internal.h"
+
+struct built_frame {
+	uint8_t bytes[128];
+	size_t size;
+};
+
+static void append(struct built_frame *frame, const void *bytes, size_t size)
+{
+	memcpy(frame->bytes + frame->size, bytes, size);
+	frame->size += size;
+}
+
+static void append_ethernet(struct built_frame *frame, uint16_t vlan, uint16_t protocol)
+{
+	static const uint8_t addresses[2 * ETH_ALEN] = {2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2};
+	const uint16_t tag[2] = {htons(ETH_P_8021Q), htons(vlan)};
+	const uint16_t type = htons(protocol);
+
+	append(frame, addresses, sizeof(addresses));
+	if (vlan)
+		append(frame, tag, sizeof(tag));
+	append(frame, &type, sizeof(type));
+}
+
+static void append_ipv4(struct built_frame *frame, const struct fence_question *question)
+{
+	struct iphdr ip = {
+		.version = 4,
+		.ihl = 5,
+		.tot_len = htons(sizeof(struct iphdr) + sizeof(struct tcphdr)),
+		.ttl = 64,
+		.protocol = IPPROTO_TCP,
+	};
+
+	memcpy(&ip.saddr, question->source.address + 12, sizeof(ip.saddr));
+	memcpy(&ip.daddr, question->destination.address + 12, sizeof(ip.daddr));
+	append(frame, &ip, sizeof(ip));
+}
+
+static void append_ipv6(struct built_frame *frame, const struct fence_question *question)
+{
+	struct ipv6hdr ip = {
+		.version = 6,
+		.payload_len = htons(sizeof(struct tcphdr)),
+		.nexthdr = IPPROTO_TCP,
+		.hop_limit = 64,
+	};
+
+	memcpy(&ip.saddr, question->source.address, sizeof(ip.saddr));
+	memcpy(&ip.daddr, question->destination.address, sizeof(ip.daddr));
+	append(frame, &ip, sizeof(ip));
+}
+
+static void append_tcp(struct built_frame *frame, const struct fence_question *question)
+{
+	struct tcphdr tcp = {
+		.source = htons(question->source_port),
+		.dest = htons(question->destination_port),
+		.doff = sizeof(tcp) / 4,
+	};
+
+	((uint8_t *)&tcp)[13] = question->tcp_flags;
+	append(frame, &tcp, sizeof(tcp));
+}
+
+static void build_frame(struct built_frame *frame, const struct fence_question *question,
+			bool ethernet)
+{
+	const bool ipv4 = prefix_is_ipv4(&question->source);
+
+	if (ethernet)
+		append_ethernet(frame, question->vlan, ipv4 ? ETH_P_IP : ETH_P_IPV6);
+	if (ipv4)
+		append_ipv4(frame, question);
+	else
+		append_ipv6(frame, question);
+	append_tcp(frame, question);
+}
+
+static const struct base *base_named(const struct fence *fence, const char *name)
+{
+	for (size_t i = 1; i < BASES_MAX; i++)
+		if (fence->bases[i].link_fd >= 0 &&
+		    !strncmp(fence->bases[i].name, name, INTERFACE_NAME_SIZE))
+			return &fence->bases[i];
+	return NULL;
+}
+
+static int run(struct fence *fence, const struct base *base, struct built_frame *frame)
+{
+	struct xdp_md context = {.data_end = (__u32)frame->size, .ingress_ifindex = base->ifindex};
+	LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = frame->bytes,
+		    .data_size_in = (__u32)frame->size, .ctx_in = &context,
+		    .ctx_size_in = sizeof(context), .repeat = 1);
+
+	return bpf_prog_test_run_opts(fence_program(fence->explaining, base->ethernet), &options) <
+			       0
+		       ? -errno
+		       : 0;
+}
+
+int fence_explain(struct fence *fence, const struct fence_question *question,
+		  struct fence_answer *answer, struct error *error)
+{
+	const struct explanation *explanation = &fence->explaining->data_explanation->explanation;
+	const struct base *base = base_named(fence, question->interface);
+	struct built_frame frame = {};
+	int code;
+
+	if (!base)
+		return error_set(error, -ENODEV,
+				 "the filter is not on interface \"%s\": its frames all pass "
+				 "(\"beamfence status\" lists where it is)",
+				 question->interface);
+	if (prefix_is_ipv4(&question->source) != prefix_is_ipv4(&question->destination))
+		return error_set(error, -EINVAL,
+				 "source and destination must be of one address family");
+	build_frame(&frame, question, base->ethernet);
+	code = run(fence, base, &frame);
+	if (code)
+		return error_set(error, code, "the kernel refuses to run the program: %s",
+				 strerror(-code));
+	*answer = (struct fence_answer){
+		.reason = explanation->reason,
+		.verdict = explanation->verdict,
+		.zone = fence->tables->slots[explanation->slot % SLOTS_MAX].zone,
+		.mode = (enum mode)fence->tables->policy[fence->tables->generation & 1].mode,
+		.cluster = (uint8_t)explanation->cluster,
+	};
+	return 0;
+}

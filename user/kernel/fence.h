@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The facade over the kernel: the loaded programs, their maps and their links. Only the files
+ * beside this one include libbpf. What is in force outlives the process: links and maps are pinned.
+ */
+#ifndef BEAMFENCE_FENCE_H
+#define BEAMFENCE_FENCE_H
+
+#include "core/plan.h"
+#include "core/policy.h"
+#include "core/snapshot.h"
+
+struct fence;
+
+/* How fence_open() found the pin directory. */
+enum fence_start {
+	FENCE_FRESH,	/* nothing was there */
+	FENCE_ADOPTED,	/* maps and counters of an earlier agent go on */
+	FENCE_REPLACED, /* an earlier agent's maps do not fit: its links will get new ones */
+};
+
+struct fence_features {
+	bool multi_buffer; /* xdp.frags */
+	bool conntrack;	   /* masqueraded connections are told from the host's own */
+};
+
+/*
+ * Locks @pin_dir (made if missing), loads the programs with the best features that the kernel
+ * takes, and adopts the maps that are pinned there. Nothing is attached or changed yet.
+ * Returns 0 and a fence for fence_close(). Errors: -EBUSY (another agent holds the directory: the
+ * text names its pid), -ENOTTY (no bpf file system), -EPERM, and what the kernel says to the load.
+ */
+int fence_open(const char *pin_dir, struct fence **fence, struct error *error);
+
+/* Lets go of the kernel objects and leaves all that is pinned in force. NULL is allowed. */
+void fence_close(struct fence *fence);
+
+enum fence_start fence_start(const struct fence *fence);
+struct fence_features fence_features(const struct fence *fence);
+
+/*
+ * Puts a policy into force: builds it beside the one in force, switches once for all interfaces,
+ * then attaches to the plan's interfaces and leaves those that are no longer in it. With @policy
+ * NULL the policy in force is kept and only the plan changes.
+ * Returns 0, or a negative errno with the old policy still whole and in force. An interface that
+ * cannot be attached to is no error: fence_interfaces() tells.
+ */
+int fence_apply(struct fence *fence, const struct policy *policy, const struct plan *plan,
+		enum attach attach, struct error *error);
+
+/*
+ * Sets, in the policy in force, the clusters that @prefix is a peer of; 0 removes it. Returns 0;
+ * -E2BIG when the policy has no room for the prefix or its length: apply a new policy then.
+ */
+int fence_set_peer(struct fence *fence, const struct prefix *prefix, uint64_t clusters);
+
+/* The plan's interfaces and VLANs as they are now; owned by the fence until the next call. */
+size_t fence_interfaces(struct fence *fence, const struct interface_state **states);
+
+/*
+ * Reads every counter. Returns 0 and a list in *@counters, *@count long, for the caller to free(),
+ * or a negative errno.
+ */
+int fence_counters(struct fence *fence, struct counter **counters, size_t *count,
+		   struct error *error);
+
+/* A frame to ask about. */
+struct fence_question {
+	const char *interface; /* one that has the filter */
+	uint16_t vlan;	       /* 0: untagged */
+	struct prefix source;  /* of full length, same family as the destination */
+	struct prefix destination;
+	uint16_t source_port;
+	uint16_t destination_port;
+	uint8_t tcp_flags;
+};
+
+struct fence_answer {
+	enum reason reason;
+	enum verdict verdict;
+	enum zone zone;
+	enum mode mode;
+	uint8_t cluster; /* index, CLUSTER_ANY or CLUSTER_NOBODY */
+};
+
+/*
+ * Runs the program over a built frame, as if it came in now, and counts nothing. Returns 0;
+ * -ENODEV when the filter is not on that interface; -EINVAL for families that differ.
+ */
+int fence_explain(struct fence *fence, const struct fence_question *question,
+		  struct fence_answer *answer, struct error *error);
+
+/* Takes the filter off every interface and removes every pin. Returns the number of pins removed.
+ */
+int fence_detach(struct fence *fence, struct error *error);
+
+#endif

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What the files of user/kernel share among themselves. */
+#ifndef BEAMFENCE_KERNEL_INTERNAL_H
+#define BEAMFENCE_KERNEL_INTERNAL_H
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+#include "../bpf/contract.h"
+/* The skeleton takes these types for known. */
+#include "filter.skel.h"
+
+#include "kernel/fence.h"
+
+/* One interface that has, or should have, the filter. Its index in bases[] is its base. */
+struct base {
+	uint32_t ifindex; /* 0: free */
+	char name[INTERFACE_NAME_SIZE];
+	int link_fd; /* -1: not attached */
+	enum attach_mode mode;
+	bool ethernet;
+	bool tags_hidden; /* the driver takes VLAN tags out of frames and will not leave them in */
+	bool current;	  /* the link runs the program that this process loaded */
+	bool wanted;	  /* in the plan that is being applied */
+};
+
+struct fence {
+	char *pin_dir;
+	int lock_fd; /* the pin directory, locked */
+	enum fence_start start;
+	struct fence_features features;
+	struct filter *live;	   /* attached */
+	struct filter *explaining; /* same code and policy, run on demand, counts nothing */
+	struct tables *tables;	   /* of both; shared memory with the kernel */
+	struct base bases[BASES_MAX];
+	struct interface_state *states;
+	size_t state_count;
+	int peers_fd; /* the peers of the policy in force; -1 before the first fence_apply() */
+	int possible_cpus;
+};
+
+/*
+ * lock.c: makes the pin directory if need be and locks it, since two agents would undo each other's
+ * work. Returns a descriptor that holds the lock until it is closed, or a negative errno.
+ */
+int pin_dir_lock(const char *pin_dir, struct error *error);
+
+/* load.c */
+int fence_program(const struct filter *skeleton, bool ethernet);
+
+/* attach.c: each deals with one base and writes the outcome to it and, if it fails, @problem. */
+void base_attach(struct fence *fence, struct base *base, enum attach attach, char *problem,
+		 size_t problem_size);
+void base_release(struct fence *fence, struct base *base);
+int fence_adopt_links(struct fence *fence, struct error *error);
+
+/* peers.c */
+int peers_create(const struct policy *policy, struct error *error);
+
+#endif

@@ -1,0 +1,307 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* Loading the programs, and adopting the maps that an earlier agent left pinned. */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "core/cleanup.h"
+#include "kernel/detach.h"
+#include "kernel/internal.h"
+
+#ifndef BPF_F_XDP_HAS_FRAGS
+#define BPF_F_XDP_HAS_FRAGS (1U << 5)
+#endif
+
+#define KERNEL_TYPES "/sys/kernel/btf/vmlinux"
+
+static int check_kernel(struct error *error)
+{
+	if (access(KERNEL_TYPES, R_OK) < 0)
+		return error_set(error, -errno,
+				 "this kernel has no BTF (%s: %s): run one built with "
+				 "CONFIG_DEBUG_INFO_BTF=y",
+				 KERNEL_TYPES, strerror(errno));
+	return 0;
+}
+
+/* What libbpf says last before it fails: the best there is for the error line. */
+static char last_words[256];
+
+static int keep_last_words(enum libbpf_print_level level, const char *format, va_list arguments)
+{
+	if (level == LIBBPF_WARN) {
+		vsnprintf(last_words, sizeof(last_words), format, arguments);
+		last_words[strcspn(last_words, "\n")] = '\0';
+	}
+	return 0;
+}
+
+static int load_error(struct error *error, int code)
+{
+	if (code == -EPERM)
+		return error_set(error, code,
+				 "the kernel refuses to load the filter: it takes CAP_BPF, "
+				 "CAP_NET_ADMIN and CAP_PERFMON; run this as root");
+	return error_set(error, code, "the kernel refuses to load the filter: %s (%s)",
+			 strerror(-code), last_words);
+}
+
+int fence_program(const struct filter *skeleton, bool ethernet)
+{
+	const struct bpf_program *with_conntrack = ethernet ? skeleton->progs.filter_ethernet_ct
+							    : skeleton->progs.filter_ip_ct;
+	const struct bpf_program *without = ethernet ? skeleton->progs.filter_ethernet
+						     : skeleton->progs.filter_ip;
+
+	return bpf_program__autoload(with_conntrack) ? bpf_program__fd(with_conntrack)
+						     : bpf_program__fd(without);
+}
+
+/* Which file descriptors of maps a skeleton takes over instead of making its own. */
+struct map_fds {
+	int tables;
+	int counters;
+	int peers;
+};
+
+static int reuse_map(struct bpf_map *map, int fd)
+{
+	return fd >= 0 ? bpf_map__reuse_fd(map, fd) : 0;
+}
+
+/* Opens and loads once. Returns NULL with errno set. */
+static struct filter *load_with(struct fence_features features, bool explaining,
+				const struct map_fds *maps)
+{
+	struct filter *skeleton = filter__open();
+	int code;
+
+	if (!skeleton)
+		return NULL;
+	bpf_program__set_autoload(skeleton->progs.filter_ethernet, !features.conntrack);
+	bpf_program__set_autoload(skeleton->progs.filter_ip, !features.conntrack);
+	bpf_program__set_autoload(skeleton->progs.filter_ethernet_ct, features.conntrack);
+	bpf_program__set_autoload(skeleton->progs.filter_ip_ct, features.conntrack);
+	if (features.multi_buffer) {
+		struct bpf_program *program;
+
+		bpf_object__for_each_program(program, skeleton->obj)
+			bpf_program__set_flags(program, BPF_F_XDP_HAS_FRAGS);
+	}
+	skeleton->rodata->multi_buffer = features.multi_buffer;
+	skeleton->rodata->explaining = explaining;
+	code = reuse_map(skeleton->maps.bss, maps->tables);
+	if (!code)
+		code = reuse_map(skeleton->maps.counters, maps->counters);
+	if (!code)
+		code = reuse_map(skeleton->maps.peers, maps->peers);
+	if (!code)
+		code = filter__load(skeleton);
+	if (code) {
+		filter__destroy(skeleton);
+		errno = -code;
+		return NULL;
+	}
+	return skeleton;
+}
+
+/* Loads with all that the kernel can do: tried by loading, since nothing else tells for certain. */
+static int load_best(struct fence *fence, const struct map_fds *maps, struct error *error)
+{
+	static const struct fence_features choices[] = {
+		{.multi_buffer = true, .conntrack = true},
+		{.multi_buffer = true},
+		{.conntrack = true},
+		{},
+	};
+
+	for (size_t i = 0; i < sizeof(choices) / sizeof(choices[0]) && !fence->live; i++) {
+		fence->features = choices[i];
+		fence->live = load_with(choices[i], false, maps);
+	}
+	if (!fence->live)
+		return load_error(error, -errno);
+	fence->tables = &fence->live->bss->tables;
+	return 0;
+}
+
+static int load_explaining(struct fence *fence, struct error *error)
+{
+	const struct map_fds maps = {
+		.tables = bpf_map__fd(fence->live->maps.bss),
+		.counters = bpf_map__fd(fence->live->maps.counters),
+		.peers = bpf_map__fd(fence->live->maps.peers),
+	};
+
+	fence->explaining = load_with(fence->features, true, &maps);
+	return fence->explaining ? 0 : load_error(error, -errno);
+}
+
+static int pin_path(const struct fence *fence, const char *name, char **path)
+{
+	return asprintf(path, "%s/%s", fence->pin_dir, name) < 0 ? -ENOMEM : 0;
+}
+
+/* Opens a pinned map if it is of the given shape. Returns its descriptor, or a negative errno. */
+static int open_map(const struct fence *fence, const char *name, const struct bpf_map_info *shape)
+{
+	_cleanup_free_ char *path = NULL;
+	_cleanup_close_ int fd = -1;
+	struct bpf_map_info info = {};
+	__u32 size = sizeof(info);
+
+	if (pin_path(fence, name, &path) < 0)
+		return -ENOMEM;
+	fd = bpf_obj_get(path);
+	if (fd < 0)
+		return -errno;
+	if (bpf_obj_get_info_by_fd(fd, &info, &size) < 0)
+		return -errno;
+	if (info.type != shape->type || info.key_size != shape->key_size ||
+	    info.value_size != shape->value_size || info.max_entries != shape->max_entries)
+		return -EPROTO;
+	return TAKE_FD(fd);
+}
+
+static bool tables_fit(int fd)
+{
+	const uint32_t *version = mmap(NULL, sizeof(struct tables), PROT_READ, MAP_SHARED, fd, 0);
+	bool fits;
+
+	if (version == MAP_FAILED)
+		return false;
+	fits = *version == CONTRACT_VERSION;
+	munmap((void *)version, sizeof(struct tables));
+	return fits;
+}
+
+static const struct bpf_map_info tables_shape = {
+	.type = BPF_MAP_TYPE_ARRAY,
+	.key_size = sizeof(__u32),
+	.value_size = sizeof(struct tables),
+	.max_entries = 1,
+};
+static const struct bpf_map_info counters_shape = {
+	.type = BPF_MAP_TYPE_PERCPU_ARRAY,
+	.key_size = sizeof(__u32),
+	.value_size = sizeof(struct tally),
+	.max_entries = COUNTERS_MAX,
+};
+static const struct bpf_map_info peers_shape = {
+	.type = BPF_MAP_TYPE_ARRAY_OF_MAPS,
+	.key_size = sizeof(__u32),
+	.value_size = sizeof(__u32),
+	.max_entries = 2,
+};
+
+static int pin_map(const struct fence *fence, const struct bpf_map *map, const char *name,
+		   struct error *error)
+{
+	_cleanup_free_ char *path = NULL;
+
+	if (pin_path(fence, name, &path) < 0)
+		return error_set(error, -ENOMEM, "out of memory");
+	if (unlink(path) < 0 && errno != ENOENT)
+		return error_set(error, -errno, "cannot replace %s: %s", path, strerror(errno));
+	if (bpf_obj_pin(bpf_map__fd(map), path) < 0)
+		return error_set(error, -errno, "cannot pin %s: %s", path, strerror(errno));
+	return 0;
+}
+
+static int pin_maps(const struct fence *fence, struct error *error)
+{
+	int code = pin_map(fence, fence->live->maps.counters, PIN_COUNTERS, error);
+
+	if (!code)
+		code = pin_map(fence, fence->live->maps.peers, PIN_PEERS, error);
+	if (!code)
+		code = pin_map(fence, fence->live->maps.bss, PIN_TABLES, error);
+	return code;
+}
+
+/* Loads into the pinned maps where all three are there and fit, else into new ones. */
+static int load_or_adopt(struct fence *fence, struct error *error)
+{
+	_cleanup_close_ int tables = open_map(fence, PIN_TABLES, &tables_shape);
+	_cleanup_close_ int counters = open_map(fence, PIN_COUNTERS, &counters_shape);
+	_cleanup_close_ int peers = open_map(fence, PIN_PEERS, &peers_shape);
+	const struct map_fds none = {-1, -1, -1};
+	const struct map_fds pinned = {tables, counters, peers};
+	int code;
+
+	if (tables >= 0 && counters >= 0 && peers >= 0 && tables_fit(tables)) {
+		fence->start = FENCE_ADOPTED;
+		return load_best(fence, &pinned, error);
+	}
+	fence->start = tables == -ENOENT && counters == -ENOENT && peers == -ENOENT
+			       ? FENCE_FRESH
+			       : FENCE_REPLACED;
+	code = load_best(fence, &none, error);
+	if (code)
+		return code;
+	fence->tables->version = CONTRACT_VERSION;
+	return pin_maps(fence, error);
+}
+
+int fence_open(const char *pin_dir, struct fence **result, struct error *error)
+{
+	struct fence *fence = calloc(1, sizeof(*fence));
+	int code;
+
+	if (!fence || !(fence->pin_dir = strdup(pin_dir))) {
+		free(fence);
+		return error_set(error, -ENOMEM, "out of memory");
+	}
+	fence->lock_fd = -1;
+	fence->peers_fd = -1;
+	for (size_t i = 0; i < BASES_MAX; i++)
+		fence->bases[i].link_fd = -1;
+	libbpf_set_print(keep_last_words);
+	fence->possible_cpus = libbpf_num_possible_cpus();
+	code = check_kernel(error);
+	if (!code) {
+		fence->lock_fd = pin_dir_lock(pin_dir, error);
+		code = fence->lock_fd < 0 ? fence->lock_fd : 0;
+	}
+	if (!code)
+		code = load_or_adopt(fence, error);
+	if (!code)
+		code = load_explaining(fence, error);
+	if (!code)
+		code = fence_adopt_links(fence, error);
+	if (code) {
+		fence_close(fence);
+		return code;
+	}
+	*result = fence;
+	return 0;
+}
+
+void fence_close(struct fence *fence)
+{
+	if (!fence)
+		return;
+	for (size_t i = 0; i < BASES_MAX; i++)
+		if (fence->bases[i].link_fd >= 0)
+			close(fence->bases[i].link_fd);
+	filter__destroy(fence->explaining);
+	filter__destroy(fence->live);
+	if (fence->peers_fd >= 0)
+		close(fence->peers_fd);
+	if (fence->lock_fd >= 0)
+		close(fence->lock_fd);
+	free(fence->states);
+	free(fence->pin_dir);
+	free(fence);
+}
+
+enum fence_start fence_start(const struct fence *fence)
+{
+	return fence->start;
+}
+
+struct fence_features fence_features(const struct fence *fence)
+{
+	return fence->features;
+}
