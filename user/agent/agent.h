@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The agent's state and what can be done with it: it joins configuration, policy, plan and kernel.
+ * Nothing here waits, logs or knows about sockets.
+ */
+#ifndef BEAMFENCE_AGENT_H
+#define BEAMFENCE_AGENT_H
+
+#include <stdio.h>
+#include <sys/types.h>
+
+#include "core/plan.h"
+#include "core/policy.h"
+#include "core/snapshot.h"
+#include "kernel/fence.h"
+
+#define RUNTIME_PEERS_MAX 65536
+
+struct agent {
+	const char *config_path;
+	const char *pin_dir;
+	struct config *config;
+	struct policy *policy;
+	struct plan *plan;
+	struct fence *fence;
+	struct runtime_peer *runtime_peers;
+	size_t runtime_peer_count;
+	bool last_reload_successful;
+	int64_t last_reload_time_s;  /* of the last attempt */
+	int64_t last_success_time_s; /* of the last that succeeded */
+	struct error last_reload_error;
+};
+
+/*
+ * Loads the configuration, opens the fence and puts the policy into force. @config_path and
+ * @pin_dir must outlive the agent. Returns 0, or a negative errno with @agent empty.
+ */
+int agent_open(struct agent *agent, const char *config_path, const char *pin_dir,
+	       struct error *error);
+
+/* Frees everything; what is in force in the kernel stays. */
+void agent_close(struct agent *agent);
+
+/* Loads the configuration again. When that fails nothing has changed. */
+int agent_reload(struct agent *agent, struct error *error);
+
+/*
+ * Looks at the host's interfaces again and lays the same policy over them. Returns 1 when something
+ * changed, 0 when not, or a negative errno.
+ */
+int agent_replan(struct agent *agent, struct error *error);
+
+/*
+ * Adds a peer to the policy in force. @peer->cluster must name a cluster; a peer that is already
+ * there is given the new comment and end. -ENOENT, -E2BIG.
+ */
+int agent_add_peer(struct agent *agent, const struct runtime_peer *peer, struct error *error);
+
+/*
+ * Takes away a peer that was added at run time. -ENOENT; -EPERM when the configuration names it
+ * (then only the configuration can take it away).
+ */
+int agent_delete_peer(struct agent *agent, const char *cluster, const struct prefix *prefix,
+		      struct error *error);
+
+/*
+ * Takes away the peers whose time is over. Returns the number of seconds until the next one's is,
+ * or -1 when none has an end.
+ */
+int64_t agent_expire_peers(struct agent *agent, int64_t now_s);
+
+/* Name of a cluster by its index in the configuration, NULL for CLUSTER_ANY and CLUSTER_NOBODY. */
+const char *agent_cluster_name(const struct agent *agent, uint8_t cluster);
+
+/* Writes the metrics as they are now to @out. */
+int agent_write_metrics(struct agent *agent, FILE *out);
+
+#endif

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The commands of the control protocol (core/protocol.h), carried out on the agent. */
+#ifndef BEAMFENCE_COMMANDS_H
+#define BEAMFENCE_COMMANDS_H
+
+#include "agent/agent.h"
+#include "agent/control.h"
+
+struct commands {
+	struct agent *agent;
+	/* Called after a reload, with its outcome; after detach; and when the peers' ends changed.
+	 */
+	void (*reloaded)(void *context, int code, const struct error *error);
+	void (*detached)(void *context);
+	void (*peers_changed)(void *context);
+	void *context;
+};
+
+/* A control_handler; its context is a struct commands. */
+int commands_handle(void *context, const struct control_peer *peer, const char *command,
+		    json_t *arguments, json_t **result, struct error *error);
+
+#endif

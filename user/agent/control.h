@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The server side of the control protocol (core/protocol.h) on a unix stream socket. It frames and
+ * checks requests, hands each to one handler and makes the reply object. Clients are not trusted:
+ * their number, the length of a line, the time they may be silent and what may wait for them to
+ * read are all bounded. A client's next request is looked at when its last reply is gone.
+ */
+#ifndef BEAMFENCE_CONTROL_H
+#define BEAMFENCE_CONTROL_H
+
+#include <event2/event.h>
+#include <jansson.h>
+#include <sys/types.h>
+
+#include "core/error.h"
+
+#define CONTROL_CLIENTS_MAX	64
+#define CONTROL_REPLY_SMALL	(64u << 10) /* bytes: a reply up to this is always sent */
+#define CONTROL_PENDING_MAX	(128u << 20) /* bytes of replies that wait, of all clients together */
+#define CONTROL_IDLE_MS		60000	     /* without a request */
+#define CONTROL_HALF_LINE_MS	10000	     /* from the first byte of a line to its end */
+#define CONTROL_STALL_MS	30000	     /* without the client reading any of its reply */
+#define CONTROL_ACCEPT_RETRY_MS 1000	     /* after accept(2) failed */
+
+struct control;
+
+/* Who asks: from SO_PEERCRED, as of connect(2). */
+struct control_peer {
+	uid_t uid;
+	pid_t pid;
+};
+
+/*
+ * Carries out @command. @arguments is an object, empty when the request had none, and belongs to
+ * the server. Returns 0 with the result in *@result, which the server takes over (left NULL it is
+ * sent as null), or a negative errno with a text in @error that the client is shown. Must not
+ * call control_close().
+ */
+typedef int (*control_handler)(void *context, const struct control_peer *peer, const char *command,
+			       json_t *arguments, json_t **result, struct error *error);
+
+struct control_settings {
+	const char *path; /* of the socket; copied */
+	gid_t group;	  /* mode 0660 and this group; (gid_t)-1: mode 0600 */
+	control_handler handler;
+	void *context;
+	unsigned idle_ms; /* this and the next two: 0 for the value above */
+	unsigned half_line_ms;
+	unsigned stall_ms;
+};
+
+/*
+ * Makes the socket, and its directory (mode 0755) when only that is missing, and serves on @base.
+ * A socket on which nobody answers is replaced. Needs CAP_CHOWN when a group other than the
+ * process's own is asked for. The process must ignore SIGPIPE. Returns 0 and a server that the
+ * caller ends with control_close(), or:
+ * -EADDRINUSE: another agent answers there. -EEXIST: @path is something other than a socket.
+ * -ENAMETOOLONG: @path does not fit. Other errno of what failed.
+ */
+int control_open(struct event_base *base, const struct control_settings *settings,
+		 struct control **control, struct error *error);
+
+/*
+ * Sends of each pending reply what the socket takes at once (so the reply to a request that ended
+ * the agent gets out), closes every connection and removes the socket's file if it is still the
+ * one made by control_open(). @control may be NULL.
+ */
+void control_close(struct control *control);
+
+#endif

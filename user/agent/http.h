@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The metrics endpoint: GET or HEAD of /metrics and /healthz, one request a connection. Its
+ * network side is not trusted: connections, their idle time and whole life, and headers are
+ * bounded; beyond the bound new connections wait in the kernel's queue.
+ */
+#ifndef BEAMFENCE_HTTP_H
+#define BEAMFENCE_HTTP_H
+
+#include <event2/buffer.h>
+#include <event2/event.h>
+#include <stdint.h>
+
+#include "core/error.h"
+
+#define HTTP_CONNECTIONS_MAX 128
+#define HTTP_HEADERS_MAX     8192  /* bytes */
+#define HTTP_BODY_MAX	     1024  /* bytes; no request needs one */
+#define HTTP_IDLE_MS	     5000  /* without a byte in or out */
+#define HTTP_LIFE_MS	     10000 /* of a connection, however it drips */
+#define HTTP_TICK_MS	     1000  /* how often ends are looked for while connections are open */
+
+struct http;
+
+/* Appends the metrics in Prometheus text format to @text. Returns 0, or a negative errno: status
+ * 500. */
+typedef int (*http_metrics)(void *context, struct evbuffer *text);
+
+struct http_settings {
+	const char *host; /* a numeric address of either family, without brackets */
+	uint16_t port;	  /* 0: one that the kernel chooses, see http_port() */
+	http_metrics metrics;
+	void *context;
+	unsigned idle_ms; /* this and the next: 0 for the value above */
+	unsigned life_ms;
+};
+
+/*
+ * Binds and serves on @base. Several may be open at a time, so that a reload can open the new one
+ * before it closes the old. The process must ignore SIGPIPE. Returns 0 and an endpoint that the
+ * caller ends with http_close(); -EINVAL when @host is not a numeric address; the errno of
+ * socket(2), bind(2) or listen(2); -ENOMEM.
+ */
+int http_open(struct event_base *base, const struct http_settings *settings, struct http **http,
+	      struct error *error);
+
+/* The port that it listens on. */
+uint16_t http_port(const struct http *http);
+
+/* Closes listener and connections. @http may be NULL. */
+void http_close(struct http *http);
+
+#endif

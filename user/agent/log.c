@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "agent/log.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+static bool to_journal;
+static int log_threshold = LOG_INFO;
+
+/* The line as it grows; one byte is kept for the newline. */
+struct line {
+	char text[LOG_LINE_MAX];
+	size_t length;
+	bool full;
+};
+
+/* Appends all of @text, or nothing from here on, so that a cut never halves an escape. */
+static void line_add(struct line *line, const char *text)
+{
+	size_t length = strlen(text);
+
+	if (length > sizeof(line->text) - 1 - line->length)
+		line->full = true;
+	if (line->full)
+		return;
+	memcpy(line->text + line->length, text, length);
+	line->length += length;
+}
+
+static void line_add_escaped(struct line *line, const char *text, bool quoted)
+{
+	for (; *text; text++) {
+		unsigned char c = (unsigned char)*text;
+		char piece[8] = {(char)c};
+
+		if (c == '\n')
+			strcpy(piece, "\\n");
+		else if (c == '\t')
+			strcpy(piece, "\\t");
+		else if (c < 0x20 || c >= 0x7f)
+			snprintf(piece, sizeof(piece), "\\x%02x", c);
+		else if (quoted && (c == '"' || c == '\\'))
+			snprintf(piece, sizeof(piece), "\\%c", c);
+		line_add(line, piece);
+	}
+}
+
+static bool needs_quotes(const char *value)
+{
+	if (!*value)
+		return true;
+	for (; *value; value++)
+		if (*value <= ' ' || *value >= 0x7f || strchr("\"\\=", *value))
+			return true;
+	return false;
+}
+
+static void line_add_pair(struct line *line, const char *key, const char *value)
+{
+	bool quoted = needs_quotes(value);
+	const char *quote = quoted ? "\"" : "";
+
+	line_add(line, " ");
+	line_add(line, key);
+	line_add(line, "=");
+	line_add(line, quote);
+	line_add_escaped(line, value, quoted);
+	line_add(line, quote);
+}
+
+static const char *level_name(int level)
+{
+	switch (level) {
+	case LOG_WARNING:
+		return "warning";
+	case LOG_NOTICE:
+		return "notice";
+	case LOG_INFO:
+		return "info";
+	case LOG_DEBUG:
+		return "debug";
+	default:
+		return "error";
+	}
+}
+
+static void line_begin(struct line *line, int level)
+{
+	char start[48];
+	struct tm utc;
+	time_t now;
+
+	if (to_journal) {
+		snprintf(start, sizeof(start), "<%d>", level);
+		line_add(line, start);
+		return;
+	}
+	now = time(NULL);
+	if (gmtime_r(&now, &utc) && strftime(start, sizeof(start), "%Y-%m-%dT%H:%M:%SZ ", &utc))
+		line_add(line, start);
+	line_add(line, level_name(level));
+	line_add(line, " ");
+}
+
+void log_open(int threshold)
+{
+	const char *stream = getenv("JOURNAL_STREAM");
+	char own[64];
+	struct stat st;
+
+	log_threshold = threshold;
+	to_journal = false;
+	if (!stream || fstat(STDERR_FILENO, &st))
+		return;
+	/* systemd.exec(5): device and inode of the stream, in decimal. */
+	snprintf(own, sizeof(own), "%ju:%ju", (uintmax_t)st.st_dev, (uintmax_t)st.st_ino);
+	to_journal = strcmp(stream, own) == 0;
+}
+
+void log_line(int level, const char *message, ...)
+{
+	struct line line = {.length = 0};
+	int saved_errno = errno;
+	const char *key, *value;
+	va_list pairs;
+	ssize_t written;
+
+	if (level > log_threshold)
+		return;
+	line_begin(&line, level);
+	line_add_escaped(&line, message, false);
+	va_start(pairs, message);
+	while ((key = va_arg(pairs, const char *))) {
+		value = va_arg(pairs, const char *);
+		if (value)
+			line_add_pair(&line, key, value);
+	}
+	va_end(pairs);
+	line.text[line.length++] = '\n';
+	do {
+		written = write(STDERR_FILENO, line.text, line.length);
+	} while (written < 0 && errno == EINTR);
+	errno = saved_errno;
+}

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The agent's log: one line on stderr for each event, written with a single write(2). Under the
+ * journal a line starts with its priority ("<6>attached interface=eth0"), elsewhere with time and
+ * level ("2026-11-22T10:00:00Z info attached interface=eth0"). Only the agent's main logs.
+ */
+#ifndef BEAMFENCE_LOG_H
+#define BEAMFENCE_LOG_H
+
+#include <syslog.h>
+
+#define LOG_LINE_MAX 2048 /* bytes of a line, newline included; what does not fit is cut */
+
+/*
+ * Looks whether stderr is the journal, and drops lines of less importance than @threshold from
+ * now on. Without this call: not the journal, LOG_INFO.
+ */
+void log_open(int threshold);
+
+/*
+ * Logs @message at @level (LOG_ERR, LOG_WARNING, LOG_NOTICE, LOG_INFO or LOG_DEBUG), followed by
+ * pairs of strings, key then value, ended by NULL:
+ *     log_line(LOG_INFO, "attached", "interface", name, "mode", "native", NULL);
+ * A value that is NULL leaves its pair out. Values are quoted where they need it; whatever is not
+ * printable ASCII is escaped, in the message too. A line that stderr does not take at once is lost:
+ * the agent never waits for its log. Keeps errno.
+ */
+void log_line(int level, const char *message, ...) __attribute__((sentinel));
+
+#endif

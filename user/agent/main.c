@@ -1,0 +1,404 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* beamfenced: one event loop that joins the stages. Logging happens here alone. */
+#include <errno.h>
+#include <event2/buffer.h>
+#include <event2/event.h>
+#include <getopt.h>
+#include <grp.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <syslog.h>
+#include <time.h>
+
+#include "agent/agent.h"
+#include "agent/commands.h"
+#include "agent/control.h"
+#include "agent/http.h"
+#include "agent/interfaces.h"
+#include "agent/log.h"
+#include "agent/notify.h"
+#include "agent/privileges.h"
+#include "core/cleanup.h"
+#include "kernel/detach.h"
+
+#define CONFIG_DEFAULT "/etc/beamfence/beamfence.yaml"
+
+static const char usage[] =
+	"Usage: beamfenced [--config FILE] [--pin-dir DIR]\n"
+	"\n"
+	"Keeps EPMD and the Erlang distribution off client-facing interfaces: attaches the "
+	"filter,\n"
+	"keeps its tables true, answers \"beamfence\" and serves metrics. Runs in the foreground\n"
+	"and logs to stderr. SIGHUP reloads; SIGTERM ends the agent and leaves the filter in\n"
+	"force (\"beamfence detach\" takes it away).\n"
+	"\n"
+	"  --config FILE   the configuration (default " CONFIG_DEFAULT ")\n"
+	"  --pin-dir DIR   where the filter is pinned (default " PIN_DIR_DEFAULT ")\n"
+	"  --version       print the version\n"
+	"  --help          print this\n"
+	"\n"
+	"Exit status: 0 ended by a signal or by detach, 1 failed, 2 wrong usage.\n";
+
+struct daemon {
+	struct event_base *base;
+	struct agent agent;
+	struct commands commands;
+	struct control *control;
+	struct http *http;
+	struct interface_watch *interfaces;
+	struct event *signals[3];
+	struct event *watchdog;
+	struct event *expiry;
+	char *metrics_host; /* where http listens; NULL: off */
+	uint16_t metrics_port;
+	char *control_socket; /* as started: a change takes a restart */
+	char *control_group;
+};
+
+static void log_outcome(struct daemon *daemon)
+{
+	const struct plan *plan = daemon->agent.plan;
+	const struct interface_state *states;
+	const size_t count = fence_interfaces(daemon->agent.fence, &states);
+
+	for (size_t i = 0; i < count; i++) {
+		const struct interface_state *state = &states[i];
+
+		if (state->attached == ATTACHED_NOT)
+			log_line(LOG_ERR, "not attached", "interface", state->name, "zone",
+				 zone_name(state->zone), "problem", state->problem, NULL);
+		else
+			log_line(state->problem[0] ? LOG_WARNING : LOG_INFO, "attached",
+				 "interface", state->name, "zone", zone_name(state->zone), "mode",
+				 attach_mode_name(state->attached), "problem",
+				 state->problem[0] ? state->problem : NULL, NULL);
+	}
+	for (size_t i = 0; i < plan->absent_count; i++)
+		log_line(LOG_WARNING, "no such interface yet", "interface",
+			 plan->absent[i]->pattern, "zone", zone_name(plan->absent[i]->zone), NULL);
+	for (size_t i = 0; i < plan->ambiguous_count; i++)
+		log_line(LOG_WARNING, "entries of two zones fit one interface: the stricter holds",
+			 "entry", plan->ambiguous[i]->pattern, "zone",
+			 zone_name(plan->ambiguous[i]->zone), NULL);
+	for (size_t i = 0; i < plan->unassigned_count; i++)
+		log_line(LOG_WARNING, "interface in no zone: left alone", "interface",
+			 plan->unassigned[i], NULL);
+	if (daemon->agent.policy->mode == MODE_AUDIT)
+		log_line(LOG_WARNING, "audit mode: nothing is dropped", NULL);
+}
+
+static int write_metrics(void *context, struct evbuffer *buffer)
+{
+	struct daemon *daemon = context;
+	_cleanup_free_ char *text = NULL;
+	size_t size = 0;
+	FILE *out = open_memstream(&text, &size);
+	int code;
+
+	if (!out)
+		return -ENOMEM;
+	code = agent_write_metrics(&daemon->agent, out);
+	if (fclose(out) == EOF && !code)
+		code = -ENOMEM;
+	if (!code && evbuffer_add(buffer, text, size) < 0)
+		code = -ENOMEM;
+	return code;
+}
+
+static bool same_text(const char *a, const char *b)
+{
+	return a && b ? !strcmp(a, b) : a == b;
+}
+
+/* Opens the endpoint where the configuration wants it, then closes the one that was open. */
+static int open_metrics(struct daemon *daemon, struct error *error)
+{
+	const struct config *config = daemon->agent.config;
+	struct http *http = NULL;
+	char *host = NULL;
+
+	if (same_text(config->metrics_host, daemon->metrics_host) &&
+	    (!config->metrics_host || config->metrics_port == daemon->metrics_port))
+		return 0;
+	if (config->metrics_host) {
+		const struct http_settings settings = {
+			.host = config->metrics_host,
+			.port = config->metrics_port,
+			.metrics = write_metrics,
+			.context = daemon,
+		};
+		const int code = http_open(daemon->base, &settings, &http, error);
+
+		if (code)
+			return code;
+		host = strdup(config->metrics_host);
+	}
+	http_close(daemon->http);
+	free(daemon->metrics_host);
+	daemon->http = http;
+	daemon->metrics_host = host;
+	daemon->metrics_port = config->metrics_port;
+	return 0;
+}
+
+static void warn_of_control_change(const struct daemon *daemon)
+{
+	const struct config *config = daemon->agent.config;
+
+	if (!same_text(config->control_socket, daemon->control_socket) ||
+	    !same_text(config->control_group, daemon->control_group))
+		log_line(LOG_WARNING, "a change of \"control\" takes effect at the next start",
+			 "socket", daemon->control_socket, NULL);
+}
+
+static void on_reloaded(void *context, int code, const struct error *reason)
+{
+	struct daemon *daemon = context;
+	struct error error;
+
+	if (code) {
+		log_line(LOG_ERR, "reload refused, nothing changed", "error", reason->text, NULL);
+		return;
+	}
+	log_line(LOG_NOTICE, "reloaded", "config", daemon->agent.config_path, NULL);
+	log_outcome(daemon);
+	warn_of_control_change(daemon);
+	if (open_metrics(daemon, &error))
+		log_line(LOG_ERR, "metrics stay where they were", "error", error.text, NULL);
+}
+
+static void on_sighup(evutil_socket_t signal, short events, void *context)
+{
+	struct daemon *daemon = context;
+	struct error error = {};
+	int code;
+
+	(void)signal, (void)events;
+	notify_reloading();
+	code = agent_reload(&daemon->agent, &error);
+	on_reloaded(daemon, code, &error);
+	notify_ready(code ? "reload refused, the former configuration holds" : NULL);
+}
+
+static void on_terminate(evutil_socket_t signal, short events, void *context)
+{
+	struct daemon *daemon = context;
+
+	(void)signal, (void)events;
+	log_line(LOG_NOTICE, "ending; the filter stays in force", NULL);
+	event_base_loopbreak(daemon->base);
+}
+
+static void on_detached(void *context)
+{
+	struct daemon *daemon = context;
+
+	log_line(LOG_WARNING, "detached: nothing is fenced any more; ending", NULL);
+	event_base_loopexit(daemon->base, NULL);
+}
+
+static void on_watchdog(evutil_socket_t fd, short events, void *context)
+{
+	(void)fd, (void)events, (void)context;
+	notify_watchdog();
+}
+
+static void on_interfaces_changed(void *context)
+{
+	struct daemon *daemon = context;
+	struct error error;
+	const int changed = agent_replan(&daemon->agent, &error);
+
+	if (changed < 0)
+		log_line(LOG_ERR, "interfaces changed, but not the filter", "error", error.text,
+			 NULL);
+	else if (changed)
+		log_outcome(daemon);
+}
+
+/* Ends peers whose time is over, and sleeps until the next one's is. */
+static void on_expiry(evutil_socket_t fd, short events, void *context)
+{
+	struct daemon *daemon = context;
+	const int64_t next_s = agent_expire_peers(&daemon->agent, time(NULL));
+	const struct timeval delay = {.tv_sec = next_s > 0 ? next_s : 1};
+
+	(void)fd, (void)events;
+	if (next_s >= 0)
+		event_add(daemon->expiry, &delay);
+	else
+		event_del(daemon->expiry);
+}
+
+static void on_peers_changed(void *context)
+{
+	on_expiry(-1, 0, context);
+}
+
+static int add_signal(struct daemon *daemon, int index, int signal, event_callback_fn callback)
+{
+	daemon->signals[index] = evsignal_new(daemon->base, signal, callback, daemon);
+	return daemon->signals[index] && !event_add(daemon->signals[index], NULL) ? 0 : -ENOMEM;
+}
+
+static int add_events(struct daemon *daemon, struct error *error)
+{
+	const uint64_t interval_us = notify_watchdog_interval_us() / 2;
+	const struct timeval half = {.tv_sec = (time_t)(interval_us / 1000000),
+				     .tv_usec = (suseconds_t)(interval_us % 1000000)};
+	int code = add_signal(daemon, 0, SIGHUP, on_sighup);
+
+	if (!code)
+		code = add_signal(daemon, 1, SIGTERM, on_terminate);
+	if (!code)
+		code = add_signal(daemon, 2, SIGINT, on_terminate);
+	daemon->expiry = evtimer_new(daemon->base, on_expiry, daemon);
+	daemon->watchdog = event_new(daemon->base, -1, EV_PERSIST, on_watchdog, NULL);
+	if (code || !daemon->expiry || !daemon->watchdog ||
+	    (interval_us && event_add(daemon->watchdog, &half)))
+		return error_set(error, -ENOMEM, "out of memory");
+	return interface_watch_open(daemon->base, on_interfaces_changed, daemon,
+				    &daemon->interfaces, error);
+}
+
+static int open_control(struct daemon *daemon, struct error *error)
+{
+	const struct config *config = daemon->agent.config;
+	const struct group *group = getgrnam(config->control_group);
+	const struct control_settings settings = {
+		.path = config->control_socket,
+		.group = group ? group->gr_gid : (gid_t)-1,
+		.handler = commands_handle,
+		.context = &daemon->commands,
+	};
+
+	if (!group)
+		log_line(LOG_WARNING, "no such group: the control socket is root's alone", "group",
+			 config->control_group, NULL);
+	daemon->commands = (struct commands){
+		.agent = &daemon->agent,
+		.reloaded = on_reloaded,
+		.detached = on_detached,
+		.peers_changed = on_peers_changed,
+		.context = daemon,
+	};
+	daemon->control_socket = strdup(config->control_socket);
+	daemon->control_group = strdup(config->control_group);
+	if (!daemon->control_socket || !daemon->control_group)
+		return error_set(error, -ENOMEM, "out of memory");
+	return control_open(daemon->base, &settings, &daemon->control, error);
+}
+
+static void log_start(const struct daemon *daemon)
+{
+	static const char *const starts[] = {
+		[FENCE_FRESH] = "fresh",
+		[FENCE_ADOPTED] = "adopted what an earlier agent left in force",
+		[FENCE_REPLACED] = "replaced what an earlier, different agent left in force",
+	};
+	const struct fence_features features = fence_features(daemon->agent.fence);
+
+	log_line(LOG_NOTICE, "started", "version", BEAMFENCE_VERSION, "start",
+		 starts[fence_start(daemon->agent.fence)], "mode",
+		 mode_name(daemon->agent.policy->mode), "frags",
+		 features.multi_buffer ? "yes" : "no", "conntrack",
+		 features.conntrack ? "yes" : "no", NULL);
+}
+
+/* The whole start. The policy is in force before anything else is opened. */
+static int start(struct daemon *daemon, const char *config, const char *pin_dir,
+		 struct error *error)
+{
+	int code = privileges_check(error);
+
+	if (!code)
+		code = agent_open(&daemon->agent, config, pin_dir, error);
+	if (code)
+		return code;
+	log_start(daemon);
+	log_outcome(daemon);
+	daemon->base = event_base_new();
+	if (!daemon->base)
+		return error_set(error, -ENOMEM, "out of memory");
+	code = open_control(daemon, error);
+	if (!code)
+		code = open_metrics(daemon, error);
+	if (!code)
+		code = add_events(daemon, error);
+	if (!code)
+		code = privileges_drop(error);
+	return code;
+}
+
+static void stop(struct daemon *daemon)
+{
+	control_close(daemon->control);
+	http_close(daemon->http);
+	interface_watch_close(daemon->interfaces);
+	for (size_t i = 0; i < sizeof(daemon->signals) / sizeof(daemon->signals[0]); i++)
+		if (daemon->signals[i])
+			event_free(daemon->signals[i]);
+	if (daemon->watchdog)
+		event_free(daemon->watchdog);
+	if (daemon->expiry)
+		event_free(daemon->expiry);
+	agent_close(&daemon->agent);
+	if (daemon->base)
+		event_base_free(daemon->base);
+	free(daemon->metrics_host);
+	free(daemon->control_socket);
+	free(daemon->control_group);
+	libevent_global_shutdown();
+}
+
+int main(int argc, char **argv)
+{
+	static const struct option options[] = {
+		{"config", required_argument, NULL, 'c'},
+		{"pin-dir", required_argument, NULL, 'p'},
+		{"version", no_argument, NULL, 'V'},
+		{"help", no_argument, NULL, 'h'},
+		{},
+	};
+	const char *config = CONFIG_DEFAULT, *pin_dir = PIN_DIR_DEFAULT;
+	struct daemon daemon = {};
+	struct error error = {};
+	int option, code;
+
+	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		switch (option) {
+		case 'c':
+			config = optarg;
+			break;
+		case 'p':
+			pin_dir = optarg;
+			break;
+		case 'V':
+			puts("beamfenced " BEAMFENCE_VERSION);
+			return 0;
+		case 'h':
+			fputs(usage, stdout);
+			return 0;
+		default:
+			return 2;
+		}
+	}
+	if (optind < argc) {
+		fprintf(stderr, "beamfenced: unexpected argument \"%s\"; try --help\n",
+			argv[optind]);
+		return 2;
+	}
+	signal(SIGPIPE, SIG_IGN);
+	log_open(LOG_INFO);
+	code = start(&daemon, config, pin_dir, &error);
+	if (!code) {
+		notify_ready(NULL);
+		event_base_dispatch(daemon.base);
+		notify_stopping();
+	} else {
+		log_line(LOG_ERR, error.text, NULL);
+	}
+	stop(&daemon);
+	return code ? 1 : 0;
+}

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "agent/privileges.h"
+
+#include <cap-ng.h>
+#include <errno.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/prctl.h>
+
+static const unsigned int needed[] = {CAP_BPF, CAP_NET_ADMIN, CAP_PERFMON};
+
+#define NEEDED_COUNT (sizeof(needed) / sizeof(needed[0]))
+
+int privileges_check(struct error *error)
+{
+	if (capng_get_caps_process() < 0)
+		return error_set(error, -EPERM, "cannot read the capabilities of this process");
+	for (size_t i = 0; i < NEEDED_COUNT; i++)
+		if (!capng_have_capability(CAPNG_EFFECTIVE, needed[i]))
+			return error_set(error, -EPERM,
+					 "needs CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON: run it as "
+					 "root, or give it those capabilities");
+	return 0;
+}
+
+int privileges_drop(struct error *error)
+{
+	const bool bounding = capng_have_capability(CAPNG_EFFECTIVE, CAP_SETPCAP);
+
+	capng_clear(CAPNG_SELECT_BOTH);
+	for (size_t i = 0; i < NEEDED_COUNT; i++)
+		capng_update(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED, needed[i]);
+	if (capng_apply(bounding ? CAPNG_SELECT_BOTH : CAPNG_SELECT_CAPS) < 0)
+		return error_set(error, -EPERM, "cannot give up capabilities: %s", strerror(errno));
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		return error_set(error, -errno, "cannot set no_new_privs: %s", strerror(errno));
+	return 0;
+}

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "cli/cli.h"
+#include "cli/escape.h"
+#include "cli/print.h"
+#include "core/cleanup.h"
+#include "core/config.h"
+#include "core/policy.h"
+#include "core/snapshot.h"
+
+static size_t count_ports(const struct policy *policy)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < PORTS / 64; i++)
+		count += (size_t)__builtin_popcountll(policy->ports[i]);
+	return count;
+}
+
+static int print_check(const json_t *result, FILE *out)
+{
+	return print_members(out, result,
+			     "%s: ok: mode %s, interface rules: %s, clusters: %s, "
+			     "protected ports: %s, peers: %s\n",
+			     "file", "mode", "interface_rules", "clusters", "protected_ports",
+			     "peers");
+}
+
+static void cleanup_config(struct config **config)
+{
+	config_free(*config);
+}
+
+static void cleanup_policy(struct policy **policy)
+{
+	policy_free(*policy);
+}
+
+/* Describes the file at @path if it is fit to be used; else returns NULL with @error set. */
+static json_t *check(const char *path, struct error *error)
+{
+	_cleanup_(cleanup_config) struct config *config = NULL;
+	_cleanup_(cleanup_policy) struct policy *policy = NULL;
+
+	if (config_load(path, &config, error) || policy_build(config, NULL, 0, &policy, error))
+		return NULL;
+	return json_pack("{s:b, s:o?, s:s, s:I, s:I, s:I, s:I}", "ok", 1, "file", json_string(path),
+			 "mode", mode_name(config->mode), "interface_rules",
+			 (json_int_t)config->interface_count, "clusters",
+			 (json_int_t)config->cluster_count, "protected_ports",
+			 (json_int_t)count_ports(policy), "peers", (json_int_t)policy->peer_count);
+}
+
+/* The same for a file that is not; the line in @error may quote bytes that are not UTF-8. */
+static json_t *describe_fault(const struct error *error)
+{
+	_cleanup_free_ char *escaped = escape(error->text);
+	json_t *text = json_string(error->text);
+
+	if (!text && escaped)
+		text = json_string(escaped);
+	return json_pack("{s:b, s:o?}", "ok", 0, "error", text);
+}
+
+enum status run_check(const struct cli *cli, const struct arguments *arguments, struct error *error)
+{
+	json_t *result = check(arguments->words[0], error);
+	bool ok = result != NULL;
+	enum status status;
+
+	if (!ok && !cli->json)
+		return STATUS_FAILED;
+	if (!ok)
+		result = describe_fault(error);
+	status = cli_show(cli, result, print_check, error);
+	json_decref(result);
+	return ok ? status : STATUS_FAILED;
+}

@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "cli/client.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include "core/cleanup.h"
+#include "core/protocol.h"
+
+#define RECEIVE_MIN 65536
+
+struct text {
+	char *bytes;
+	size_t length;
+	size_t size;
+};
+
+static void cleanup_text(struct text *text)
+{
+	free(text->bytes);
+}
+
+static void cleanup_json(json_t **json)
+{
+	json_decref(*json);
+}
+
+/* Says what @code, from the socket, means for the one who typed the command; returns it. */
+static int explain(int code, const char *path, unsigned timeout_ms, struct error *error)
+{
+	switch (code) {
+	case -ENOENT:
+	case -ECONNREFUSED:
+		return error_set(error, code,
+				 "no agent answers on %s: is beamfenced running? "
+				 "(systemctl status beamfenced)",
+				 path);
+	case -EACCES:
+	case -EPERM:
+		return error_set(error, -EACCES,
+				 "permission denied on %s: be root or in the group of that socket",
+				 path);
+	case -ETIMEDOUT:
+		return error_set(error, code,
+				 "the agent on %s did not answer within %u s: see its log "
+				 "(journalctl -u beamfenced)",
+				 path, timeout_ms / 1000);
+	case -ECONNRESET:
+		return error_set(error, code,
+				 "the agent on %s closed the connection without an answer: see its "
+				 "log (journalctl -u beamfenced)",
+				 path);
+	default:
+		return error_set(error, code, "cannot talk to the agent on %s: %s", path,
+				 strerror(-code));
+	}
+}
+
+/* A time-out shows as EAGAIN on a socket that waits. */
+static int socket_error(void)
+{
+	return errno == EAGAIN || errno == EINPROGRESS ? -ETIMEDOUT : -errno;
+}
+
+/* Returns a connected socket or a negative errno. */
+static int connect_to(const char *path, unsigned timeout_ms)
+{
+	const struct timeval patience = {.tv_sec = timeout_ms / 1000,
+					 .tv_usec = (suseconds_t)(timeout_ms % 1000) * 1000};
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	_cleanup_close_ int fd = -1;
+
+	if (strlen(path) >= sizeof(address.sun_path))
+		return -ENAMETOOLONG;
+	strcpy(address.sun_path, path);
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience)) ||
+	    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)))
+		return -errno;
+	if (connect(fd, (struct sockaddr *)&address, sizeof(address)))
+		return socket_error();
+	return TAKE_FD(fd);
+}
+
+static int send_all(int fd, const char *bytes, size_t length)
+{
+	while (length) {
+		ssize_t sent = send(fd, bytes, length, MSG_NOSIGNAL);
+
+		if (sent < 0 && errno == EINTR)
+			continue;
+		if (sent < 0 && errno == EPIPE)
+			return 0; /* it may have said why before it hung up */
+		if (sent < 0)
+			return socket_error();
+		bytes += sent;
+		length -= (size_t)sent;
+	}
+	return 0;
+}
+
+/* Receives up to a newline, which is left out. */
+static int receive_line(int fd, struct text *line)
+{
+	for (;;) {
+		const char *end;
+		ssize_t got;
+
+		if (line->size - line->length < RECEIVE_MIN) {
+			size_t size = line->size * 2 + RECEIVE_MIN;
+			char *bytes = realloc(line->bytes, size);
+
+			if (!bytes)
+				return -ENOMEM;
+			line->bytes = bytes;
+			line->size = size;
+		}
+		got = recv(fd, line->bytes + line->length, line->size - line->length, 0);
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got <= 0)
+			return got ? socket_error() : -ECONNRESET;
+		end = memchr(line->bytes + line->length, '\n', (size_t)got);
+		if (end) {
+			line->length = (size_t)(end - line->bytes);
+			return 0;
+		}
+		line->length += (size_t)got;
+	}
+}
+
+/* Makes the line of a request in *@line, which the caller frees. */
+static int make_request(const char *command, json_t *arguments, char **line, struct error *error)
+{
+	_cleanup_(cleanup_json) json_t *request = json_pack("{s:i, s:s, s:o*}", "version",
+							    PROTOCOL_VERSION, "command", command,
+							    "arguments", json_incref(arguments));
+	size_t length;
+
+	*line = request ? json_dumps(request, JSON_COMPACT) : NULL;
+	if (!*line)
+		return error_set(error, -EINVAL, "cannot make a request of these arguments");
+	length = strlen(*line);
+	if (length + 1 > PROTOCOL_LINE_MAX) {
+		free(TAKE_POINTER(*line));
+		return error_set(error, -E2BIG, "the arguments are too long");
+	}
+	(*line)[length] = '\n'; /* in place of the terminating NUL */
+	return (int)length + 1;
+}
+
+static int read_reply(const struct text *line, const char *path, json_t **result,
+		      struct error *error)
+{
+	_cleanup_(cleanup_json) json_t *reply = json_loadb(line->bytes, line->length, 0, NULL);
+	const char *refusal = json_string_value(json_object_get(reply, "error"));
+	const json_t *ok = json_object_get(reply, "ok");
+	json_t *content = json_object_get(reply, "result");
+
+	if (json_integer_value(json_object_get(reply, "version")) == PROTOCOL_VERSION) {
+		if (json_is_false(ok) && refusal)
+			return error_set(error, -EREMOTEIO, "%s", refusal);
+		if (json_is_true(ok) && content) {
+			*result = json_incref(content);
+			return 0;
+		}
+	}
+	return error_set(error, -EPROTO,
+			 "the agent on %s sent a reply that makes no sense: are beamfence and "
+			 "beamfenced of the same version?",
+			 path);
+}
+
+int client_request(const char *socket_path, unsigned timeout_ms, const char *command,
+		   json_t *arguments, json_t **result, struct error *error)
+{
+	_cleanup_(cleanup_text) struct text reply = {.bytes = NULL};
+	_cleanup_free_ char *request = NULL;
+	_cleanup_close_ int fd = -1;
+	int length, code;
+
+	length = make_request(command, arguments, &request, error);
+	if (length < 0)
+		return length;
+	fd = connect_to(socket_path, timeout_ms);
+	code = fd < 0 ? fd : send_all(fd, request, (size_t)length);
+	if (!code)
+		code = receive_line(fd, &reply);
+	if (code)
+		return explain(code, socket_path, timeout_ms, error);
+	return read_reply(&reply, socket_path, result, error);
+}

@@ -1,0 +1,263 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/cli.h"
+#include "cli/escape.h"
+#include "core/cleanup.h"
+#include "core/protocol.h"
+#include "core/text.h"
+
+struct command {
+	const char *name;
+	command_function run;
+	const char *usage;
+	const char *summary;
+	const char *help; /* after the summary: more of what it does, options, an example */
+	const char *const *options;
+	size_t words_min;
+	size_t words_max;
+};
+
+static const char *const global_options[] = {"--json", "--socket=", "--help", "--version", NULL};
+
+static const struct command commands[] = {
+	{
+		.name = "check",
+		.run = run_check,
+		.usage = "FILE",
+		.summary = "Checks a configuration file; needs no agent",
+		.help = "Reads the file as the agent would, and says which line is wrong.\n\n"
+			"Example:\n"
+			"  beamfence check /etc/beamfence/beamfence.yaml\n",
+		.words_min = 1,
+		.words_max = 1,
+	},
+	{
+		.name = "status",
+		.run = run_status,
+		.usage = "",
+		.summary = "Shows mode, interfaces and problems",
+		.help = "An interface with a zone that is not attached is not protected; one in "
+			"no\n"
+			"zone is left alone.\n\n"
+			"Example:\n"
+			"  beamfence --json status\n",
+	},
+	{
+		.name = "ports",
+		.run = run_ports,
+		.usage = "",
+		.summary = "Lists the protected ports, and where each is known from",
+		.help = "Ports that follow each other and differ in nothing else share a line; "
+			"with\n"
+			"--json each has its own object.\n\n"
+			"Example:\n"
+			"  beamfence ports\n",
+	},
+	{
+		.name = "peers",
+		.run = run_peers,
+		.usage = "[list | add CLUSTER PREFIX [--ttl TIME] [--comment TEXT] | "
+			 "del CLUSTER PREFIX]",
+		.summary = "Lists the peers of the clusters, adds or removes one",
+		.help = "Added peers last until their time is over, they are removed, or the "
+			"agent\n"
+			"ends; the configuration's own peers cannot be removed here.\n\n"
+			"Options of add:\n"
+			"  --ttl TIME      how long it stays: 30s, 15m, 1h, 7d (default: no end)\n"
+			"  --comment TEXT  why, for those who read the list\n\n"
+			"Example:\n"
+			"  beamfence peers add app 10.0.1.9 --ttl 1h --comment \"new node\"\n",
+		.options = (const char *const[]){"--ttl=", "--comment=", NULL},
+		.words_max = 3,
+	},
+	{
+		.name = "counters",
+		.run = run_counters,
+		.usage = "",
+		.summary = "Shows frames and bytes for each interface and reason",
+		.help = "Every frame is counted under one reason. In audit mode a verdict of pass\n"
+			"stands beside reasons that would drop.\n\n"
+			"Example:\n"
+			"  beamfence counters | grep drop\n",
+	},
+	{
+		.name = "explain",
+		.run = run_explain,
+		.usage = "--in IFACE [--vlan ID] --src ADDR --dst ADDR --dport PORT "
+			 "[--sport PORT] [--flags S]",
+		.summary = "Tells what the filter would do with a TCP segment, and why",
+		.help = "Asks the loaded program itself. Nothing is sent or counted.\n\n"
+			"Options:\n"
+			"  --in IFACE    interface that it arrives on; eth0.120 is VLAN 120 on "
+			"eth0\n"
+			"  --vlan ID     VLAN tag, 1 to 4094\n"
+			"  --src ADDR    source address, IPv4 or IPv6\n"
+			"  --dst ADDR    destination address\n"
+			"  --dport PORT  destination port\n"
+			"  --sport PORT  source port\n"
+			"  --flags S     TCP flags, letters of FSRPAUEC (default: S, a new "
+			"connection)\n\n"
+			"Example:\n"
+			"  beamfence explain --in eth0 --src 192.0.2.7 --dst 192.0.2.1 --dport "
+			"4369\n",
+		.options = (const char *const[]){"--in=", "--vlan=", "--src=", "--dst=", "--dport=",
+						 "--sport=", "--flags=", NULL},
+	},
+	{
+		.name = "reload",
+		.run = run_reload,
+		.usage = "",
+		.summary = "Has the agent read its configuration again",
+		.help = "All of it takes effect at once or, where it has an error, nothing "
+			"does.\n\n"
+			"Example:\n"
+			"  beamfence check /etc/beamfence/beamfence.yaml && beamfence reload\n",
+	},
+	{
+		.name = "detach",
+		.run = run_detach,
+		.usage = "[--pin-dir DIR]",
+		.summary = "Takes every program and pin away, and ends the agent",
+		.help = "AFTERWARDS NOTHING IS PROTECTED. Where no agent answers, the pins that "
+			"one\n"
+			"left are removed.\n\n"
+			"Options:\n"
+			"  --pin-dir DIR  where the pins are when no agent answers\n"
+			"                 (default: /sys/fs/bpf/beamfence)\n\n"
+			"Example:\n"
+			"  beamfence detach\n",
+		.options = (const char *const[]){"--pin-dir=", NULL},
+	},
+};
+
+#define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
+
+static const char footer[] =
+	"\nOptions of all commands:\n"
+	"  --json         print the result as JSON\n"
+	"  --socket PATH  the agent's control socket (default: " PROTOCOL_SOCKET_DEFAULT ")\n"
+	"\nExit status:\n"
+	"  0 done   1 refused or failed   2 wrong usage   3 the agent does not answer\n";
+
+static const struct command *find_command(const char *name)
+{
+	for (size_t i = 0; i < COMMAND_COUNT; i++)
+		if (strcmp(commands[i].name, name) == 0)
+			return &commands[i];
+	return NULL;
+}
+
+static void print_usage(void)
+{
+	printf("Usage: beamfence [--json] [--socket PATH] COMMAND\n"
+	       "Keeps EPMD and the Erlang distribution off client-facing interfaces.\n\n"
+	       "Commands:\n");
+	for (size_t i = 0; i < COMMAND_COUNT; i++)
+		printf("  %-10s %s\n", commands[i].name, commands[i].summary);
+	printf("\n\"beamfence COMMAND --help\" tells more; --version prints the version.\n%s",
+	       footer);
+}
+
+static void print_help(const struct command *command)
+{
+	printf("Usage: beamfence [--json] [--socket PATH] %s%s%s\n\n%s.\n%s%s", command->name,
+	       *command->usage ? " " : "", command->usage, command->summary, command->help, footer);
+}
+
+/* Prints the one line that goes with a status other than STATUS_DONE. */
+static void print_error(enum status status, const struct command *command,
+			const struct error *error)
+{
+	_cleanup_free_ char *text = escape(error->text);
+	const char *name = command ? command->name : "";
+
+	if (status == STATUS_USAGE)
+		fprintf(stderr, "beamfence: %s (see beamfence %s%s--help)\n", text ? text : "",
+			name, *name ? " " : "");
+	else
+		fprintf(stderr, "beamfence: %s\n", text ? text : "");
+}
+
+static enum status run(const struct command *command, const struct arguments *arguments,
+		       struct error *error)
+{
+	const char *socket = arguments_option(arguments, "--socket");
+	struct cli cli = {
+		.socket = socket ? socket : PROTOCOL_SOCKET_DEFAULT,
+		.json = arguments_option(arguments, "--json"),
+	};
+
+	if (arguments->word_count < command->words_min) {
+		error_set(error, -EINVAL, "%s needs %s", command->name, command->usage);
+		return STATUS_USAGE;
+	}
+	if (arguments->word_count > command->words_max) {
+		error_set(error, -EINVAL, "%s does not take %s", command->name,
+			  QUOTE(arguments->words[command->words_max]));
+		return STATUS_USAGE;
+	}
+	return command->run(&cli, arguments, error);
+}
+
+/* Finds the command among @words and carries it out. */
+static enum status dispatch(char **words, const struct command **command, struct error *error)
+{
+	struct arguments arguments = {.option_count = 0};
+
+	if (arguments_parse(&arguments, &words, global_options, NULL, true, error))
+		return STATUS_USAGE;
+	if (*words) {
+		*command = find_command(*words);
+		if (!*command) {
+			error_set(error, -EINVAL, "unknown command %s", QUOTE(*words));
+			return STATUS_USAGE;
+		}
+		words++;
+		if (arguments_parse(&arguments, &words, global_options, (*command)->options, false,
+				    error))
+			return STATUS_USAGE;
+	}
+	if (arguments_option(&arguments, "--version")) {
+		printf("beamfence %s\n", BEAMFENCE_VERSION);
+		return STATUS_DONE;
+	}
+	if (arguments_option(&arguments, "--help")) {
+		*command ? print_help(*command) : print_usage();
+		return STATUS_DONE;
+	}
+	if (*command)
+		return run(*command, &arguments, error);
+	error_set(error, -EINVAL, "no command given");
+	return STATUS_USAGE;
+}
+
+/* Whether stdout took all that was printed. A reader that has seen enough is no failure. */
+static bool output_is_complete(struct error *error)
+{
+	errno = 0;
+	if ((fflush(stdout) == 0 && !ferror(stdout)) || errno == EPIPE)
+		return true;
+	error_set(error, -EIO, "cannot write the output: %s", strerror(errno ? errno : EIO));
+	return false;
+}
+
+int main(int argc, char **argv)
+{
+	const struct command *command = NULL;
+	struct error error = {""};
+	enum status status;
+
+	signal(SIGPIPE, SIG_IGN);
+	status = dispatch(argv + (argc > 0), &command, &error);
+	if (status != STATUS_DONE)
+		print_error(status, command, &error);
+	if (!output_is_complete(&error) && status == STATUS_DONE) {
+		status = STATUS_FAILED;
+		print_error(status, command, &error);
+	}
+	return (int)status;
+}

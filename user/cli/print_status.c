@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/print.h"
+#include "cli/table.h"
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+/* The name of an interface with its VLAN, whether or not the name says it already. */
+static void add_interface_name(struct table *table, const json_t *interface)
+{
+	const char *name = json_string_value(json_object_get(interface, "name"));
+	const json_t *vlan = json_object_get(interface, "vlan");
+	char suffix[32], full[64];
+	size_t length;
+
+	if (!name || json_integer_value(vlan) == 0) {
+		table_add(table, name);
+		return;
+	}
+	snprintf(suffix, sizeof(suffix), ".%" JSON_INTEGER_FORMAT, json_integer_value(vlan));
+	length = strlen(name);
+	if (length > strlen(suffix) && strcmp(name + length - strlen(suffix), suffix) == 0)
+		suffix[0] = '\0';
+	snprintf(full, sizeof(full), "%.31s%s", name, suffix);
+	table_add(table, full);
+}
+
+static int print_interfaces(const json_t *interfaces, FILE *out)
+{
+	static const struct column columns[] = {
+		{"INTERFACE", false}, {"ZONE", false},	  {"ATTACHED", false},
+		{"MODE", false},      {"PROBLEM", false},
+	};
+	struct table table = {.columns = columns, .column_count = COUNT(columns)};
+
+	for (size_t i = 0; i < json_array_size(interfaces); i++) {
+		const json_t *interface = json_array_get(interfaces, i);
+
+		add_interface_name(&table, interface);
+		table_add_json(&table, json_object_get(interface, "zone"));
+		table_add_json(&table, json_object_get(interface, "attached"));
+		table_add_json(&table, json_object_get(interface, "attach_mode"));
+		table_add_json(&table, json_object_get(interface, "problem"));
+	}
+	return table_finish(&table, out);
+}
+
+static int print_last_reload(const json_t *reload, FILE *out)
+{
+	const json_t *when = json_object_get(reload, "time");
+	char time[PRINT_TIME_SIZE];
+
+	if (!json_is_object(reload))
+		return 0;
+	fprintf(out, "last reload: %s",
+		json_is_true(json_object_get(reload, "ok")) ? "ok" : "FAILED");
+	if (*print_time(when, time))
+		fprintf(out, " at %s", time);
+	if (json_is_string(json_object_get(reload, "error")))
+		return print_members(out, reload, ": %s\n", "error");
+	fputc('\n', out);
+	return 0;
+}
+
+static int print_unassigned(const json_t *status, FILE *out)
+{
+	if (!json_array_size(json_object_get(status, "unassigned")))
+		return 0;
+	return print_members(out, status, "\nin no zone, left alone: %s\n", "unassigned");
+}
+
+static int print_warnings(const json_t *warnings, FILE *out)
+{
+	int code = 0;
+
+	for (size_t i = 0; i < json_array_size(warnings) && !code; i++) {
+		json_t *warning = json_pack("{s:O}", "text", json_array_get(warnings, i));
+
+		code = print_members(out, warning, "warning: %s\n", "text");
+		json_decref(warning);
+	}
+	return code;
+}
+
+int print_status(const json_t *status, FILE *out)
+{
+	int code;
+
+	code = print_members(out, status,
+			     "beamfenced %s, pid %s, mode %s\n"
+			     "configuration: %s\n"
+			     "pins: %s\n"
+			     "peers: %s of at most %s\n"
+			     "protected ports: %s\n",
+			     "version", "pid", "mode", "config", "pin_dir", "peers", "peers_limit",
+			     "protected_ports");
+	if (!code)
+		code = print_members(out, json_object_get(status, "features"),
+				     "features: frags %s, conntrack %s\n", "frags", "conntrack");
+	if (!code)
+		code = print_last_reload(json_object_get(status, "last_reload"), out);
+	fputc('\n', out);
+	if (!code)
+		code = print_interfaces(json_object_get(status, "interfaces"), out);
+	if (!code)
+		code = print_unassigned(status, out);
+	if (!code)
+		code = print_warnings(json_object_get(status, "warnings"), out);
+	return code;
+}
