@@ -1,0 +1,261 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "tests/bpf/harness.h"
+
+#include <err.h>
+#include <errno.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "user/core/address.h"
+
+#define BASE 1
+#define SLOT 1
+
+static int silent(enum libbpf_print_level level, const char *format, va_list arguments)
+{
+	return level == LIBBPF_WARN ? vfprintf(stderr, format, arguments) : 0;
+}
+
+static struct filter *load(const struct harness *harness, bool multi_buffer, bool conntrack,
+			   bool explaining)
+{
+	struct filter *filter = filter__open();
+	struct bpf_program *program;
+
+	if (!filter)
+		err(1, "open");
+	bpf_object__for_each_program(program, filter->obj)
+	{
+		const bool with_conntrack = strstr(bpf_program__name(program), "_ct");
+
+		bpf_program__set_autoload(program, with_conntrack == conntrack);
+		if (multi_buffer)
+			bpf_program__set_flags(program, 1u << 5);
+	}
+	filter->rodata->multi_buffer = multi_buffer;
+	filter->rodata->explaining = explaining;
+	if (harness->live) {
+		bpf_map__reuse_fd(filter->maps.bss, bpf_map__fd(harness->live->maps.bss));
+		bpf_map__reuse_fd(filter->maps.peers, bpf_map__fd(harness->live->maps.peers));
+		bpf_map__reuse_fd(filter->maps.counters, bpf_map__fd(harness->live->maps.counters));
+	}
+	if (filter__load(filter))
+		err(1, "load: this test needs root and a kernel with BPF");
+	return filter;
+}
+
+static void set_peers_table(const struct harness *harness, uint32_t capacity)
+{
+	LIBBPF_OPTS(bpf_map_create_opts, options, .map_flags = BPF_F_NO_PREALLOC);
+	const int map = bpf_map_create(BPF_MAP_TYPE_HASH, "peers", sizeof(struct peer_key),
+				       sizeof(uint64_t), capacity, &options);
+	const uint32_t index = 0;
+
+	if (map < 0 || bpf_map_update_elem(bpf_map__fd(harness->live->maps.peers), &index, &map, 0))
+		err(1, "table of peers");
+	close(map);
+}
+
+static int peers_table(const struct harness *harness)
+{
+	const uint32_t index = 0;
+	uint32_t id;
+
+	if (bpf_map_lookup_elem(bpf_map__fd(harness->live->maps.peers), &index, &id))
+		err(1, "table of peers");
+	return bpf_map_get_fd_by_id(id);
+}
+
+void harness_open_with(struct harness *harness, bool ethernet, bool multi_buffer, bool conntrack)
+{
+	libbpf_set_print(silent);
+	if (unshare(CLONE_NEWNET))
+		err(1, "a network namespace: this test needs root");
+	*harness = (struct harness){.ethernet = ethernet, .ifindex = 1};
+	harness->live = load(harness, multi_buffer, conntrack, false);
+	harness->explaining = load(harness, multi_buffer, conntrack, true);
+	harness->tables = &harness->live->bss->tables;
+	harness->tables->base_of[harness->ifindex] = BASE;
+	memset(harness->tables->policy[0].slot_of[BASE], SLOT, VLAN_IDS);
+	harness_zone(harness, ZONE_CLIENT);
+	set_peers_table(harness, 128);
+	harness_protect(harness, EPMD_PORT, CLUSTER_ANY);
+	for (uint16_t i = 0; i < 10; i++)
+		harness_protect(harness, (uint16_t)(CLUSTER_0_PORT + i), 0);
+	harness_protect(harness, CLUSTER_1_PORT, 1);
+	harness_protect(harness, NOBODY_PORT, CLUSTER_NOBODY);
+	harness_peer(harness, "10.0.1.0/24", 1);
+	harness_peer(harness, "fd00:1::/64", 1);
+	harness_peer(harness, OTHER_PEER_IPV4, 2);
+	harness_peer(harness, OTHER_PEER_IPV6, 2);
+}
+
+void harness_open(struct harness *harness, bool ethernet)
+{
+	harness_open_with(harness, ethernet, true, true);
+}
+
+void harness_close(struct harness *harness)
+{
+	filter__destroy(harness->explaining);
+	filter__destroy(harness->live);
+}
+
+void harness_zone(struct harness *harness, enum zone zone)
+{
+	harness->tables->slots[SLOT] = (struct slot){.ifindex = 1, .zone = (__u8)zone, .used = 1};
+}
+
+void harness_vlan(struct harness *harness, uint16_t vlan, enum zone zone)
+{
+	__u8 slot = SLOT;
+
+	while (harness->tables->slots[slot].used)
+		slot++;
+	harness->tables->slots[slot] =
+		(struct slot){.ifindex = 1, .vlan = vlan, .zone = (__u8)zone, .used = 1};
+	harness->tables->policy[0].slot_of[BASE][vlan] = slot;
+}
+
+void harness_mode(struct harness *harness, enum mode mode)
+{
+	harness->tables->policy[0].mode = mode;
+}
+
+void harness_protect(struct harness *harness, uint16_t port, uint8_t cluster)
+{
+	harness->tables->policy[0].ports[port / 64] |= 1ull << port % 64;
+	harness->tables->policy[0].cluster_of[port] = cluster;
+}
+
+static void use_length(struct prefix_lengths *lengths, unsigned int length)
+{
+	uint8_t mask[16] = {};
+
+	for (uint32_t i = 0; i < lengths->count; i++)
+		if (lengths->masks[i].length == length)
+			return;
+	for (unsigned int bit = 0; bit < length; bit++)
+		mask[bit / 8] |= (uint8_t)(0x80 >> bit % 8);
+	memcpy(&lengths->masks[lengths->count].high, mask, 8);
+	memcpy(&lengths->masks[lengths->count].low, mask + 8, 8);
+	lengths->masks[lengths->count++].length = length;
+}
+
+void harness_peer(struct harness *harness, const char *text, uint64_t clusters)
+{
+	struct policy_tables *policy = &harness->tables->policy[0];
+	const int map = peers_table(harness);
+	struct peer_key key = {};
+	struct prefix prefix;
+
+	if (prefix_parse(text, &prefix, NULL))
+		errx(1, "\"%s\" is no prefix", text);
+	memcpy(key.address, prefix.address, sizeof(key.address));
+	key.length = prefix.length;
+	if (bpf_map_update_elem(map, &key, &clusters, BPF_ANY))
+		err(1, "peer %s", text);
+	use_length(prefix_is_ipv4(&prefix) ? &policy->ipv4_lengths : &policy->ipv6_lengths,
+		   prefix.length);
+	close(map);
+}
+
+void harness_many_peers(struct harness *harness, uint32_t count, bool ipv4)
+{
+	struct policy_tables *policy = &harness->tables->policy[0];
+	const uint32_t start = ipv4 ? 0x0a000000u : 0;
+	uint64_t clusters = 1;
+	int map;
+
+	policy->ipv4_lengths.count = policy->ipv6_lengths.count = 0;
+	use_length(ipv4 ? &policy->ipv4_lengths : &policy->ipv6_lengths, 128);
+	set_peers_table(harness, count + 1);
+	map = peers_table(harness);
+	for (uint32_t i = 0; i < count; i++) {
+		struct peer_key key = {.length = 128};
+		const uint32_t host = __builtin_bswap32(start + i);
+
+		if (ipv4)
+			key.address[10] = key.address[11] = 0xff;
+		else
+			key.address[0] = 0xfd;
+		memcpy(key.address + 12, &host, sizeof(host));
+		if (bpf_map_update_elem(map, &key, &clusters, BPF_ANY))
+			err(1, "peer %u", i);
+	}
+	close(map);
+}
+
+static int run(const struct harness *harness, int program, const struct test_frame *frame,
+	       uint32_t repeat, uint32_t *duration_ns)
+{
+	struct xdp_md context = {.data_end = (__u32)frame->size,
+				 .ingress_ifindex = harness->ifindex};
+	LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = frame->bytes,
+		    .data_size_in = (__u32)frame->size, .ctx_in = &context,
+		    .ctx_size_in = sizeof(context), .repeat = (int)repeat);
+
+	if (bpf_prog_test_run_opts(program, &options))
+		err(1, "test run of a frame of %zu bytes", frame->size);
+	if (duration_ns)
+		*duration_ns = options.duration;
+	return (int)options.retval;
+}
+
+double harness_time(const struct harness *harness, int program, const struct test_frame *frame,
+		    uint32_t repeat)
+{
+	uint32_t duration_ns;
+
+	run(harness, program, frame, repeat, &duration_ns);
+	return duration_ns;
+}
+
+struct outcome harness_run(struct harness *harness, const struct test_frame *frame)
+{
+	struct explanation *explanation = &harness->explaining->data_explanation->explanation;
+	struct outcome outcome;
+	int action;
+
+	memset(explanation, 0xff, sizeof(*explanation));
+	action = run(harness, fence_program(harness->explaining, harness->ethernet), frame, 1,
+		     NULL);
+	outcome = (struct outcome){
+		.action = run(harness, fence_program(harness->live, harness->ethernet), frame, 1,
+			      NULL),
+		.reason = explanation->reason,
+		.slot = explanation->slot,
+		.cluster = (uint8_t)explanation->cluster,
+	};
+	if (action != outcome.action ||
+	    (explanation->verdict == VERDICT_DROP) != (action == XDP_DROP))
+		errx(1, "explained action %d (verdict %u), but it is %d", action,
+		     explanation->verdict, outcome.action);
+	return outcome;
+}
+
+struct tally harness_count(const struct harness *harness, uint32_t slot, enum mode mode,
+			   enum reason reason)
+{
+	const int cpus = libbpf_num_possible_cpus();
+	struct tally *per_cpu = calloc((size_t)cpus, sizeof(*per_cpu));
+	const uint32_t index = COUNTER_INDEX(slot, mode, reason);
+	struct tally sum = {};
+
+	if (!per_cpu ||
+	    bpf_map_lookup_elem(bpf_map__fd(harness->live->maps.counters), &index, per_cpu))
+		err(1, "counter %u", index);
+	for (int cpu = 0; cpu < cpus; cpu++) {
+		sum.packets += per_cpu[cpu].packets;
+		sum.bytes += per_cpu[cpu].bytes;
+	}
+	for (int cpu = 0; reason < REASON_UNTOUCHED_COUNT && cpu <= CPU_ROWS; cpu++) {
+		sum.packets += harness->tables->untouched[cpu][slot][reason].packets;
+		sum.bytes += harness->tables->untouched[cpu][slot][reason].bytes;
+	}
+	free(per_cpu);
+	return sum;
+}

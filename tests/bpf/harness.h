@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The real program, loaded, with a policy written straight into its tables; frames go through it
+ * with BPF_PROG_TEST_RUN as if they came in on the loopback device of a fresh network namespace.
+ */
+#ifndef BEAMFENCE_TEST_HARNESS_H
+#define BEAMFENCE_TEST_HARNESS_H
+
+#include "tests/bpf/frames.h"
+#include "user/kernel/internal.h"
+
+#define EPMD_PORT      4369
+#define CLUSTER_0_PORT 9100 /* to 9109 */
+#define CLUSTER_1_PORT 25672
+#define NOBODY_PORT    9999 /* protected, in no cluster */
+#define OPEN_PORT      443
+
+struct harness {
+	struct filter *live;	   /* counts */
+	struct filter *explaining; /* tells the reason */
+	struct tables *tables;
+	bool ethernet;
+	uint32_t ifindex;
+};
+
+struct outcome {
+	int action; /* XDP_PASS or XDP_DROP, of the program that counts */
+	enum reason reason;
+	uint32_t slot;
+	uint8_t cluster;
+};
+
+/* Loads, and sets up the policy above, zone client, enforcing; ends the test when it cannot. */
+void harness_open(struct harness *harness, bool ethernet);
+void harness_open_with(struct harness *harness, bool ethernet, bool multi_buffer, bool conntrack);
+void harness_close(struct harness *harness);
+
+/* The slots are fixed: 1 for the interface itself, then one for each VLAN in order of the calls. */
+void harness_zone(struct harness *harness, enum zone zone);
+void harness_vlan(struct harness *harness, uint16_t vlan, enum zone zone);
+void harness_mode(struct harness *harness, enum mode mode);
+void harness_protect(struct harness *harness, uint16_t port, uint8_t cluster);
+void harness_peer(struct harness *harness, const char *prefix, uint64_t clusters);
+/* @count hosts 10.x.y.z, or fd00::/16 addresses, as peers of cluster 0, in a table of their own. */
+void harness_many_peers(struct harness *harness, uint32_t count, bool ipv4);
+
+/* Runs the frame through both programs, which must agree. */
+struct outcome harness_run(struct harness *harness, const struct test_frame *frame);
+
+/* Nanoseconds a run, of one program over one frame. */
+double harness_time(const struct harness *harness, int program, const struct test_frame *frame,
+		    uint32_t repeat);
+
+/* Frames and bytes counted under a reason, all CPUs together. */
+struct tally harness_count(const struct harness *harness, uint32_t slot, enum mode mode,
+			   enum reason reason);
+
+#endif

@@ -1,0 +1,741 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* The whole command line, main.c too, against an agent that a thread plays. */
+#define main beamfence_main
+#include "cli/main.c"
+#undef main
+
+#include <criterion/criterion.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "cli/client.h"
+#include "cli/print.h"
+#include "cli/table.h"
+
+#define DEADLINE_S 120
+
+static char directory[] = "/tmp/beamfence-cli-XXXXXX";
+static char path[64];
+static char config_path[64];
+
+static struct {
+	int listener;
+	const char *reply; /* NULL: hangs up */
+	char request[PROTOCOL_LINE_MAX];
+	pthread_t thread;
+} agent = {.listener = -1};
+
+static void start(void)
+{
+	alarm(DEADLINE_S); /* where something blocks after all */
+	cr_assert(mkdtemp(directory));
+	snprintf(path, sizeof(path), "%s/control.sock", directory);
+	snprintf(config_path, sizeof(config_path), "%s/beamfence.yaml", directory);
+}
+
+static void stop(void)
+{
+	unlink(path);
+	unlink(config_path);
+	rmdir(directory);
+}
+
+TestSuite(cli, .init = start, .fini = stop);
+
+static void *play_agent(void *context)
+{
+	int fd = accept(agent.listener, NULL, NULL);
+	size_t length = 0;
+
+	(void)context;
+	while (!memchr(agent.request, '\n', length)) {
+		ssize_t got = recv(fd, agent.request + length, sizeof(agent.request) - 1 - length,
+				   0);
+
+		if (got <= 0)
+			break;
+		length += (size_t)got;
+	}
+	for (const char *reply = agent.reply; reply && *reply;) {
+		ssize_t sent = send(fd, reply, strlen(reply), MSG_NOSIGNAL);
+
+		if (sent <= 0)
+			break;
+		reply += sent;
+	}
+	close(fd);
+	return NULL;
+}
+
+static void listen_here(void)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+
+	strcpy(address.sun_path, path);
+	agent.listener = socket(AF_UNIX, SOCK_STREAM, 0);
+	cr_assert_eq(bind(agent.listener, (struct sockaddr *)&address, sizeof(address)), 0);
+	cr_assert_eq(listen(agent.listener, 4), 0);
+}
+
+/* From here on an agent takes one request, and sends @reply. */
+static void answer(const char *reply)
+{
+	agent.reply = reply;
+	listen_here();
+	cr_assert_eq(pthread_create(&agent.thread, NULL, play_agent, NULL), 0);
+}
+
+/* What the agent was asked, once it is done. */
+static const char *asked(void)
+{
+	pthread_join(agent.thread, NULL);
+	return agent.request;
+}
+
+static char output[1 << 20];
+static char errors[1 << 16];
+
+static void read_back(int fd, char *text, size_t size)
+{
+	ssize_t got = pread(fd, text, size - 1, 0);
+
+	text[got > 0 ? got : 0] = '\0';
+	close(fd);
+}
+
+/* Runs beamfence with stdout on @out, and its errors in errors[]. Returns the exit status. */
+static int run_to(int out, char **words)
+{
+	int saved_out = dup(STDOUT_FILENO), saved_err = dup(STDERR_FILENO);
+	int err = memfd_create("err", 0);
+	int count = 0, status;
+
+	while (words[count])
+		count++;
+	fflush(stdout);
+	fflush(stderr);
+	dup2(out, STDOUT_FILENO);
+	dup2(err, STDERR_FILENO);
+	status = beamfence_main(count, words);
+	dup2(saved_out, STDOUT_FILENO);
+	dup2(saved_err, STDERR_FILENO);
+	close(saved_out);
+	close(saved_err);
+	read_back(err, errors, sizeof(errors));
+	return status;
+}
+
+static int run_words(char **words)
+{
+	int out = memfd_create("out", 0);
+	int status = run_to(out, words);
+
+	read_back(out, output, sizeof(output));
+	return status;
+}
+
+#define RUN(...) run_words((char *[]){"beamfence", __VA_ARGS__, NULL})
+#define ASK(...) RUN("--socket", path, __VA_ARGS__)
+
+/* That stderr holds one line, and @part in it. */
+static void expect_error_line(const char *part)
+{
+	cr_assert_eq(strncmp(errors, "beamfence: ", 11), 0, "%s", errors);
+	cr_assert_eq(strchr(errors, '\n'), errors + strlen(errors) - 1, "%s", errors);
+	cr_assert(strstr(errors, part), "no \"%s\" in %s", part, errors);
+}
+
+Test(cli, version_and_help_go_to_stdout)
+{
+	cr_assert_eq(RUN("--version"), 0);
+	cr_assert_str_eq(output, "beamfence " BEAMFENCE_VERSION "\n");
+	cr_assert_eq(RUN("--help"), 0);
+	for (size_t i = 0; i < COMMAND_COUNT; i++)
+		cr_assert(strstr(output, commands[i].name), "%s", commands[i].name);
+}
+
+Test(cli, every_command_teaches_with_help)
+{
+	for (size_t i = 0; i < COMMAND_COUNT; i++) {
+		cr_assert_eq(RUN((char *)commands[i].name, "--help"), 0);
+		cr_assert(strstr(output, commands[i].summary));
+		cr_assert(strstr(output, "\nExample:\n  beamfence "));
+		cr_assert(strstr(output, "\nExit status:\n"));
+		for (const char *const *o = commands[i].options; o && *o; o++) {
+			char name[32];
+
+			snprintf(name, sizeof(name), "\n  %.*s ", (int)strcspn(*o, "="), *o);
+			cr_assert(strstr(output, name), "%s: no%s", commands[i].name, name);
+		}
+		cr_assert_str_empty(errors);
+	}
+}
+
+Test(cli, wrong_usage_is_status_2_and_one_line)
+{
+	static char *const wrong[][8] = {
+		{"frobnicate"},
+		{"--frobnicate"},
+		{"status", "--frobnicate"},
+		{"status", "extra"},
+		{"status", "--json=yes"},
+		{"check"},
+		{"check", "a", "b"},
+		{"--socket"},
+		{"peers", "add"},
+		{"peers", "add", "app"},
+		{"peers", "add", "app", "10.0.0.300"},
+		{"peers", "add", "app", "10.0.0.1", "--ttl", "5"},
+		{"peers", "add", "app", "10.0.0.1", "--comment", "\xff"},
+		{"peers", "del", "app", "10.0.0.1", "--ttl", "5m"},
+		{"peers", "frob"},
+		{"peers", "list", "app"},
+		{"explain"},
+		{"detach", "--pin-dir"},
+		{"a\x1b[2Jb"},
+	};
+
+	cr_assert_eq(run_words((char *[]){"beamfence", NULL}), 2);
+	expect_error_line("no command given (see beamfence --help)");
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		char *words[10] = {"beamfence"};
+
+		memcpy(words + 1, wrong[i], sizeof(wrong[i]));
+		cr_assert_eq(run_words(words), 2, "%s %s", wrong[i][0], wrong[i][1]);
+		expect_error_line("--help");
+		cr_assert_null(strchr(errors, '\x1b'));
+		cr_assert_str_empty(output);
+	}
+}
+
+Test(cli, explain_refuses_a_frame_that_cannot_be)
+{
+	static const struct {
+		char *in, *src, *dst, *dport, *more, *value, *part;
+	} wrong[] = {
+		{"eth0", "10.0.0.1", "fd00::1", "4369", "--flags", "S", "different families"},
+		{"eth0", "10.0.0.1/24", "10.0.0.2", "4369", "--flags", "S", "10.0.0.1/24"},
+		{"eth0", "10.0.0.1", "host", "4369", "--flags", "S", "host"},
+		{"eth0", "10.0.0.1", "10.0.0.2", "0", "--flags", "S", "\"0\""},
+		{"eth0", "10.0.0.1", "10.0.0.2", "65536", "--flags", "S", "65536"},
+		{"eth0", "10.0.0.1", "10.0.0.2", "4369x", "--flags", "S", "4369x"},
+		{"eth0", "10.0.0.1", "10.0.0.2", "4369", "--flags", "SX", "SX"},
+		{"eth0", "10.0.0.1", "10.0.0.2", "4369", "--sport", "-1", "-1"},
+		{"eth0", "10.0.0.1", "10.0.0.2", "4369", "--vlan", "4095", "4095"},
+		{"eth0.120", "10.0.0.1", "10.0.0.2", "4369", "--vlan", "121", "121"},
+		{"", "10.0.0.1", "10.0.0.2", "4369", "--flags", "S", "interface"},
+	};
+
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		cr_assert_eq(ASK("explain", "--in", wrong[i].in, "--src", wrong[i].src, "--dst",
+				 wrong[i].dst, "--dport", wrong[i].dport, wrong[i].more,
+				 wrong[i].value),
+			     2, "%zu", i);
+		expect_error_line(wrong[i].part);
+	}
+	cr_assert_eq(ASK("explain", "--in", "eth0", "--src", "10.0.0.1", "--dport", "1"), 2);
+	expect_error_line("explain needs --dst");
+}
+
+Test(cli, without_an_agent_the_status_is_3)
+{
+	cr_assert_eq(ASK("status"), 3);
+	expect_error_line("is beamfenced running?");
+	cr_assert(strstr(errors, path));
+	listen_here();
+	close(agent.listener); /* leaves a socket that nobody listens on */
+	cr_assert_eq(ASK("reload"), 3);
+	expect_error_line("is beamfenced running?");
+}
+
+Test(cli, an_agent_that_hangs_up_is_status_3)
+{
+	answer(NULL);
+	cr_assert_eq(ASK("status"), 3);
+	expect_error_line("without an answer");
+}
+
+Test(cli, an_agent_that_says_nothing_is_given_up)
+{
+	struct error error;
+	json_t *result;
+
+	listen_here();
+	cr_assert_eq(client_request(path, 50, "status", NULL, &result, &error), -ETIMEDOUT);
+	cr_assert(strstr(error.text, "did not answer"));
+}
+
+Test(cli, an_agent_that_takes_nobody_in_is_given_up)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	struct error error;
+	json_t *result;
+	int code;
+
+	listen_here();
+	strcpy(address.sun_path, path);
+	do /* fill its queue */
+		code = connect(socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0),
+			       (struct sockaddr *)&address, sizeof(address));
+	while (!code);
+	cr_assert_eq(client_request(path, 50, "status", NULL, &result, &error), -ETIMEDOUT);
+}
+
+Test(cli, no_permission_is_status_1_and_says_who_may)
+{
+	if (getuid() == 0) {
+		cr_assert_eq(chmod(directory, 0755), 0);
+		listen_here();
+		cr_assert_eq(chmod(path, 0600), 0);
+		cr_assert_eq(seteuid(65534), 0);
+	} else {
+		listen_here();
+		cr_assert_eq(chmod(path, 0), 0);
+	}
+	cr_assert_eq(ASK("status"), 1);
+	expect_error_line("be root or in the group");
+	seteuid(getuid());
+}
+
+Test(cli, a_refusal_is_status_1_with_the_agents_line_made_harmless)
+{
+	answer("{\"version\":1,\"ok\":false,\"error\":\"no cluster \\u001b[31m\xc2\x9b"
+	       "\xe2\x80\xae app\"}\n");
+	cr_assert_eq(ASK("peers", "add", "app", "10.0.1.9"), 1);
+	cr_assert_str_eq(errors, "beamfence: no cluster ?[31m\\xc2\\x9b\\xe2\\x80\\xae app\n");
+}
+
+Test(cli, a_reply_that_makes_no_sense_is_status_1)
+{
+	static const char *const replies[] = {
+		"nonsense\n",
+		"[]\n",
+		"{\"version\":2,\"ok\":true,\"result\":1}\n",
+		"{\"version\":1,\"ok\":true}\n",
+		"{\"version\":1,\"ok\":false}\n",
+		"{\"ok\":true,\"result\":1}\n",
+		"\n",
+	};
+
+	for (size_t i = 0; i < sizeof(replies) / sizeof(replies[0]); i++) {
+		memset(agent.request, 0, sizeof(agent.request));
+		answer(replies[i]);
+		cr_assert_eq(ASK("status"), 1, "%s", replies[i]);
+		expect_error_line("makes no sense");
+		asked();
+		close(agent.listener);
+		unlink(path);
+	}
+}
+
+Test(cli, a_result_of_any_size_is_read)
+{
+	const size_t size = 5000000;
+	char *reply = malloc(size + 64);
+	json_t *result = NULL;
+	struct error error;
+	int start = sprintf(reply, "{\"version\":1,\"ok\":true,\"result\":\"");
+
+	memset(reply + start, 'x', size);
+	strcpy(reply + (size_t)start + size, "\"}\n");
+	answer(reply);
+	cr_assert_eq(client_request(path, 10000, "x", NULL, &result, &error), 0, "%s", error.text);
+	cr_assert_eq(json_string_length(result), size);
+	json_decref(result);
+	asked();
+	free(reply);
+}
+
+Test(cli, json_prints_the_result_and_takes_its_options_anywhere)
+{
+	answer("{\"version\":1,\"ok\":true,\"result\":[{\"port\":4369,\"node\":\"a\xc2\x9b\"}]}\n");
+	cr_assert_eq(RUN("ports", "--json", "--json", "--socket", path), 0);
+	cr_assert_str_eq(output,
+			 "[\n  {\n    \"port\": 4369,\n    \"node\": \"a\\u009B\"\n  }\n]\n");
+	cr_assert_str_eq(asked(), "{\"version\":1,\"command\":\"ports\"}\n");
+}
+
+Test(cli, peers_add_sends_all_that_was_said)
+{
+	answer("{\"version\":1,\"ok\":true,\"result\":{\"cluster\":\"app\","
+	       "\"prefix\":\"10.0.1.9/32\"}}\n");
+	cr_assert_eq(ASK("peers", "add", "app", "10.0.1.9", "--ttl=1h", "--comment", "--json"), 0);
+	cr_assert_str_eq(output, "added 10.0.1.9/32 to cluster app\n");
+	cr_assert_str_eq(asked(), "{\"version\":1,\"command\":\"peers.add\",\"arguments\":"
+				  "{\"cluster\":\"app\",\"prefix\":\"10.0.1.9/32\",\"ttl_s\":3600,"
+				  "\"comment\":\"--json\"}}\n");
+}
+
+Test(cli, peers_del_names_the_peer)
+{
+	answer("{\"version\":1,\"ok\":true,\"result\":{\"cluster\":\"app\","
+	       "\"prefix\":\"fd00::/64\"}}\n");
+	cr_assert_eq(ASK("peers", "del", "app", "fd00::/64"), 0);
+	cr_assert_str_eq(output, "removed fd00::/64 from cluster app\n");
+	cr_assert_str_eq(asked(), "{\"version\":1,\"command\":\"peers.del\",\"arguments\":"
+				  "{\"cluster\":\"app\",\"prefix\":\"fd00::/64\"}}\n");
+}
+
+Test(cli, peers_alone_lists_them)
+{
+	answer("{\"version\":1,\"ok\":true,\"result\":["
+	       "{\"cluster\":\"app\",\"prefix\":\"10.0.1.0/24\",\"source\":\"config\","
+	       "\"comment\":null,\"expires\":null,\"added_by\":null},"
+	       "{\"cluster\":\"app\",\"prefix\":\"fd00::1/128\",\"source\":\"runtime\","
+	       "\"comment\":\"new\\nnode\",\"expires\":1795341600,\"added_by\":1000}]}\n");
+	cr_assert_eq(ASK("peers"), 0);
+	cr_assert_str_eq(
+		output,
+		"CLUSTER  PREFIX       SOURCE   EXPIRES               BY UID  COMMENT\n"
+		"app      10.0.1.0/24  config   -                          -  -\n"
+		"app      fd00::1/128  runtime  2026-11-22T10:00:00Z    1000  new\\x0anode\n");
+	cr_assert_str_eq(asked(), "{\"version\":1,\"command\":\"peers.list\"}\n");
+}
+
+Test(cli, ports_fold_into_ranges_where_nothing_else_differs)
+{
+	json_t *ports = json_array();
+	char *text = NULL;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+
+	for (int port = 9155; port >= 9100; port--)
+		json_array_append_new(ports, json_pack("{s:i,s:s,s:s,s:s,s:n,s:n}", "port", port,
+						       "kind", "dist", "source", "config",
+						       "cluster", "app", "node", "pid"));
+	json_array_append_new(ports,
+			      json_pack("{s:i,s:s,s:s,s:n,s:n,s:n}", "port", 4369, "kind", "epmd",
+					"source", "config", "cluster", "node", "pid"));
+	json_array_append_new(ports, json_pack("{s:i,s:s,s:s,s:s,s:s,s:i}", "port", 9156, "kind",
+					       "dist", "source", "listener", "cluster", "app",
+					       "node", "app@x", "pid", 77));
+	json_array_append_new(ports,
+			      json_pack("{s:i,s:s,s:s,s:s,s:n,s:n}", "port", 9158, "kind", "dist",
+					"source", "config", "cluster", "app", "node", "pid"));
+	cr_assert_eq(print_ports(ports, out), 0);
+	fclose(out);
+	cr_assert_str_eq(text, "PORT       KIND  SOURCE    CLUSTER  NODE   PID\n"
+			       "4369       epmd  config    -        -        -\n"
+			       "9100-9155  dist  config    app      -        -\n"
+			       "9156       dist  listener  app      app@x   77\n"
+			       "9158       dist  config    app      -        -\n");
+	free(text);
+	json_decref(ports);
+}
+
+Test(cli, counters_align_their_numbers)
+{
+	answer("{\"version\":1,\"ok\":true,\"result\":["
+	       "{\"interface\":\"eth0\",\"zone\":\"client\",\"verdict\":\"drop\","
+	       "\"reason\":\"client-new\",\"packets\":7,\"bytes\":420},"
+	       "{\"interface\":\"eth0.120\",\"zone\":\"cluster\",\"verdict\":\"pass\","
+	       "\"reason\":\"peer\",\"packets\":123456,\"bytes\":9876543210}]}\n");
+	cr_assert_eq(ASK("counters"), 0);
+	cr_assert_str_eq(output, "INTERFACE  ZONE     VERDICT  REASON      PACKETS       BYTES\n"
+				 "eth0       client   drop     client-new        7         420\n"
+				 "eth0.120   cluster  pass     peer         123456  9876543210\n");
+}
+
+#define FRAME "--src", "192.0.2.7", "--dst", "192.0.2.1", "--dport", "4369"
+
+Test(cli, explain_asks_about_the_frame_and_tells_why)
+{
+	answer("{\"version\":1,\"ok\":true,\"result\":{\"verdict\":\"drop\",\"decision\":\"drop\","
+	       "\"reason\":\"client-new\",\"zone\":\"client\",\"cluster\":null,"
+	       "\"mode\":\"enforce\",\"interface\":\"eth0\",\"text\":\"new connection\"}}\n");
+	cr_assert_eq(ASK("explain", "--in", "eth0.120", "--vlan", "120", FRAME, "--sport", "5"), 0);
+	cr_assert_str_eq(output, "drop: client-new: new connection (zone client, mode enforce)\n");
+	cr_assert_str_eq(asked(), "{\"version\":1,\"command\":\"explain\",\"arguments\":"
+				  "{\"in\":\"eth0\",\"vlan\":120,\"src\":\"192.0.2.7\","
+				  "\"dst\":\"192.0.2.1\",\"dport\":4369,\"sport\":5,"
+				  "\"flags\":\"S\"}}\n");
+}
+
+Test(cli, explain_says_what_enforce_mode_would_do)
+{
+	answer("{\"version\":1,\"ok\":true,\"result\":{\"verdict\":\"pass\",\"decision\":\"drop\","
+	       "\"reason\":\"stranger-new\",\"zone\":\"cluster\",\"cluster\":\"app\","
+	       "\"mode\":\"audit\",\"interface\":\"eth1\",\"text\":\"t\"}}\n");
+	cr_assert_eq(ASK("explain", "--in", "eth1", FRAME, "--flags", "SA"), 0);
+	cr_assert_str_eq(output, "pass: stranger-new: t (zone cluster, cluster app, mode audit; "
+				 "in enforce mode: drop)\n");
+	cr_assert(strstr(asked(), "\"flags\":\"SA\""));
+}
+
+Test(cli, status_shows_what_needs_attention)
+{
+	answer("{\"version\":1,\"ok\":true,\"result\":{\"version\":\"0.1.0\",\"pid\":7,"
+	       "\"config\":\"/etc/b.yaml\",\"mode\":\"enforce\",\"pin_dir\":\"/sys/fs/bpf/b\","
+	       "\"features\":{\"frags\":true,\"conntrack\":false},\"interfaces\":["
+	       "{\"name\":\"eth0\",\"zone\":\"client\",\"attached\":true,"
+	       "\"attach_mode\":\"native\",\"problem\":null,\"vlan\":null},"
+	       "{\"name\":\"eth0.120\",\"zone\":\"cluster\",\"attached\":true,"
+	       "\"attach_mode\":\"native\",\"problem\":null,\"vlan\":120},"
+	       "{\"name\":\"eth1\",\"zone\":\"cluster\",\"attached\":false,"
+	       "\"attach_mode\":null,\"problem\":\"in use\",\"vlan\":5}],"
+	       "\"unassigned\":[\"eth5\",\"e\\u001bx\"],\"peers\":3,\"peers_limit\":1000000,"
+	       "\"protected_ports\":57,\"last_reload\":{\"ok\":false,\"time\":1795341600,"
+	       "\"error\":\"b.yaml:3: no\"},\"warnings\":[\"w 1\"]}}\n");
+	cr_assert_eq(ASK("status"), 0);
+	cr_assert_str_eq(output, "beamfenced 0.1.0, pid 7, mode enforce\n"
+				 "configuration: /etc/b.yaml\n"
+				 "pins: /sys/fs/bpf/b\n"
+				 "peers: 3 of at most 1000000\n"
+				 "protected ports: 57\n"
+				 "features: frags yes, conntrack no\n"
+				 "last reload: FAILED at 2026-11-22T10:00:00Z: b.yaml:3: no\n"
+				 "\n"
+				 "INTERFACE  ZONE     ATTACHED  MODE    PROBLEM\n"
+				 "eth0       client   yes       native  -\n"
+				 "eth0.120   cluster  yes       native  -\n"
+				 "eth1.5     cluster  no        -       in use\n"
+				 "\n"
+				 "in no zone, left alone: eth5 e\\x1bx\n"
+				 "warning: w 1\n");
+}
+
+Test(cli, results_that_lack_everything_print_without_harm)
+{
+	static char *const names[] = {"status", "ports", "peers", "counters", "reload", "detach"};
+	static const char *const results[] = {"null", "{}", "[1,null,{}]", "\"x\""};
+	char reply[128];
+
+	for (size_t i = 0; i < 4 * sizeof(names) / sizeof(names[0]); i++) {
+		snprintf(reply, sizeof(reply), "{\"version\":1,\"ok\":true,\"result\":%s}\n",
+			 results[i % 4]);
+		answer(reply);
+		cr_assert_eq(ASK(names[i / 4]), 0, "%s %s: %s", names[i / 4], reply, errors);
+		asked();
+		close(agent.listener);
+		unlink(path);
+	}
+}
+
+Test(cli, reload_and_detach_say_what_was_done)
+{
+	answer("{\"version\":1,\"ok\":true,\"result\":{\"config\":\"/etc/b.yaml\"}}\n");
+	cr_assert_eq(ASK("reload"), 0);
+	cr_assert_str_eq(output, "reloaded /etc/b.yaml\n");
+	asked();
+	close(agent.listener);
+	unlink(path);
+	answer("{\"version\":1,\"ok\":true,\"result\":{\"detached\":[\"eth0\",\"eth1\"]}}\n");
+	cr_assert_eq(ASK("detach"), 0);
+	cr_assert_str_eq(output, "detached: eth0 eth1\n");
+}
+
+Test(cli, detach_works_without_an_agent_but_not_behind_the_back_of_one)
+{
+	char pins[64];
+
+	snprintf(pins, sizeof(pins), "%s/none", directory);
+	cr_assert_eq(ASK("detach", "--pin-dir", pins), 0, "%s", errors);
+	cr_assert(strstr(output, "removed 0 pins below"));
+	answer(NULL);
+	cr_assert_eq(ASK("detach", "--pin-dir", pins), 3);
+}
+
+static void write_config(const char *text)
+{
+	FILE *file = fopen(config_path, "w");
+
+	fputs(text, file);
+	fclose(file);
+}
+
+static const char good_config[] = "mode: audit\n"
+				  "interfaces:\n"
+				  "  client: [\"eth0\"]\n"
+				  "epmd:\n"
+				  "  ports: [4369]\n"
+				  "clusters:\n"
+				  "  - name: app\n"
+				  "    ports: [9100-9155]\n"
+				  "    peers: [\"10.0.1.0/24\"]\n";
+
+Test(cli, check_sums_up_a_good_file)
+{
+	char want[256];
+
+	write_config(good_config);
+	cr_assert_eq(RUN("check", config_path), 0, "%s", errors);
+	snprintf(want, sizeof(want),
+		 "%s: ok: mode audit, interface rules: 1, clusters: 1, protected ports: 57, "
+		 "peers: 1\n",
+		 config_path);
+	cr_assert_str_eq(output, want);
+	cr_assert_eq(RUN("--json", "check", config_path), 0);
+	cr_assert(strstr(output, "\"ok\": true"));
+}
+
+Test(cli, check_names_file_and_line_of_a_bad_one)
+{
+	char where[128];
+
+	write_config("mode: enforce\nbogus: 1\n");
+	snprintf(where, sizeof(where), "%s:2: ", config_path);
+	cr_assert_eq(RUN("check", config_path), 1);
+	expect_error_line(where);
+	cr_assert_str_empty(output);
+	cr_assert_eq(RUN("--json", "check", config_path), 1);
+	expect_error_line(where);
+	cr_assert(strstr(output, "\"ok\": false"));
+	cr_assert(strstr(output, where));
+}
+
+Test(cli, output_that_cannot_be_written_is_status_1)
+{
+	int full = open("/dev/full", O_WRONLY);
+
+	cr_assert_eq(run_to(full, (char *[]){"beamfence", "--help", NULL}), 1);
+	expect_error_line("No space left");
+}
+
+/* Prints more than any buffer holds into a pipe that nobody reads. */
+static int run_into_closed_pipe(char **words)
+{
+	int ends[2];
+
+	cr_assert_eq(pipe(ends), 0);
+	close(ends[0]);
+	return run_to(ends[1], words);
+}
+
+Test(cli, a_reader_that_has_seen_enough_is_no_failure)
+{
+	char *reply = malloc(4000000), *end = reply;
+
+	end += sprintf(end, "{\"version\":1,\"ok\":true,\"result\":[");
+	for (int i = 0; i < 50000; i++)
+		end += sprintf(end, "%s{\"interface\":\"eth%d\"}", i ? "," : "", i);
+	strcpy(end, "]}\n");
+	answer(reply);
+	cr_assert_eq(
+		run_into_closed_pipe((char *[]){"beamfence", "--socket", path, "counters", NULL}),
+		0);
+	cr_assert_str_empty(errors);
+	asked();
+	free(reply);
+}
+
+Test(cli, times_to_live_are_read_with_their_unit)
+{
+	static const struct {
+		const char *text;
+		int64_t seconds;
+	} good[] = {{"30s", 30}, {"15m", 900}, {"1h", 3600}, {"7d", 604800}, {"3650d", 315360000}};
+	static const char *const bad[] = {
+		"",	"h",	"0s",  "5",    "-1h",	"+1h",
+		"1.5h", "1hh",	"1 h", "1w",   "3651d", "1H",
+		" 1h",	"0x1h", "1h ", "s30s", "\x1bs", "99999999999999999999s"};
+	struct error error;
+	int64_t seconds;
+
+	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+		cr_assert_eq(parse_ttl(good[i].text, &seconds, &error), 0, "%s", good[i].text);
+		cr_assert_eq(seconds, good[i].seconds);
+	}
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		cr_assert_eq(parse_ttl(bad[i], &seconds, &error), -EINVAL, "%s", bad[i]);
+}
+
+Test(cli, flags_are_letters_each_once)
+{
+	static const char *const bad[] = {"", "s", "SS", "SAS", "X", "S A", "S,"};
+
+	cr_assert_eq(parse_flags("S", NULL), 0);
+	cr_assert_eq(parse_flags("FSRPAUEC", NULL), 0);
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		cr_assert_eq(parse_flags(bad[i], NULL), -EINVAL, "%s", bad[i]);
+}
+
+Test(cli, numbers_are_decimal_and_within_bounds)
+{
+	static const char *const bad[] = {
+		"", "0", "11", "-1", "+1", " 1", "1 ", "0x1", "99999999999999999999"};
+	long number = 0;
+
+	cr_assert_eq(parse_number("10", "x", 1, 10, &number, NULL), 0);
+	cr_assert_eq(number, 10);
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		cr_assert_eq(parse_number(bad[i], "x", 1, 10, &number, NULL), -EINVAL, "%s",
+			     bad[i]);
+}
+
+Test(cli, an_interface_may_carry_its_vlan)
+{
+	static const struct {
+		const char *text, *name;
+		long vlan;
+	} good[] = {
+		{"eth0", "eth0", 0},
+		{"eth0.120", "eth0", 120},
+		{"eth0.4095", "eth0.4095", 0},
+		{"eth0.0120", "eth0.0120", 0},
+		{"a.b.7", "a.b", 7},
+		{"wan.x", "wan.x", 0},
+		{"abcdefghijklmno.4094", "abcdefghijklmno", 4094},
+	};
+	static const char *const bad[] = {"", "a/b", "abcdefghijklmnop"};
+	char name[16];
+	long vlan;
+
+	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+		cr_assert_eq(parse_interface(good[i].text, name, &vlan, NULL), 0);
+		cr_assert_str_eq(name, good[i].name);
+		cr_assert_eq(vlan, good[i].vlan, "%s", good[i].text);
+	}
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		cr_assert_eq(parse_interface(bad[i], name, &vlan, NULL), -EINVAL, "%s", bad[i]);
+}
+
+Test(cli, escaping_leaves_text_and_disarms_the_rest)
+{
+	static const struct {
+		const char *text, *escaped;
+		size_t width;
+	} cases[] = {
+		{"app@host-1.example", "app@host-1.example", 18},
+		{"na\xc3\xafve", "na\xc3\xafve", 5},
+		{"a\nb\tc\x7f", "a\\x0ab\\x09c\\x7f", 15},
+		{"\x1b[2J\xc2\x9b", "\\x1b[2J\\xc2\\x9b", 15},
+		{"\xe2\x80\xaex", "\\xe2\\x80\\xaex", 13},
+		{"\xff\xc3", "\\xff\\xc3", 8},
+		{"a\\x0a", "a\\x5cx0a", 8},
+		{"", "", 0},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		char *escaped = escape(cases[i].text);
+
+		cr_assert_str_eq(escaped, cases[i].escaped);
+		cr_assert_eq(escape_width(escaped), cases[i].width, "%s", escaped);
+		free(escaped);
+	}
+}
+
+Test(cli, a_table_of_many_rows_keeps_its_columns)
+{
+	static const struct column columns[] = {{"NAME", false}, {"N", true}};
+	struct table table = {.columns = columns, .column_count = 2};
+	char *text = NULL, *line, *rest = NULL;
+	size_t size, rows = 0;
+	FILE *out = open_memstream(&text, &size);
+
+	for (int i = 0; i < 1000; i++) {
+		table_add(&table, i % 2 ? "\xc3\xa9t\xc3\xa9" : "summer");
+		table_add_json(&table, NULL);
+	}
+	cr_assert_eq(table_finish(&table, out), 0);
+	fclose(out);
+	for (line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest), rows++)
+		cr_assert_eq(escape_width(line), strlen("summer  -"), "%s", line);
+	cr_assert_eq(rows, 1001);
+	free(text);
+}

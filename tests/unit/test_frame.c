@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* The two readers of frames: they agree with each other, and wherever a buffer ends. */
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "tests/bpf/frames.h"
+#include "tests/unit/native_frame.h"
+
+#define ROUNDS 200000
+
+static unsigned int seed;
+
+static unsigned int any(unsigned int below)
+{
+	return (unsigned int)rand_r(&seed) % below;
+}
+
+static void start_random(void)
+{
+	const char *given = getenv("SEED");
+
+	seed = given ? (unsigned int)strtoul(given, NULL, 0) : (unsigned int)time(NULL);
+	fprintf(stderr, "SEED=%u\n", seed);
+}
+
+static void random_headers(struct test_frame *frame)
+{
+	static const uint8_t kinds[] = {0, 43, 60, 135, 139, 140};
+
+	for (unsigned int i = any(4); i > 0; i--) {
+		if (any(5) == 0)
+			frame_ipv6_fragment(frame, any(3) * 8, any(2));
+		else if (any(5) == 0)
+			frame_ah(frame, 3 + any(4));
+		else
+			frame_extension(frame, kinds[any(sizeof(kinds))], 1 + any(3));
+	}
+}
+
+/* Mostly sound, sometimes damaged, sometimes cut. */
+static void random_frame(struct test_frame *frame, bool ethernet)
+{
+	if (ethernet)
+		frame_ethernet(frame);
+	else
+		frame_begin(frame);
+	for (unsigned int i = ethernet ? any(6) : 0; i > 0 && any(2); i--)
+		frame_tag(frame, any(2) ? 0x8100 : 0x88a8, (uint16_t)any(3));
+	if (any(2)) {
+		frame_ipv4(frame, "192.0.2.1", "192.0.2.2");
+		if (any(3) == 0)
+			frame_ipv4_options(frame, 4 * (1 + any(10)));
+		if (any(4) == 0)
+			frame_ipv4_fragment(frame, 8 * any(3), any(2));
+	} else {
+		frame_ipv6(frame, "2001:db8::1", "2001:db8::2");
+		if (any(2))
+			random_headers(frame);
+	}
+	if (any(4))
+		frame_tcp(frame, (uint16_t)any(65536), (uint16_t)any(65536), (uint8_t)any(256));
+	else
+		frame_udp(frame, 1, 2);
+	frame_end(frame);
+	for (unsigned int i = any(4) ? 0 : any(3); i > 0; i--)
+		frame->bytes[any((unsigned int)frame->size)] = (uint8_t)any(256);
+	if (any(4) == 0)
+		frame->size = any((unsigned int)frame->size + 1);
+}
+
+Test(frame, the_short_path_and_the_full_reader_agree)
+{
+	static struct test_frame frame;
+	unsigned int common_count = 0, tcp_count = 0;
+
+	start_random();
+	for (int i = 0; i < ROUNDS; i++) {
+		const bool ethernet = any(4);
+		struct common common = {};
+		struct view view = {};
+		struct frame_source source;
+		enum shape shape, short_shape;
+
+		random_frame(&frame, ethernet);
+		source = (struct frame_source){.data = frame.bytes,
+					       .data_end = frame.bytes + frame.size};
+		shape = frame_parse(&source, ethernet, &view);
+		short_shape = frame_common(source.data, source.data_end, ethernet, &common);
+		if (short_shape == SHAPE_UNCOMMON)
+			continue;
+		common_count++;
+		cr_assert_eq(short_shape, shape, "frame %d: %d and %d", i, short_shape, shape);
+		cr_assert_eq(common.vlan, view.vlan, "frame %d", i);
+		if (shape != SHAPE_TCP)
+			continue;
+		tcp_count++;
+		cr_assert_eq(common.tcp->destination_port, view.destination_port, "frame %d", i);
+	}
+	cr_expect_gt(common_count, ROUNDS / 10, "only %u frames of common shape", common_count);
+	cr_expect_gt(tcp_count, ROUNDS / 20, "only %u of them TCP", tcp_count);
+}
+
+Test(frame, where_the_first_buffer_ends_makes_no_difference)
+{
+	static struct test_frame frame;
+
+	start_random();
+	for (int i = 0; i < ROUNDS; i++) {
+		const bool ethernet = any(4);
+		struct view whole_view = {}, split_view = {};
+		struct frame_source whole, split;
+		size_t near;
+
+		random_frame(&frame, ethernet);
+		near = any((unsigned int)frame.size + 1);
+		whole = (struct frame_source){.data = frame.bytes,
+					      .data_end = frame.bytes + frame.size};
+		split = (struct frame_source){.data = frame.bytes,
+					      .data_end = frame.bytes + near,
+					      .far = frame.bytes + near,
+					      .far_size = (__u32)(frame.size - near)};
+		cr_assert_eq(frame_parse(&whole, ethernet, &whole_view),
+			     frame_parse(&split, ethernet, &split_view), "frame %d cut at %zu", i,
+			     near);
+		cr_assert_eq(memcmp(&whole_view, &split_view, sizeof(whole_view)), 0);
+	}
+}
+
+/* Each prefix of a frame ends in a page that must not be read: ASan would tell. */
+Test(frame, nothing_past_the_end_is_read)
+{
+	static struct test_frame frame;
+
+	start_random();
+	for (int i = 0; i < 2000; i++) {
+		const bool ethernet = any(4);
+
+		random_frame(&frame, ethernet);
+		for (size_t size = 0; size <= frame.size; size++) {
+			uint8_t *copy = malloc(size ? size : 1);
+			struct frame_source source = {.data = copy, .data_end = copy + size};
+			struct common common = {};
+			struct view view = {};
+
+			memcpy(copy, frame.bytes, size);
+			frame_parse(&source, ethernet, &view);
+			frame_common(source.data, source.data_end, ethernet, &common);
+			free(copy);
+		}
+	}
+}

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* The exposition text; that promtool accepts it is shown by tests/system. */
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/metrics.h"
+
+static const struct interface_state interfaces[] = {
+	{.name = "eth0", .zone = ZONE_CLIENT, .attached = ATTACHED_NATIVE},
+	{.name = "eth1.120", .vlan = 120, .zone = ZONE_CLUSTER, .problem = "no such interface"},
+};
+static const struct counter counters[] = {
+	{"eth0", ZONE_CLIENT, VERDICT_DROP, REASON_CLIENT_NEW, 7, 420},
+	{"we\"ird\\", ZONE_CLUSTER, VERDICT_PASS, REASON_PEER, 1ull << 60, 3},
+};
+static const struct port_count ports[] = {{"epmd", "config", 1}, {"dist", "config", 56}};
+static const struct peer_count peers[] = {{"app", 2, 1}};
+
+static char *write_text(void)
+{
+	const struct snapshot snapshot = {
+		.mode = MODE_AUDIT,
+		.interfaces = interfaces,
+		.interface_count = 2,
+		.unassigned_count = 3,
+		.counters = counters,
+		.counter_count = 2,
+		.ports = ports,
+		.port_count = 2,
+		.peers = peers,
+		.peer_count = 1,
+		.last_reload_successful = true,
+		.last_success_time_s = 1700000000,
+		.version = "1.2.3",
+	};
+	char *text = NULL;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+
+	cr_assert_eq(metrics_write(out, &snapshot), 0);
+	fclose(out);
+	return text;
+}
+
+Test(metrics, every_metric_of_the_contract_is_there_with_its_labels)
+{
+	static const char *const lines[] = {
+		"beamfence_packets_total{interface=\"eth0\",zone=\"client\",verdict=\"drop\","
+		"reason=\"client-new\"} 7\n",
+		"beamfence_bytes_total{interface=\"eth0\",zone=\"client\",verdict=\"drop\","
+		"reason=\"client-new\"} 420\n",
+		"beamfence_interface_attached{interface=\"eth0\",zone=\"client\",mode=\"native\"} "
+		"1\n",
+		"beamfence_interface_attached{interface=\"eth1.120\",zone=\"cluster\","
+		"mode=\"none\"} 0\n",
+		"beamfence_interface_unassigned 3\n",
+		"beamfence_enforcing 0\n",
+		"beamfence_protected_ports{kind=\"epmd\",source=\"config\"} 1\n",
+		"beamfence_protected_ports{kind=\"dist\",source=\"config\"} 56\n",
+		"beamfence_peers{cluster=\"app\",family=\"ipv4\"} 2\n",
+		"beamfence_peers{cluster=\"app\",family=\"ipv6\"} 1\n",
+		"beamfence_peers_limit 1000000\n",
+		"beamfence_config_last_reload_successful 1\n",
+		"beamfence_config_last_reload_success_timestamp_seconds 1700000000\n",
+		"beamfence_events_lost_total 0\n",
+		"beamfence_build_info{version=\"1.2.3\"} 1\n",
+	};
+	char *text = write_text();
+
+	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++)
+		cr_expect(strstr(text, lines[i]), "missing: %s", lines[i]);
+	free(text);
+}
+
+Test(metrics, label_values_are_escaped_and_large_counts_exact)
+{
+	char *text = write_text();
+
+	cr_expect(strstr(text, "interface=\"we\\\"ird\\\\\""));
+	cr_expect(strstr(text, "reason=\"peer\"} 1152921504606846976\n"));
+	free(text);
+}
+
+Test(metrics, only_counters_are_named_total_and_each_name_has_help_and_type_once)
+{
+	char *text = write_text();
+	size_t types = 0, helps = 0;
+
+	for (char *line = strtok(text, "\n"); line; line = strtok(NULL, "\n")) {
+		char name[128], type[32];
+
+		helps += !strncmp(line, "# HELP ", 7);
+		if (sscanf(line, "# TYPE %127s %31s", name, type) != 2)
+			continue;
+		types++;
+		cr_expect_eq(!strcmp(type, "counter"),
+			     strlen(name) > 6 && !strcmp(name + strlen(name) - 6, "_total"), "%s",
+			     name);
+	}
+	cr_expect_eq(types, 12);
+	cr_expect_eq(helps, types);
+	free(text);
+}
+
+Test(metrics, a_full_disk_is_an_error)
+{
+	const struct snapshot snapshot = {.version = "x"};
+	FILE *out = fopen("/dev/full", "w");
+
+	cr_assert_not_null(out);
+	cr_expect_lt(metrics_write(out, &snapshot), 0);
+	fclose(out);
+}
