@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""What all system tests share: the preconditions, said once, and a lab to test in."""
+import os
+import shutil
+
+import pytest
+
+import lab as labs
+
+TOOLS = ("ip", "ethtool", "erl", "epmd", "nmap", "nft", "openssl", "clang", "unshare", "setpriv")
+
+
+def promtool():
+    """promtool of the host, or the one that deploy/dependencies.sh puts below build/."""
+    own = labs.BUILD / "tools" / "promtool"
+    return shutil.which("promtool") or (str(own) if own.exists() else None)
+
+
+def lacks():
+    """What this machine lacks, in words; empty when all is there."""
+    missing = [tool for tool in TOOLS if not shutil.which(tool)]
+    if not promtool():
+        missing.append("promtool")
+    if os.geteuid():
+        missing.append("root")
+    if not os.path.ismount(labs.BPFFS):
+        missing.append(f"a bpffs at {labs.BPFFS}")
+    return ", ".join(missing)
+
+
+def pytest_configure():
+    labs.unwind_on_signals()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _machine_has_all_that_is_needed():
+    """A machine that lacks something skips visibly; in CI that is a failure."""
+    if missing := lacks():
+        report = pytest.fail if os.environ.get("CI") else pytest.skip
+        report(f"this machine lacks: {missing} (deploy/dependencies.sh check brings it)")
+
+
+@pytest.fixture
+def lab():
+    """A lab of its own for one test, without Erlang."""
+    with labs.Lab("client", "peer") as one:
+        yield one

@@ -1,0 +1,277 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The agent's life: start, death, restart, reload, detach. The filter outlives all but the last."""
+import contextlib
+import re
+import signal
+import threading
+import time
+
+import pytest
+
+from fence import Fence, samples
+from frames import IP, TCP, to_host
+from lab import ROOT, epmd_names, run, wait_until
+
+PROTECTED = 9105
+FOREIGN = """
+__attribute__((section("xdp"), used)) int foreign_pass(void *context) { return 2; }
+char _license[] __attribute__((section("license"), used)) = "GPL";
+"""
+
+
+@pytest.fixture(name="fence")
+def _fence(lab):
+    with Fence(lab) as fence:
+        yield fence
+
+
+@pytest.fixture(name="listening", autouse=True)
+def _listening(lab):
+    """Something to protect: a listener on epmd's port and on one of the distribution."""
+    with lab.host.listen(4369), lab.host.listen(PROTECTED):
+        assert closed(lab) == [False, False]
+        yield
+
+
+def closed(lab):
+    """Whether the client is kept from epmd and from the distribution."""
+    seen = lab.client.probes((lab.client.host4, 4369), (lab.client.host6, PROTECTED), timeout=0.5)
+    return [one == "silent" for one in seen]
+
+
+def grown(before, after):
+    """Whether no counter went back, and at least one moved."""
+    assert {key: packets for key, packets in before.items() if after.get(key, 0) < packets} == {}
+    return any(after[key] > packets for key, packets in before.items())
+
+
+def test_killed_agent_leaves_the_filter_and_the_next_one_adopts_it(lab, fence):
+    assert closed(lab) == [True, True]
+    before = fence.counters()
+    fence.kill()
+    assert closed(lab) == [True, True]
+    assert fence.ask("status").returncode == 3
+    fence.start()
+    assert closed(lab) == [True, True]
+    assert grown(before, fence.counters())
+    assert fence.count(reason="client-new", verdict="drop") >= 6
+
+
+def test_terminated_agent_ends_cleanly_and_leaves_the_filter(lab, fence):
+    assert fence.end(signal.SIGTERM) == 0
+    assert not fence.socket.exists()
+    assert closed(lab) == [True, True]
+    assert lab.host.program("client0") and lab.host.program("cluster0")
+
+
+@contextlib.contextmanager
+def flood(lab):
+    """SYNs to a protected port; yields a function: how many were sent, how many passed."""
+    frame = bytes(to_host(lab, lab.client) / IP(src=lab.client.own4, dst=lab.client.host4) /
+                  TCP(sport=4242, dport=PROTECTED, flags="S"))
+    mark = (4242).to_bytes(2, "big") + PROTECTED.to_bytes(2, "big")
+    stop, sent, passed = threading.Event(), [0], [0]
+
+    def send():
+        with lab.client.wire("eth0") as wire:
+            while not stop.is_set():
+                for _ in range(20):
+                    wire.send(frame)
+                sent[0] += 20
+                time.sleep(0.001)  # the rate: some 10,000 a second
+
+    def watch():
+        with lab.host.wire("client0") as behind:
+            while not stop.is_set():
+                for seen in behind.frames(0.05):
+                    passed[0] += seen[34:38] == mark
+
+    threads = [threading.Thread(target=one, daemon=True) for one in (watch, send)]
+    for thread in threads:
+        thread.start()
+    try:
+        wait_until(lambda: sent[0] > 100, 5, "the flood runs")
+        yield lambda: (sent[0], passed[0])
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join(5)
+
+
+def test_not_one_frame_slips_through_while_agents_die_start_and_reload(lab, fence):
+    with flood(lab) as counts:
+        for number in (signal.SIGKILL, signal.SIGTERM):
+            fence.end(number)
+            fence.start()
+            fence.tell("reload")
+        fence.configure(mode="enforce", attach="auto", cluster=["cluster0"])
+        fence.tell("reload")
+        sent, passed = counts()
+    assert sent > 1000 and passed == 0
+
+
+def test_the_flood_is_seen_where_there_is_no_filter(lab):
+    with flood(lab) as counts:
+        wait_until(lambda: counts()[1] > 100, 5, "frames of the flood arrive")
+
+
+@pytest.mark.parametrize("agent", ["with the agent", "without the agent"])
+def test_detach_takes_every_program_and_pin_away(lab, fence, agent):
+    if agent == "without the agent":
+        fence.kill()
+    assert lab.host.program("client0")
+    done = fence.ask("detach", "--pin-dir", fence.pins)
+    assert done.returncode == 0, done.stderr
+    if agent == "with the agent":
+        assert fence.process.wait(5) == 0
+    assert not fence.pins.exists() or not list(fence.pins.iterdir())
+    assert lab.host.program("client0") is None and lab.host.program("cluster0") is None
+    assert closed(lab) == [False, False]
+
+
+def reload_by_command(fence):
+    fence.tell("reload")
+
+
+def reload_by_signal(fence):
+    fence.process.send_signal(signal.SIGHUP)
+    fence.wait_for("RELOADING=1")
+    fence.wait_for("READY=1")
+
+
+@pytest.mark.parametrize("reload", [reload_by_command, reload_by_signal])
+def test_reload_takes_effect_at_once(lab, fence, reload):
+    assert lab.client.probe(lab.client.host4, 9300) == "refused"
+    kept = lab.host.program("client0")
+    before = fence.counters()
+    fence.configure(clusters=[{"name": "app", "ports": "9300", "peers": []}])
+    reload(fence)
+    assert lab.client.probe(lab.client.host4, 9300, 0.5) == "silent"
+    assert lab.client.probe(lab.client.host6, PROTECTED) == "open"
+    assert lab.host.program("client0") == kept
+    assert grown(before, fence.counters())
+    assert samples(fence.metrics())["beamfence_config_last_reload_successful", ()] == 1
+
+
+def test_reload_attaches_to_new_interfaces_and_leaves_those_no_longer_named(lab, fence):
+    assert lab.host.program("cluster0")
+    fence.configure(cluster=["nosuch0"])
+    fence.tell("reload")
+    assert lab.host.program("client0") and lab.host.program("cluster0") is None
+    assert "cluster0" in fence.json("status")["unassigned"]
+    fence.configure(cluster=["cluster0"])
+    fence.tell("reload")
+    assert lab.host.program("cluster0")
+    assert fence.json("status")["unassigned"] == []
+
+
+def test_interface_that_appears_later_is_fenced_by_itself(lab, fence):
+    """The configuration names cluster* for the peers, and client0 even when it comes anew."""
+    late = lab.add_namespace("late")
+    late.number = 5
+    lab.add_link("cluster5", late, late.number)
+    wait_until(lambda: lab.host.program("cluster5"), 5, "the new interface has the filter")
+    assert late.probe(late.host4, PROTECTED, 0.5) == "silent"
+    assert late.probe(late.host4, 81) == "refused"
+
+    before = fence.counters()
+    lab.host.ip("link", "del", "client0")
+    wait_until(lambda: not fence.interface("client0")["attached"], 5, "the agent sees it go")
+    lab.add_link("client0", lab.client, lab.client.number)
+    wait_until(lambda: lab.host.program("client0"), 5, "the interface that came back has the filter")
+    assert closed(lab) == [True, True]
+    assert grown(before, fence.counters())
+
+
+@pytest.mark.parametrize("reload", ["command", "signal"])
+def test_bad_configuration_on_reload_changes_nothing(lab, fence, reload):
+    before = (fence.json("status")["interfaces"], fence.json("ports"), fence.json("peers"))
+    text = fence.config.read_text().replace("9100-9155", "9155-9100")
+    fence.config.write_text(text)
+    line = text[:text.index("9155-9100")].count("\n") + 1
+    where = f"{fence.config.name}:{line}:"
+    if reload == "command":
+        done = fence.ask("reload")
+        assert done.returncode == 1
+        assert done.stderr.count("\n") == 1 and where in done.stderr and "9155-9100" in done.stderr
+    else:
+        fence.process.send_signal(signal.SIGHUP)
+        wait_until(lambda: where in fence.log(), 5, f"{where} in the log")
+    assert (fence.json("status")["interfaces"], fence.json("ports"), fence.json("peers")) == before
+    assert samples(fence.metrics())["beamfence_config_last_reload_successful", ()] == 0
+    assert closed(lab) == [True, True]
+
+
+def test_interface_held_by_another_program_is_reported_and_the_others_attach(lab):
+    source, binary = lab.directory / "foreign.c", lab.directory / "foreign.o"
+    source.write_text(FOREIGN)
+    run("clang", "-O2", "-g", "-target", "bpf", "-c", source, "-o", binary)
+    lab.host.ip("link", "set", "dev", "client0", "xdpgeneric", "obj", binary, "sec", "xdp")
+    with Fence(lab) as fence:
+        hole = fence.interface("client0")
+        assert hole["attached"] is False and "foreign_pass" in hole["problem"]
+        assert fence.interface("cluster0")["attached"] is True
+        assert "foreign_pass" in fence.log()
+        attached = {dict(labels)["interface"]: value for (name, labels), value
+                    in samples(fence.metrics()).items() if name == "beamfence_interface_attached"}
+        assert attached == {"client0": 0, "cluster0": 1}
+        assert "client0" in fence.tell("status")
+        assert lab.host.program("client0")  # still the other's
+
+        lab.host.ip("link", "set", "dev", "client0", "xdpgeneric", "off")
+        fence.tell("reload")
+        assert fence.interface("client0")["attached"] is True
+        assert closed(lab) == [True, True]
+
+
+def test_second_agent_on_the_same_pins_is_refused_and_names_the_holder(lab, fence):
+    second = lab.popen(lab.host, fence.command(), "second.log")
+    assert second.wait(10) == 1
+    lines = second.log.read_text().splitlines()
+    assert len(lines) == 1 and str(fence.process.pid) in lines[0]
+    assert closed(lab) == [True, True]
+    assert fence.ask("status").returncode == 0
+
+
+def test_resident_memory_stays_within_16_mib(fence):
+    for _ in range(50):
+        fence.tell("reload")
+        fence.metrics()
+    assert resident_kib(fence) <= 16 * 1024
+
+
+def test_packaged_configuration_runs_within_16_mib(lab):
+    fence = Fence(lab)
+    text = (ROOT / "deploy" / "config" / "beamfence.yaml").read_text()
+    fence.config.write_text(text.replace('"eth0"', '"client0"').replace(
+        "/run/beamfence/control.sock", str(fence.socket)))
+    with fence:
+        assert closed(lab) == [True, False]
+        assert resident_kib(fence) <= 16 * 1024
+
+
+def resident_kib(fence):
+    status = open(f"/proc/{fence.process.pid}/status", encoding="ascii").read()
+    return int(re.search(r"VmRSS:\s+(\d+) kB", status)[1])
+
+
+def wake_ups(pid):
+    with open(f"/proc/{pid}/status", encoding="ascii") as status:
+        return int(re.search(r"\nvoluntary_ctxt_switches:\s+(\d+)", status.read())[1])
+
+
+def test_idle_agent_does_not_wake_up(lab, fence):
+    assert closed(lab) == [True, True]  # frames are the filter's business alone
+    time.sleep(0.5)  # whatever follows a start is over
+    before = wake_ups(fence.process.pid)
+    assert epmd_names(lab.client, lab.client.host4) is None
+    time.sleep(3)  # the time that is measured
+    assert wake_ups(fence.process.pid) == before
+
+
+def test_watchdog_of_the_service_manager_is_fed(lab):
+    fence = Fence(lab)
+    fence.environment["WATCHDOG_USEC"] = "400000"
+    with fence:
+        for _ in range(3):
+            fence.wait_for("WATCHDOG=1", timeout=1)
