@@ -14,7 +14,10 @@
 #include "verdict.h"
 
 /* include/net/tcp_states.h; the values are those of BPF_TCP_* in linux/bpf.h. */
-#define STATE_NONE 0
+#define STATE_NONE  0
+
+#define FAMILY_IPV4 2
+#define FAMILY_IPV6 10
 
 /* Parts of include/net/netfilter/nf_conntrack*.h: found by BTF, so the kernel may have moved them.
  */
@@ -96,10 +99,36 @@ static __always_inline bool is_masqueraded(struct xdp_md *context, struct bpf_so
 	return options.dir == CONNTRACK_REPLY && status & CONNTRACK_SOURCE_TRANSLATED;
 }
 
+/* Whether the host would send the segment on to another host, by its routes as they are now. */
+static __always_inline bool is_routed(struct xdp_md *context, const struct view *view)
+{
+	struct bpf_fib_lookup route = {
+		.family = view->ipv4 ? FAMILY_IPV4 : FAMILY_IPV6,
+		.l4_protocol = IPPROTO_TCP,
+		.sport = view->source_port,
+		.dport = view->destination_port,
+		.ifindex = context->ingress_ifindex,
+	};
+	long result;
+
+	if (view->ipv4) {
+		route.ipv4_src = view->source[1] >> 32;
+		route.ipv4_dst = view->destination[1] >> 32;
+	} else {
+		__builtin_memcpy(route.ipv6_src, view->source, sizeof(route.ipv6_src));
+		__builtin_memcpy(route.ipv6_dst, view->destination, sizeof(route.ipv6_dst));
+	}
+	result = bpf_fib_lookup(context, &route, sizeof(route), 0);
+	return result == BPF_FIB_LKUP_RET_SUCCESS || result == BPF_FIB_LKUP_RET_NO_NEIGH ||
+	       result == BPF_FIB_LKUP_RET_FRAG_NEEDED || result == BPF_FIB_LKUP_RET_UNSUPP_LWT;
+}
+
 /*
  * Finds the owner of a segment. A connection is taken for the host's own when nothing listens on
- * its local address and port: Linux gives connect() no port that a bound socket holds, and lets
- * no listener have one that a connection uses (inet_hash_connect(), inet_csk_get_port()).
+ * its local address and port. That holds because connect() is given no port that a bound socket
+ * holds (inet_hash_connect()), and bind() none that a connection uses (inet_csk_get_port()), unless
+ * both sockets were bound to it by name with SO_REUSEADDR. A listener on the wildcard is found for
+ * addresses that are not the host's, too: what is routed on, or translated, it does not get.
  * @conntrack: whether the connection tracker may be asked.
  */
 static __always_inline enum owner owner_of(struct xdp_md *context, const struct view *view,
@@ -115,6 +144,8 @@ static __always_inline enum owner owner_of(struct xdp_md *context, const struct 
 	if (state == BPF_TCP_SYN_SENT)
 		return OWNER_OUTBOUND;
 	if (state == BPF_TCP_LISTEN) {
+		if (is_routed(context, view))
+			return OWNER_NOBODY;
 		if (conntrack && is_masqueraded(context, &tuple, view->ipv4))
 			return OWNER_MASQUERADED;
 		return OWNER_LISTENER;

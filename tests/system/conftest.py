@@ -7,7 +7,8 @@ import pytest
 
 import lab as labs
 
-TOOLS = ("ip", "ethtool", "erl", "epmd", "nmap", "nft", "openssl", "clang", "unshare", "setpriv")
+TOOLS = ("ip", "ethtool", "erl", "epmd", "nmap", "nft", "openssl", "clang", "bpftool",
+         "unshare", "setpriv")
 
 
 def promtool():

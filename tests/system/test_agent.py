@@ -8,9 +8,9 @@ import time
 
 import pytest
 
-from fence import Fence, samples
+from fence import METRICS_PORT, Fence, remove_pins, samples
 from frames import IP, TCP, to_host
-from lab import ROOT, epmd_names, run, wait_until
+from lab import BPFFS, ROOT, epmd_names, run, wait_until
 
 PROTECTED = 9105
 FOREIGN = """
@@ -178,7 +178,7 @@ def test_interface_that_appears_later_is_fenced_by_itself(lab, fence):
     lab.host.ip("link", "del", "client0")
     wait_until(lambda: not fence.interface("client0")["attached"], 5, "the agent sees it go")
     lab.add_link("client0", lab.client, lab.client.number)
-    wait_until(lambda: lab.host.program("client0"), 5, "the interface that came back has the filter")
+    wait_until(lambda: lab.host.program("client0"), 5, "client0 is fenced when it comes back")
     assert closed(lab) == [True, True]
     assert grown(before, fence.counters())
 
@@ -202,11 +202,21 @@ def test_bad_configuration_on_reload_changes_nothing(lab, fence, reload):
     assert closed(lab) == [True, True]
 
 
-def test_interface_held_by_another_program_is_reported_and_the_others_attach(lab):
+@pytest.fixture(name="foreign")
+def _foreign(lab):
+    """Another program on client0, as an operator would have put it there."""
     source, binary = lab.directory / "foreign.c", lab.directory / "foreign.o"
     source.write_text(FOREIGN)
     run("clang", "-O2", "-g", "-target", "bpf", "-c", source, "-o", binary)
-    lab.host.ip("link", "set", "dev", "client0", "xdpgeneric", "obj", binary, "sec", "xdp")
+    pins = BPFFS / f"beamfence-test-{lab.name}-foreign"
+    pins.mkdir()
+    lab.defer(remove_pins, pins)
+    run("bpftool", "prog", "load", binary, pins / "foreign", "type", "xdp")
+    lab.host.run("bpftool", "net", "attach", "xdpgeneric", "pinned", pins / "foreign", "dev",
+                 "client0")
+
+
+def test_interface_held_by_another_program_is_reported_and_the_others_attach(lab, foreign):
     with Fence(lab) as fence:
         hole = fence.interface("client0")
         assert hole["attached"] is False and "foreign_pass" in hole["problem"]
@@ -222,6 +232,18 @@ def test_interface_held_by_another_program_is_reported_and_the_others_attach(lab
         fence.tell("reload")
         assert fence.interface("client0")["attached"] is True
         assert closed(lab) == [True, True]
+
+
+def test_taken_metrics_port_is_a_warning_and_the_fence_stands(lab):
+    with contextlib.ExitStack() as stack:
+        with lab.host.listen(METRICS_PORT, "127.0.0.1"):
+            fence = stack.enter_context(Fence(lab))
+            assert fence.interface("client0")["attached"]
+            warning, = fence.json("status")["warnings"]
+            assert str(METRICS_PORT) in warning
+        fence.tell("reload")
+        assert fence.json("status")["warnings"] == []
+        assert "beamfence_enforcing 1" in fence.metrics()
 
 
 def test_second_agent_on_the_same_pins_is_refused_and_names_the_holder(lab, fence):

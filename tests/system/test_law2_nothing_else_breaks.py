@@ -67,35 +67,51 @@ def test_outbound_connection_while_a_node_listens_on_the_same_port(lab):
             exchange(near, far)
 
 
-@pytest.fixture(name="nat")
-def _nat():
-    """A lab whose host masquerades an inner network towards the client's side."""
+@pytest.fixture(name="routing")
+def _routing():
+    """A lab whose host routes for an inner network behind inner0."""
     with Lab("client") as lab:
-        inner = lab.add_namespace("inner")
+        inner = lab.inner = lab.add_namespace("inner")
         inner.number, inner.host_interface = 9, "inner0"
         lab.add_link("inner0", inner, 9)
-        inner.ip("route", "add", "default", "via", inner.host4)
-        lab.host.sysctl(ipv4__ip_forward=1)
-        lab.host.run("nft", "table ip lab { chain out { type nat hook postrouting priority 100; "
-                     "oifname client0 masquerade; }; }")
-        lab.inner = inner
+        for route in (inner.host4, inner.host6):
+            inner.ip("route", "add", "default", "via", route)
+        lab.host.sysctl(ipv4__ip_forward=1, ipv6__conf__all__forwarding=1)
         yield lab
 
 
 @ATTACH
 @pytest.mark.parametrize("listener", ["no listener", "a listener"])
-def test_masqueraded_connection_from_a_port_in_the_protected_range(nat, attach, listener):
-    listening = nat.host.listen(PROTECTED) if listener == "a listener" else contextlib.nullcontext()
-    with listening, Fence(nat, attach=attach, trusted=["inner0"]) as fence:
-        with connected(nat.inner, nat.client.own4, nat.client, ("", PROTECTED)) as (near, far, port):
-            assert far.getpeername()[0].endswith(nat.client.host4)
-            assert port == PROTECTED
-            exchange(near, far)
-        reasons = {key[3] for key, packets in fence.counters().items()
-                   if packets and key[:3] == ("client0", "client", "pass")}
-        assert "masqueraded" in reasons or "no-listener" in reasons
+def test_masqueraded_connection_from_a_port_in_the_protected_range(routing, attach, listener):
+    client, inner = routing.client, routing.inner
+    routing.host.run("nft", "table inet lab { chain out { type nat hook postrouting priority 100; "
+                     "oifname client0 masquerade; }; }")
+    listening = (routing.host.listen(PROTECTED) if listener == "a listener"
+                 else contextlib.nullcontext())
+    with listening, Fence(routing, attach=attach, trusted=["inner0"]) as fence:
+        for server, seen_as in ((client.own4, client.host4), (client.own6, client.host6)):
+            with connected(inner, server, client, ("", PROTECTED)) as (near, far, port):
+                assert far.getpeername()[0].endswith(seen_as) and port == PROTECTED
+                exchange(near, far)
         assert fence.count(interface="client0", verdict="drop") == 0
-        assert nat.client.probe(nat.client.host4, PROTECTED, 0.5) == "silent"
+        reason = "masqueraded" if listener == "a listener" else "no-listener"
+        assert fence.count(interface="client0", verdict="pass", reason=reason) > 0
+        assert client.probe(client.host4, PROTECTED, 0.5) == "silent"
+
+
+@pytest.mark.parametrize("listener", ["no listener", "a listener"])
+def test_routed_connection_from_a_port_in_the_protected_range(routing, listener):
+    """Neither translated nor the host's own; a listener of the host must not claim its replies."""
+    client, inner = routing.client, routing.inner
+    client.ip("route", "add", "10.77.9.0/24", "via", client.host4)
+    client.ip("route", "add", "fd77:9::/64", "via", client.host6)
+    listening = (routing.host.listen(PROTECTED) if listener == "a listener"
+                 else contextlib.nullcontext())
+    with listening, Fence(routing, trusted=["inner0"]):
+        for server in (client.own4, client.own6):
+            with connected(inner, server, client, ("", PROTECTED)) as (near, far, port):
+                assert port == PROTECTED
+                exchange(near, far)
 
 
 def answered(lab, frame, wanted, timeout=0.5):

@@ -44,46 +44,50 @@ static void prune_runtime_peers(struct agent *agent)
 	agent->runtime_peer_count = kept;
 }
 
-static int load_and_apply(struct agent *agent, struct error *error)
+/* Puts @config into force and takes it over, or fails with the former one still there. */
+static int apply_config(struct agent *agent, struct config **config, struct error *error)
 {
-	_cleanup_(cleanup_config) struct config *config = NULL;
 	_cleanup_(cleanup_policy) struct policy *policy = NULL;
 	_cleanup_(cleanup_plan) struct plan *plan = NULL;
-	int code;
+	int code = policy_build(*config, agent->runtime_peers, agent->runtime_peer_count, &policy,
+				error);
 
-	code = config_load(agent->config_path, &config, error);
 	if (!code)
-		code = policy_build(config, agent->runtime_peers, agent->runtime_peer_count,
-				    &policy, error);
+		code = make_plan(*config, &plan, error);
 	if (!code)
-		code = make_plan(config, &plan, error);
-	if (!code && !agent->fence)
-		code = fence_open(agent->pin_dir, &agent->fence, error);
-	if (!code)
-		code = fence_apply(agent->fence, policy, plan, config->attach, error);
+		code = fence_apply(agent->fence, policy, plan, (*config)->attach, error);
 	if (code)
 		return code;
 	plan_free(agent->plan);
 	policy_free(agent->policy);
-	config_free(agent->config);
 	agent->plan = TAKE_POINTER(plan);
 	agent->policy = TAKE_POINTER(policy);
-	agent->config = TAKE_POINTER(config);
+	if (agent->config != *config)
+		config_free(agent->config);
+	agent->config = TAKE_POINTER(*config);
 	prune_runtime_peers(agent);
 	return 0;
 }
 
-int agent_reload(struct agent *agent, struct error *error)
+static void note_outcome(struct agent *agent, int code, const struct error *error)
 {
-	const int code = load_and_apply(agent, error);
-
 	agent->last_reload_time_s = time(NULL);
 	agent->last_reload_successful = !code;
-	if (code && error)
+	if (code)
 		agent->last_reload_error = *error;
-	if (!code)
+	else
 		agent->last_success_time_s = agent->last_reload_time_s;
 	malloc_trim(0); /* a large file leaves megabytes behind */
+}
+
+int agent_reload(struct agent *agent, struct error *error)
+{
+	_cleanup_(cleanup_config) struct config *config = NULL;
+	int code = config_load(agent->config_path, &config, error);
+
+	if (!code)
+		code = apply_config(agent, &config, error);
+	note_outcome(agent, code, error);
 	return code;
 }
 
@@ -93,9 +97,17 @@ int agent_open(struct agent *agent, const char *config_path, const char *pin_dir
 	int code;
 
 	*agent = (struct agent){.config_path = config_path, .pin_dir = pin_dir};
-	code = agent_reload(agent, error);
-	if (code)
-		agent_close(agent);
+	code = config_load(config_path, &agent->config, error);
+	return code ? code : fence_open(pin_dir, &agent->fence, error);
+}
+
+int agent_start(struct agent *agent, struct error *error)
+{
+	struct config *config = agent->config;
+	const int code = apply_config(agent, &config, error);
+
+	if (!code)
+		note_outcome(agent, 0, NULL);
 	return code;
 }
 

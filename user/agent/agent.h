@@ -29,14 +29,19 @@ struct agent {
 	int64_t last_reload_time_s;  /* of the last attempt */
 	int64_t last_success_time_s; /* of the last that succeeded */
 	struct error last_reload_error;
+	struct error metrics_error; /* why the metrics are not where the configuration wants them */
+	bool control_is_stale;	    /* its configuration changed: takes effect at the next start */
 };
 
 /*
- * Loads the configuration, opens the fence and puts the policy into force. @config_path and
- * @pin_dir must outlive the agent. Returns 0, or a negative errno with @agent empty.
+ * Loads the configuration and opens the fence; nothing changes in the kernel yet. @config_path and
+ * @pin_dir must outlive the agent. Returns 0 or a negative errno; agent_close() is due either way.
  */
 int agent_open(struct agent *agent, const char *config_path, const char *pin_dir,
 	       struct error *error);
+
+/* Puts the policy into force. */
+int agent_start(struct agent *agent, struct error *error);
 
 /* Frees everything; what is in force in the kernel stays. */
 void agent_close(struct agent *agent);
@@ -62,6 +67,9 @@ int agent_add_peer(struct agent *agent, const struct runtime_peer *peer, struct 
  */
 int agent_delete_peer(struct agent *agent, const char *cluster, const struct prefix *prefix,
 		      struct error *error);
+
+/* Takes away every peer that was added at run time: none outlives the agent's orderly end. */
+void agent_forget_peers(struct agent *agent);
 
 /*
  * Takes away the peers whose time is over. Returns the number of seconds until the next one's is,

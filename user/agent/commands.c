@@ -90,6 +90,12 @@ static json_t *warnings_json(const struct agent *agent)
 				     "entry puts into a stricter zone: the stricter one holds",
 				     rule->line, rule->pattern, zone_name(rule->zone)));
 	}
+	if (agent->metrics_error.text[0])
+		json_array_append_new(list, json_string(agent->metrics_error.text));
+	if (agent->control_is_stale)
+		json_array_append_new(
+			list,
+			json_string("a change of \"control\" takes effect at the next start"));
 	return list;
 }
 

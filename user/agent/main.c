@@ -111,43 +111,53 @@ static bool same_text(const char *a, const char *b)
 	return a && b ? !strcmp(a, b) : a == b;
 }
 
-/* Opens the endpoint where the configuration wants it, then closes the one that was open. */
-static int open_metrics(struct daemon *daemon, struct error *error)
+static int open_http(struct daemon *daemon, const struct config *config, struct http **http,
+		     struct error *error)
+{
+	const struct http_settings settings = {
+		.host = config->metrics_host,
+		.port = config->metrics_port,
+		.metrics = write_metrics,
+		.context = daemon,
+	};
+
+	return http_open(daemon->base, &settings, http, error);
+}
+
+/*
+ * Opens the endpoint where the configuration wants it, then closes the one that was open. To fence
+ * without metrics beats not to fence: a failure is logged and shown by status, no more.
+ */
+static void open_metrics(struct daemon *daemon)
 {
 	const struct config *config = daemon->agent.config;
+	struct error *error = &daemon->agent.metrics_error;
 	struct http *http = NULL;
-	char *host = NULL;
 
 	if (same_text(config->metrics_host, daemon->metrics_host) &&
 	    (!config->metrics_host || config->metrics_port == daemon->metrics_port))
-		return 0;
-	if (config->metrics_host) {
-		const struct http_settings settings = {
-			.host = config->metrics_host,
-			.port = config->metrics_port,
-			.metrics = write_metrics,
-			.context = daemon,
-		};
-		const int code = http_open(daemon->base, &settings, &http, error);
-
-		if (code)
-			return code;
-		host = strdup(config->metrics_host);
+		return;
+	*error = (struct error){};
+	if (config->metrics_host && open_http(daemon, config, &http, error)) {
+		log_line(LOG_ERR, "no metrics where the configuration wants them", "error",
+			 error->text, NULL);
+		return;
 	}
 	http_close(daemon->http);
 	free(daemon->metrics_host);
 	daemon->http = http;
-	daemon->metrics_host = host;
+	daemon->metrics_host = config->metrics_host ? strdup(config->metrics_host) : NULL;
 	daemon->metrics_port = config->metrics_port;
-	return 0;
 }
 
-static void warn_of_control_change(const struct daemon *daemon)
+static void warn_of_control_change(struct daemon *daemon)
 {
 	const struct config *config = daemon->agent.config;
 
-	if (!same_text(config->control_socket, daemon->control_socket) ||
-	    !same_text(config->control_group, daemon->control_group))
+	daemon->agent.control_is_stale = !same_text(config->control_socket,
+						    daemon->control_socket) ||
+					 !same_text(config->control_group, daemon->control_group);
+	if (daemon->agent.control_is_stale)
 		log_line(LOG_WARNING, "a change of \"control\" takes effect at the next start",
 			 "socket", daemon->control_socket, NULL);
 }
@@ -155,7 +165,6 @@ static void warn_of_control_change(const struct daemon *daemon)
 static void on_reloaded(void *context, int code, const struct error *reason)
 {
 	struct daemon *daemon = context;
-	struct error error;
 
 	if (code) {
 		log_line(LOG_ERR, "reload refused, nothing changed", "error", reason->text, NULL);
@@ -164,8 +173,7 @@ static void on_reloaded(void *context, int code, const struct error *reason)
 	log_line(LOG_NOTICE, "reloaded", "config", daemon->agent.config_path, NULL);
 	log_outcome(daemon);
 	warn_of_control_change(daemon);
-	if (open_metrics(daemon, &error))
-		log_line(LOG_ERR, "metrics stay where they were", "error", error.text, NULL);
+	open_metrics(daemon);
 }
 
 static void on_sighup(evutil_socket_t signal, short events, void *context)
@@ -306,7 +314,10 @@ static void log_start(const struct daemon *daemon)
 		 features.conntrack ? "yes" : "no", NULL);
 }
 
-/* The whole start. The policy is in force before anything else is opened. */
+/*
+ * The whole start. What may be refused comes before the policy; nobody is answered on the control
+ * socket before the loop runs.
+ */
 static int start(struct daemon *daemon, const char *config, const char *pin_dir,
 		 struct error *error)
 {
@@ -316,19 +327,19 @@ static int start(struct daemon *daemon, const char *config, const char *pin_dir,
 		code = agent_open(&daemon->agent, config, pin_dir, error);
 	if (code)
 		return code;
-	log_start(daemon);
-	log_outcome(daemon);
 	daemon->base = event_base_new();
 	if (!daemon->base)
 		return error_set(error, -ENOMEM, "out of memory");
 	code = open_control(daemon, error);
 	if (!code)
-		code = open_metrics(daemon, error);
-	if (!code)
-		code = add_events(daemon, error);
-	if (!code)
-		code = privileges_drop(error);
-	return code;
+		code = agent_start(&daemon->agent, error);
+	if (code)
+		return code;
+	log_start(daemon);
+	log_outcome(daemon);
+	open_metrics(daemon);
+	code = add_events(daemon, error);
+	return code ? code : privileges_drop(error);
 }
 
 static void stop(struct daemon *daemon)
@@ -396,6 +407,7 @@ int main(int argc, char **argv)
 		notify_ready(NULL);
 		event_base_dispatch(daemon.base);
 		notify_stopping();
+		agent_forget_peers(&daemon.agent);
 	} else {
 		log_line(LOG_ERR, error.text, NULL);
 	}

@@ -119,6 +119,17 @@ int agent_delete_peer(struct agent *agent, const char *cluster, const struct pre
 	return update_kernel(agent, prefix, error);
 }
 
+void agent_forget_peers(struct agent *agent)
+{
+	while (agent->runtime_peer_count) {
+		struct runtime_peer *peer = &agent->runtime_peers[agent->runtime_peer_count - 1];
+		const struct prefix prefix = peer->prefix;
+
+		forget(agent, peer);
+		update_kernel(agent, &prefix, NULL);
+	}
+}
+
 int64_t agent_expire_peers(struct agent *agent, int64_t now_s)
 {
 	int64_t next_s = -1;
