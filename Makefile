@@ -50,6 +50,8 @@ all: $(BUILD)/beamfenced $(BUILD)/beamfence
 
 # The filter: an object file, and from it a header that carries it into the agent.
 $(BUILD)/filter.bpf.o: bpf/filter.bpf.c
+	@command -v $(CLANG) >/dev/null || { echo 'no $(CLANG): as root, "make deps" installs' \
+		'what building needs' >&2; exit 1; }
 	@mkdir -p $(@D)
 	$(call say,BPF,$@)$(CLANG) $(BPF_FLAGS) -MMD -MP -c $< -o $@
 $(BUILD)/%.skel.h: $(BUILD)/%.bpf.o

@@ -4,7 +4,7 @@
 # Brings in what building, checking or the demo need: dependencies.sh [build] [check] [demo]
 #
 # Silent when all is there. On Debian and its kin, as root, missing packages are installed, and no
-# service of theirs is started or left enabled. Elsewhere each missing thing is said in a line.
+# service of theirs is started or left enabled. Elsewhere it says what is missing.
 # shellcheck disable=SC2086 # lists of package names are meant to be split
 set -eu
 
@@ -80,10 +80,20 @@ quietly() {
 	"$@" >"$work/log" 2>&1
 }
 
+# An answer soon, also where packets to the mirror vanish.
+apt_get() {
+	quietly apt-get -qq -o Acquire::Retries=1 -o Acquire::http::Timeout=20 "$@"
+}
+
+known() {
+	apt-cache show "$1" >/dev/null 2>&1
+}
+
 # Debian starts what it installs; a policy that says no is the documented way to prevent it.
 deny_services() {
 	policy=/usr/sbin/policy-rc.d
-	if [ -e $policy ]; then
+	# One of ours was left by a run that was killed, and is nobody's to come back.
+	if [ -e $policy ] && ! grep -q 'made by beamfence' $policy; then
 		mv $policy $policy.before-beamfence
 	fi
 	printf '#!/bin/sh\n# made by beamfence for the time of an installation\nexit 101\n' >$policy
@@ -91,8 +101,18 @@ deny_services() {
 	denied=yes
 }
 
+# erlang-base would start an epmd for the whole network at the next boot.
+disable_epmd() {
+	quietly systemctl disable epmd.service epmd.socket ||
+		rm -f /etc/systemd/system/*.wants/epmd.service \
+			/etc/systemd/system/*.wants/epmd.socket
+}
+
 restore() {
 	if [ "${denied:-}" ]; then
+		case " $packages " in
+		*" erlang-base "*) disable_epmd ;;
+		esac
 		rm -f $policy
 		if [ -e $policy.before-beamfence ]; then
 			mv $policy.before-beamfence $policy
@@ -117,7 +137,7 @@ install_packages() {
 	trap 'exit 130' INT TERM HUP
 	say "installing $1"
 	# A list that can't be fetched shows below, if it matters.
-	quietly apt-get update -qq -o Acquire::Retries=1 -o Acquire::http::Timeout=20 || true
+	apt_get update || true
 	packages=
 	for package in $1; do
 		case $package in
@@ -125,10 +145,10 @@ install_packages() {
 			fetch_promtool || failed "prometheus (for promtool)"
 			;;
 		bpftool)
-			if apt-cache show bpftool >/dev/null 2>&1; then
-				packages="$packages bpftool"
-			else # Ubuntu until 24.04
+			if ! known bpftool && known linux-tools-generic; then # Ubuntu until 24.04
 				packages="$packages linux-tools-common linux-tools-generic"
+			else
+				packages="$packages bpftool"
 			fi
 			;;
 		*)
@@ -138,13 +158,7 @@ install_packages() {
 	done
 	[ "$packages" ] || return 0
 	deny_services
-	quietly apt-get install -y -qq --no-install-recommends $packages || failed $packages
-	case " $packages " in
-	*" erlang-base "*)
-		# Its package would start an epmd for the whole network at the next boot.
-		quietly systemctl disable epmd.service epmd.socket || true
-		;;
-	esac
+	apt_get install -y --no-install-recommends $packages || failed $packages
 }
 
 failed() {
@@ -153,9 +167,8 @@ failed() {
 		"(apt-get update), or install them by hand"
 }
 
-# What no package brings. $1: groups
+# What no package brings.
 check_host() {
-	[ "$(id -u)" = 0 ] || die "not root: network namespaces and XDP need it; run this as root"
 	[ -r /sys/kernel/btf/vmlinux ] ||
 		die "/sys/kernel/btf/vmlinux is missing: a kernel with CONFIG_DEBUG_INFO_BTF is needed"
 	if [ "$(stat -f -c %T /sys/fs/bpf 2>/dev/null)" != bpf_fs ]; then
@@ -174,24 +187,27 @@ for group in "$@"; do
 	esac
 done
 
+runs=
+case " $groups " in
+*" check "* | *" demo "*) runs=yes ;;
+esac
+if [ "$runs" ] && [ "$(id -u)" != 0 ]; then
+	die "not root: network namespaces and XDP need it; run this as root"
+fi
+
 missing=$(missing_packages "$groups")
 if [ "$missing" ]; then
 	if ! command -v apt-get >/dev/null; then
-		for package in $missing; do
-			say "missing: what Debian calls $package; install this system's package for it"
-		done
-		exit 1
+		say "missing, by Debian's names: $missing"
+		die "no apt-get here: install this system's packages for them, and try again"
 	elif [ "$(id -u)" != 0 ]; then
-		for package in $missing; do
-			say "missing: the package $package; as root: apt-get install $package"
-		done
-		exit 1
+		die "missing; as root: apt-get install $missing"
 	fi
 	install_packages "$missing"
 	missing=$(missing_packages "$groups")
 	[ -z "$missing" ] || die "installed, but still missing: $missing"
 fi
 
-case " $groups " in
-*" check "* | *" demo "*) check_host ;;
-esac
+if [ "$runs" ]; then
+	check_host
+fi
