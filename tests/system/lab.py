@@ -84,8 +84,6 @@ class Namespace:
         self.name = name
         run("ip", "netns", "add", name)
         self._file = os.open(f"/run/netns/{name}", os.O_RDONLY | os.O_CLOEXEC)
-        self.ip("link", "set", "lo", "up")
-        self.sysctl(ipv6__conf__default__accept_dad=0)  # addresses count at once
         self.number = None          # of the link to the host
         self.host_interface = None  # at its other end
         self.erlang_hosts = {}      # name -> addresses, as Erlang nodes in here resolve it
@@ -138,7 +136,11 @@ class Namespace:
     def sysctl(self, **values):
         with self.entered():
             for name, value in values.items():
-                pathlib.Path("/proc/sys/net", *name.split("__")).write_text(f"{value}\n")
+                path = pathlib.Path("/proc/sys/net", *name.split("__"))
+                try:
+                    path.write_text(f"{value}\n")
+                except OSError as problem:
+                    raise LabError(f"{path}: {problem.strerror}") from problem
 
     def socket(self, family, kind=socket.SOCK_STREAM, protocol=0):
         with self.entered():
@@ -289,6 +291,8 @@ class Lab:
     def add_namespace(self, role):
         namespace = Namespace(f"{self.name}-{role}")
         self.defer(namespace.delete)
+        namespace.ip("link", "set", "lo", "up")
+        namespace.sysctl(ipv6__conf__default__accept_dad=0)  # addresses count at once
         self._namespaces[role] = namespace
         return namespace
 
