@@ -17,12 +17,13 @@
 #include "cli/client.h"
 #include "cli/print.h"
 #include "cli/table.h"
+#include "tests/unit/scratch.h"
 
 #define DEADLINE_S 120
 
-static char directory[] = "/tmp/beamfence-cli-XXXXXX";
-static char path[64];
-static char config_path[64];
+static char directory[SCRATCH_MAX];
+static char path[80];
+static char config_path[80];
 
 static struct {
 	int listener;
@@ -34,7 +35,7 @@ static struct {
 static void start(void)
 {
 	alarm(DEADLINE_S); /* where something blocks after all */
-	cr_assert(mkdtemp(directory));
+	scratch_make(directory);
 	snprintf(path, sizeof(path), "%s/control.sock", directory);
 	snprintf(config_path, sizeof(config_path), "%s/beamfence.yaml", directory);
 }
@@ -532,7 +533,7 @@ Test(cli, reload_and_detach_say_what_was_done)
 
 Test(cli, detach_works_without_an_agent_but_not_behind_the_back_of_one)
 {
-	char pins[64];
+	char pins[100];
 
 	snprintf(pins, sizeof(pins), "%s/none", directory);
 	cr_assert_eq(ASK("detach", "--pin-dir", pins), 0, "%s", errors);

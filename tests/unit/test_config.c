@@ -11,6 +11,7 @@
 
 #include "core/cleanup.h"
 #include "core/config.h"
+#include "tests/unit/scratch.h"
 
 #define EXAMPLE "deploy/config/beamfence.yaml"
 #define FENCE	"interfaces: {client: [eth0]}\n" /* the least that is valid; one line */
@@ -21,12 +22,12 @@ static void cleanup_config(struct config **config)
 }
 #define _cleanup_config_ _cleanup_(cleanup_config)
 
-static char directory[] = "/tmp/beamfence-config-XXXXXX";
-static char path[64];
+static char directory[SCRATCH_MAX];
+static char path[80];
 
 static void make_directory(void)
 {
-	cr_assert_not_null(mkdtemp(directory));
+	scratch_make(directory);
 	snprintf(path, sizeof(path), "%s/x.yaml", directory);
 }
 

@@ -18,12 +18,13 @@
 #include <unistd.h>
 
 #include "core/protocol.h"
+#include "tests/unit/scratch.h"
 
 #define DEADLINE_MS 20000
 #define DEADLINE_S  120
 #define SHORT_MS    100
 
-static char directory[] = "/tmp/beamfence-control-XXXXXX";
+static char directory[SCRATCH_MAX];
 static char path[100];
 static struct event_base *base;
 static struct control *control;
@@ -69,7 +70,7 @@ static void start(void)
 {
 	alarm(DEADLINE_S); /* where something blocks after all */
 	signal(SIGPIPE, SIG_IGN);
-	cr_assert(mkdtemp(directory));
+	scratch_make(directory);
 	snprintf(path, sizeof(path), "%s/run/control.sock", directory);
 	base = event_base_new();
 }

@@ -13,10 +13,12 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "tests/unit/scratch.h"
+
 #define DEADLINE_S 120
 
-static char directory[] = "/tmp/beamfence-notify-XXXXXX";
-static char path[64];
+static char directory[SCRATCH_MAX];
+static char path[80];
 static int manager = -1;
 
 /* Plays the service manager on the socket that @name names as $NOTIFY_SOCKET does. */
@@ -38,7 +40,7 @@ static void listen_as(const char *name)
 static void start(void)
 {
 	alarm(DEADLINE_S); /* where something blocks after all */
-	cr_assert(mkdtemp(directory));
+	scratch_make(directory);
 	snprintf(path, sizeof(path), "%s/notify", directory);
 	listen_as(path);
 	unsetenv("WATCHDOG_USEC");
