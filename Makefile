@@ -74,7 +74,8 @@ $(BUILD)/san/tests/unit/test_frame.o: SANITIZE += -fno-sanitize=alignment
 $(BUILD)/beamfenced: $(call objects,$(CORE) $(KERNEL) $(AGENT) user/agent/main.c,obj)
 	$(call say,LD,$@)$(CC) $(CFLAGS) $(LDFLAGS_) $(LDFLAGS) $^ \
 		$(call PKG,--libs,$(LIBRARIES)) -o $@
-$(BUILD)/beamfence: $(call objects,$(CORE) $(CLI) user/cli/main.c user/kernel/detach.c,obj)
+$(BUILD)/beamfence: $(call objects,$(CORE) $(CLI) user/cli/main.c user/kernel/detach.c \
+		user/kernel/lock.c,obj)
 	$(call say,LD,$@)$(CC) $(CFLAGS) $(LDFLAGS_) $(LDFLAGS) $^ \
 		$(call PKG,--libs,yaml-0.1 jansson) -o $@
 

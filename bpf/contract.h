@@ -61,8 +61,10 @@ enum reason {
 #define REASON_UNTOUCHED_COUNT 2 /* REASON_NOT_TCP and REASON_OTHER_PORT */
 
 /* Limits; each is checked where a configuration is turned into a plan. */
-#define BASES_MAX	       65 /* interfaces with the filter on, and base 0 for "none" */
-#define SLOTS_MAX	       128 /* counted places: an interface or VLAN, in one zone; 0 for "none" */
+#define INTERFACES_MAX	       64  /* that can have the filter */
+#define PLACES_MAX	       127 /* interfaces and VLANs with a zone, together */
+#define BASES_MAX	       129 /* room for old and new interfaces at a time; base 0 is "none" */
+#define SLOTS_MAX	       256 /* room for old and new places, each in one zone; slot 0 is "none" */
 #define CLUSTERS_MAX	       64      /* bits of peer_clusters */
 #define PREFIX_LENGTHS_MAX     33      /* distinct prefix lengths per address family */
 #define PEERS_MAX	       1000000 /* prefixes */
@@ -165,6 +167,7 @@ _Static_assert(sizeof(struct prefix_mask) == 24, "layout of prefix_mask");
 _Static_assert(sizeof(struct prefix_lengths) == 8 + 24 * PREFIX_LENGTHS_MAX, "prefix_lengths");
 _Static_assert(sizeof(struct slot) == 24, "layout of slot");
 _Static_assert(REASON_COUNT <= COUNTER_REASONS, "reasons fit their counters");
+_Static_assert(BASES_MAX > 2 * INTERFACES_MAX && SLOTS_MAX > 2 * PLACES_MAX, "old and new fit");
 _Static_assert(SLOTS_MAX <= 256 && BASES_MAX <= 256, "slots and bases fit a byte");
 
 #endif

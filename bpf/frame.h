@@ -442,8 +442,10 @@ static __always_inline enum shape frame_parse(struct frame_source *source, const
 	if (!ethernet) {
 		if (!frame_read(source, 0, &version, sizeof(version)))
 			return SHAPE_NOT_TCP;
-		return version >> 4 == 6 ? parse_ipv6(source, 0, view)
-					 : parse_ipv4(source, 0, view);
+		if (version >> 4 == 6)
+			return parse_ipv6(source, 0, view);
+		/* What is neither was read from the wrong place: it could be anything. */
+		return version >> 4 == 4 ? parse_ipv4(source, 0, view) : SHAPE_HEADERS_TRUNCATED;
 	}
 	if (!frame_read(source, __builtin_offsetof(struct ethernet_header, protocol), &protocol,
 			sizeof(protocol)))

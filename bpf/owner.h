@@ -129,10 +129,11 @@ static __always_inline bool is_routed(struct xdp_md *context, const struct view 
  * holds (inet_hash_connect()), and bind() none that a connection uses (inet_csk_get_port()), unless
  * both sockets were bound to it by name with SO_REUSEADDR. A listener on the wildcard is found for
  * addresses that are not the host's, too: what is routed on, or translated, it does not get.
- * @conntrack: whether the connection tracker may be asked.
+ * @conntrack: whether the connection tracker may be asked. Out of line: a frame that is dropped at
+ * sight need not pay for the stack that this takes.
  */
-static __always_inline enum owner owner_of(struct xdp_md *context, const struct view *view,
-					   const bool conntrack)
+static __noinline enum owner owner_of(struct xdp_md *context, const struct view *view,
+				      bool conntrack)
 {
 	struct bpf_sock_tuple tuple = {};
 	__u32 state;

@@ -86,14 +86,18 @@ class Fence:
     def command(self):
         return [BEAMFENCED, "--config", self.config, "--pin-dir", self.pins]
 
+    def launch(self, **options):
+        """Starts the agent and does not wait for it."""
+        if not BEAMFENCED.exists():
+            raise LabError(f"{BEAMFENCED} is missing: run make first")
+        self.process = self._lab.popen(self._lab.host, self.command(), self.log_path,
+                                       env=self.environment, **options)
+
     def start(self, **settings):
         """Starts the agent and returns when it reports that it is ready (sd_notify)."""
         if settings:
             self.configure(**settings)
-        if not BEAMFENCED.exists():
-            raise LabError(f"{BEAMFENCED} is missing: run make first")
-        self.process = self._lab.popen(self._lab.host, self.command(), self.log_path,
-                                       env=self.environment)
+        self.launch()
         self.wait_for("READY=1")
         return self
 

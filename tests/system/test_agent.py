@@ -229,8 +229,7 @@ def test_interface_held_by_another_program_is_reported_and_the_others_attach(lab
         assert lab.host.program("client0")  # still the other's
 
         lab.host.ip("link", "set", "dev", "client0", "xdpgeneric", "off")
-        fence.tell("reload")
-        assert fence.interface("client0")["attached"] is True
+        wait_until(lambda: fence.interface("client0")["attached"], 10, "the filter is on client0")
         assert closed(lab) == [True, True]
 
 

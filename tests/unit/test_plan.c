@@ -404,44 +404,54 @@ Test(plan, names_that_only_look_like_vlans_are_ordinary)
 	cr_expect_eq(plan->unassigned_count, 7);
 }
 
-static void expect_too_many(const char *reason)
+static size_t left_out(const struct plan *plan)
 {
-	struct plan *plan = NULL;
-	struct error error = {""};
+	size_t count = 0;
 
-	cr_expect_eq(plan_build(&config, hosts, host_count, &plan, &error), -E2BIG);
-	cr_expect_null(plan);
-	cr_expect(strstr(error.text, reason), "%s", error.text);
+	for (size_t i = 0; i < plan->interface_count; i++)
+		count += plan->interfaces[i].no_room;
+	return count;
 }
 
-Test(plan, takes_as_many_interfaces_as_there_are_bases)
+Test(plan, beyond_the_limit_of_interfaces_clients_come_first_and_the_rest_is_marked)
 {
 	_cleanup_plan_ struct plan *plan = NULL;
 	char name[16];
 
-	add_rule(ZONE_CLIENT, "*", 0);
-	for (int i = 0; i < BASES_MAX - 1; i++) {
+	add_rule(ZONE_TRUSTED, "*", 0);
+	add_rule(ZONE_CLIENT, "wan*", 0);
+	for (int i = 0; i < INTERFACES_MAX; i++) {
 		snprintf(name, sizeof(name), "eth%d", i);
 		add_host(name);
 	}
 	plan = built();
-	cr_expect_eq(plan->interface_count, BASES_MAX - 1);
-	add_host("more");
-	expect_too_many("more than the 64 that can have the filter");
+	cr_expect_eq(plan->interface_count, INTERFACES_MAX);
+	cr_expect_eq(left_out(plan), 0);
+	plan_free(plan);
+	add_host("wan0");
+	plan = built();
+	cr_expect_eq(left_out(plan), 1);
+	cr_expect(!planned(plan, "wan0")->no_room);
+	cr_expect(planned(plan, "eth63")->no_room);
 }
 
-Test(plan, takes_as_many_places_as_there_are_slots)
+Test(plan, beyond_the_limit_of_places_an_interface_is_marked_with_all_its_vlans)
 {
 	_cleanup_plan_ struct plan *plan = NULL;
 
 	add_rule(ZONE_CLIENT, "eth0", 0);
 	add_host("eth0");
-	for (uint16_t vlan = 1; vlan < SLOTS_MAX - 1; vlan++)
+	for (uint16_t vlan = 1; vlan < PLACES_MAX; vlan++)
 		add_rule(ZONE_CLUSTER, "eth0", vlan);
 	plan = built();
-	cr_expect_eq(planned(plan, "eth0")->vlan_count, SLOTS_MAX - 2);
-	add_rule(ZONE_CLUSTER, "eth0", 4000);
-	expect_too_many("128 interfaces and VLANs, more than the 127");
+	cr_expect_eq(planned(plan, "eth0")->vlan_count, PLACES_MAX - 1);
+	cr_expect_eq(left_out(plan), 0);
+	plan_free(plan);
+	add_rule(ZONE_CLIENT, "eth1", 0);
+	add_host("eth1");
+	plan = built();
+	cr_expect_eq(left_out(plan), 1);
+	cr_expect(planned(plan, "eth1")->no_room);
 }
 
 Test(plan, an_empty_host_has_an_empty_plan)

@@ -140,7 +140,7 @@ int agent_replan(struct agent *agent, struct error *error)
 
 	if (code)
 		return code;
-	if (same_interfaces(plan, agent->plan))
+	if (same_interfaces(plan, agent->plan) && fence_is_whole(agent->fence))
 		return 0;
 	code = fence_apply(agent->fence, NULL, plan, agent->config->attach, error);
 	if (code)
@@ -150,30 +150,55 @@ int agent_replan(struct agent *agent, struct error *error)
 	return 1;
 }
 
+int agent_retry(struct agent *agent, struct error *error)
+{
+	int code;
+
+	if (!fence_retry(agent->fence, agent->config->attach))
+		return 0;
+	code = fence_apply(agent->fence, NULL, agent->plan, agent->config->attach, error);
+	return code ? code : 1;
+}
+
 const char *agent_cluster_name(const struct agent *agent, uint8_t cluster)
 {
 	return cluster < agent->config->cluster_count ? agent->config->clusters[cluster].name
 						      : NULL;
 }
 
+static void count_peer(struct peer_count *count, const struct prefix *prefix)
+{
+	(*(prefix_is_ipv4(prefix) ? &count->ipv4 : &count->ipv6))++;
+}
+
+/* @counts has a place for each cluster. A prefix that is configured and added as well is one. */
 static void count_peers(const struct agent *agent, struct peer_count *counts)
 {
-	for (size_t c = 0; c < agent->config->cluster_count; c++)
-		counts[c].cluster = agent->config->clusters[c].name;
 	for (size_t c = 0; c < agent->config->cluster_count; c++) {
 		const struct cluster_config *cluster = &agent->config->clusters[c];
 
+		counts[c].cluster = cluster->name;
 		for (size_t i = 0; i < cluster->peer_count; i++)
-			(*(prefix_is_ipv4(&cluster->peers[i]) ? &counts[c].ipv4
-							      : &counts[c].ipv6))++;
+			count_peer(&counts[c], &cluster->peers[i]);
 	}
 	for (size_t i = 0; i < agent->runtime_peer_count; i++) {
 		const struct runtime_peer *peer = &agent->runtime_peers[i];
 		const int c = policy_cluster_index(agent->config, peer->cluster);
 
-		if (c >= 0)
-			(*(prefix_is_ipv4(&peer->prefix) ? &counts[c].ipv4 : &counts[c].ipv6))++;
+		if (c >= 0 && !agent_has_configured(agent, (size_t)c, &peer->prefix))
+			count_peer(&counts[c], &peer->prefix);
 	}
+}
+
+uint64_t agent_count_peers(const struct agent *agent)
+{
+	struct peer_count counts[CLUSTERS_MAX] = {};
+	uint64_t sum = 0;
+
+	count_peers(agent, counts);
+	for (size_t c = 0; c < agent->config->cluster_count; c++)
+		sum += counts[c].ipv4 + counts[c].ipv6;
+	return sum;
 }
 
 static void count_ports(const struct policy *policy, struct port_count counts[static 2])

@@ -55,6 +55,9 @@ int agent_reload(struct agent *agent, struct error *error);
  */
 int agent_replan(struct agent *agent, struct error *error);
 
+/* Attaches where something stood in the way before. Results as of agent_replan(). */
+int agent_retry(struct agent *agent, struct error *error);
+
 /*
  * Adds a peer to the policy in force. @peer->cluster must name a cluster; a peer that is already
  * there is given the new comment and end. -ENOENT, -E2BIG.
@@ -68,6 +71,9 @@ int agent_add_peer(struct agent *agent, const struct runtime_peer *peer, struct 
 int agent_delete_peer(struct agent *agent, const char *cluster, const struct prefix *prefix,
 		      struct error *error);
 
+/* Whether the configuration itself makes the prefix a peer of the cluster of that index. */
+bool agent_has_configured(const struct agent *agent, size_t cluster, const struct prefix *prefix);
+
 /* Takes away every peer that was added at run time: none outlives the agent's orderly end. */
 void agent_forget_peers(struct agent *agent);
 
@@ -79,6 +85,9 @@ int64_t agent_expire_peers(struct agent *agent, int64_t now_s);
 
 /* Name of a cluster by its index in the configuration, NULL for CLUSTER_ANY and CLUSTER_NOBODY. */
 const char *agent_cluster_name(const struct agent *agent, uint8_t cluster);
+
+/* The peers of all clusters together, a prefix once for each of its clusters. */
+uint64_t agent_count_peers(const struct agent *agent);
 
 /* Writes the metrics as they are now to @out. */
 int agent_write_metrics(struct agent *agent, FILE *out);

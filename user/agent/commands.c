@@ -119,8 +119,8 @@ static int command_status(struct commands *commands, const struct control_peer *
 		"pin_dir", agent->pin_dir, "mode", mode_name(agent->policy->mode), "features",
 		"frags", features.multi_buffer, "conntrack", features.conntrack, "interfaces",
 		interfaces_json(agent), "unassigned", unassigned, "peers",
-		(json_int_t)(agent->policy->peer_count + agent->runtime_peer_count), "peers_limit",
-		(json_int_t)PEERS_MAX, "protected_ports", (json_int_t)ports, "last_reload", "ok",
+		(json_int_t)agent_count_peers(agent), "peers_limit", (json_int_t)PEERS_MAX,
+		"protected_ports", (json_int_t)ports, "last_reload", "ok",
 		agent->last_reload_successful, "time", (json_int_t)agent->last_reload_time_s,
 		"error",
 		agent->last_reload_successful ? json_null()

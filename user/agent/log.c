@@ -2,12 +2,14 @@
 #include "agent/log.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -125,13 +127,26 @@ void log_open(int threshold)
 	to_journal = strcmp(stream, own) == 0;
 }
 
+/* Never waits for whoever reads it: an agent that does so no longer fences what is new. */
+static void write_line(const char *text, size_t length)
+{
+	struct pollfd ready = {.fd = STDERR_FILENO, .events = POLLOUT};
+
+	if (send(STDERR_FILENO, text, length, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0 ||
+	    errno != ENOTSOCK)
+		return;
+	/* A pipe that can be written to takes PIPE_BUF bytes at once (pipe(7)). */
+	while (poll(&ready, 1, 0) == 1 && ready.revents & POLLOUT &&
+	       write(STDERR_FILENO, text, length) < 0 && errno == EINTR)
+		;
+}
+
 void log_line(int level, const char *message, ...)
 {
 	struct line line = {.length = 0};
 	int saved_errno = errno;
 	const char *key, *value;
 	va_list pairs;
-	ssize_t written;
 
 	if (level > log_threshold)
 		return;
@@ -145,8 +160,6 @@ void log_line(int level, const char *message, ...)
 	}
 	va_end(pairs);
 	line.text[line.length++] = '\n';
-	do {
-		written = write(STDERR_FILENO, line.text, line.length);
-	} while (written < 0 && errno == EINTR);
+	write_line(line.text, line.length);
 	errno = saved_errno;
 }

@@ -22,6 +22,7 @@
 #include "core/cleanup.h"
 #include "kernel/detach.h"
 
+#define RETRY_S	       5
 #define CONFIG_DEFAULT "/etc/beamfence/beamfence.yaml"
 
 static const char usage[] =
@@ -50,7 +51,8 @@ struct daemon {
 	struct event *signals[3];
 	struct event *watchdog;
 	struct event *expiry;
-	char *metrics_host; /* where http listens; NULL: off */
+	struct event *retry; /* runs while the filter is missing from an interface */
+	char *metrics_host;  /* where http listens; NULL: off */
 	uint16_t metrics_port;
 	char *control_socket; /* as started: a change takes a restart */
 	char *control_group;
@@ -86,6 +88,28 @@ static void log_outcome(struct daemon *daemon)
 			 plan->unassigned[i], NULL);
 	if (daemon->agent.policy->mode == MODE_AUDIT)
 		log_line(LOG_WARNING, "audit mode: nothing is dropped", NULL);
+}
+
+/* Whatever holds an interface may let go of it without a word to anybody. */
+static void retry_if_needed(struct daemon *daemon)
+{
+	const struct timeval delay = {.tv_sec = RETRY_S};
+
+	if (fence_is_whole(daemon->agent.fence))
+		event_del(daemon->retry);
+	else
+		event_add(daemon->retry, &delay);
+}
+
+static void on_retry(evutil_socket_t fd, short events, void *context)
+{
+	struct daemon *daemon = context;
+	struct error error;
+
+	(void)fd, (void)events;
+	if (agent_retry(&daemon->agent, &error) > 0)
+		log_outcome(daemon);
+	retry_if_needed(daemon);
 }
 
 static int write_metrics(void *context, struct evbuffer *buffer)
@@ -172,6 +196,7 @@ static void on_reloaded(void *context, int code, const struct error *reason)
 	}
 	log_line(LOG_NOTICE, "reloaded", "config", daemon->agent.config_path, NULL);
 	log_outcome(daemon);
+	retry_if_needed(daemon);
 	warn_of_control_change(daemon);
 	open_metrics(daemon);
 }
@@ -223,6 +248,7 @@ static void on_interfaces_changed(void *context)
 			 NULL);
 	else if (changed)
 		log_outcome(daemon);
+	retry_if_needed(daemon);
 }
 
 /* Ends peers whose time is over, and sleeps until the next one's is. */
@@ -262,12 +288,16 @@ static int add_events(struct daemon *daemon, struct error *error)
 	if (!code)
 		code = add_signal(daemon, 2, SIGINT, on_terminate);
 	daemon->expiry = evtimer_new(daemon->base, on_expiry, daemon);
+	daemon->retry = evtimer_new(daemon->base, on_retry, daemon);
 	daemon->watchdog = event_new(daemon->base, -1, EV_PERSIST, on_watchdog, NULL);
-	if (code || !daemon->expiry || !daemon->watchdog ||
+	if (code || !daemon->expiry || !daemon->retry || !daemon->watchdog ||
 	    (interval_us && event_add(daemon->watchdog, &half)))
 		return error_set(error, -ENOMEM, "out of memory");
-	return interface_watch_open(daemon->base, on_interfaces_changed, daemon,
+	code = interface_watch_open(daemon->base, on_interfaces_changed, daemon,
 				    &daemon->interfaces, error);
+	if (!code)
+		on_interfaces_changed(daemon); /* those that came while this was starting */
+	return code;
 }
 
 static int open_control(struct daemon *daemon, struct error *error)
@@ -354,6 +384,8 @@ static void stop(struct daemon *daemon)
 		event_free(daemon->watchdog);
 	if (daemon->expiry)
 		event_free(daemon->expiry);
+	if (daemon->retry)
+		event_free(daemon->retry);
 	agent_close(&daemon->agent);
 	if (daemon->base)
 		event_base_free(daemon->base);

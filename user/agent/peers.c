@@ -21,10 +21,12 @@ static struct runtime_peer *find_runtime(const struct agent *agent, const char *
 	return NULL;
 }
 
-static bool is_configured(const struct cluster_config *cluster, const struct prefix *prefix)
+bool agent_has_configured(const struct agent *agent, size_t cluster, const struct prefix *prefix)
 {
-	for (size_t i = 0; i < cluster->peer_count; i++)
-		if (!prefix_compare(&cluster->peers[i], prefix))
+	const struct cluster_config *config = &agent->config->clusters[cluster];
+
+	for (size_t i = 0; i < config->peer_count; i++)
+		if (!prefix_compare(&config->peers[i], prefix))
 			return true;
 	return false;
 }
@@ -35,7 +37,7 @@ static uint64_t clusters_of(const struct agent *agent, const struct prefix *pref
 	uint64_t clusters = 0;
 
 	for (size_t c = 0; c < agent->config->cluster_count; c++)
-		if (is_configured(&agent->config->clusters[c], prefix) ||
+		if (agent_has_configured(agent, c, prefix) ||
 		    find_runtime(agent, agent->config->clusters[c].name, prefix))
 			clusters |= 1ull << c;
 	return clusters;
@@ -108,7 +110,7 @@ int agent_delete_peer(struct agent *agent, const char *cluster, const struct pre
 		return error_set(error, -ENOENT, "no cluster is called \"%s\" in the configuration",
 				 cluster);
 	prefix_format(prefix, text);
-	if (is_configured(&agent->config->clusters[index], prefix))
+	if (agent_has_configured(agent, (size_t)index, prefix))
 		return error_set(error, -EPERM,
 				 "%s is a peer of \"%s\" by the configuration: take it out of %s "
 				 "and reload",

@@ -214,24 +214,23 @@ static void list_rules(const struct builder *builder)
 	}
 }
 
-static int check_limits(const struct plan *plan, struct error *error)
+static void make_room(struct plan *plan)
 {
-	size_t slots = plan->interface_count;
+	static const enum zone order[] = {ZONE_CLIENT, ZONE_CLUSTER, ZONE_TRUSTED, ZONE_NONE};
+	size_t interfaces = 0, places = 0;
 
-	for (size_t i = 0; i < plan->interface_count; i++)
-		slots += plan->interfaces[i].vlan_count;
-	/* The first of each stands for "none". */
-	if (plan->interface_count > BASES_MAX - 1)
-		return error_set(error, -E2BIG,
-				 "the interface lists fit %zu interfaces of this host, more than "
-				 "the %d that can have the filter: name fewer",
-				 plan->interface_count, BASES_MAX - 1);
-	if (slots > SLOTS_MAX - 1)
-		return error_set(error, -E2BIG,
-				 "the interface lists give %zu interfaces and VLANs, more than the "
-				 "%d that can be told apart: name fewer",
-				 slots, SLOTS_MAX - 1);
-	return 0;
+	for (size_t zone = 0; zone < sizeof(order) / sizeof(order[0]); zone++)
+		for (size_t i = 0; i < plan->interface_count; i++) {
+			struct plan_interface *interface = &plan->interfaces[i];
+			const size_t needed = 1 + interface->vlan_count;
+
+			if (interface->zone != order[zone])
+				continue;
+			interface->no_room = interfaces == INTERFACES_MAX ||
+					     places + needed > PLACES_MAX;
+			interfaces += !interface->no_room;
+			places += interface->no_room ? 0 : needed;
+		}
 }
 
 static void cleanup_plan(struct plan **plan)
@@ -261,7 +260,6 @@ int plan_build(const struct config *config, const struct host_interface *host, s
 								   config->interface_count);
 	_cleanup_free_ bool *ambiguous = calloc(config->interface_count + 1, sizeof(*ambiguous));
 	_cleanup_free_ struct builder *builder = calloc(1, sizeof(*builder));
-	int result;
 
 	if (!built || !ambiguous || !builder)
 		return error_set(error, -ENOMEM, "out of memory for the plan");
@@ -274,9 +272,7 @@ int plan_build(const struct config *config, const struct host_interface *host, s
 		if (plan_interface(builder, &host[i]) < 0)
 			return error_set(error, -ENOMEM, "out of memory for the plan");
 	list_rules(builder);
-	result = check_limits(built, error);
-	if (result < 0)
-		return result;
+	make_room(built);
 	*plan = TAKE_POINTER(built);
 	return 0;
 }

@@ -13,7 +13,8 @@ struct host_interface {
 	char name[INTERFACE_NAME_SIZE];
 	uint32_t ifindex;
 	bool loopback;
-	bool ethernet; /* frames start with an Ethernet header; false: with the IP header */
+	bool ethernet;	 /* frames start with an Ethernet header; false: with the IP header */
+	bool unreadable; /* frames start with something else: the filter could not read them */
 };
 
 struct plan_vlan {
@@ -27,6 +28,7 @@ struct plan_interface {
 	enum zone zone; /* ZONE_NONE: only some of its VLANs are named */
 	struct plan_vlan *vlans;
 	size_t vlan_count;
+	bool no_room; /* beyond INTERFACES_MAX or PLACES_MAX: it gets no filter */
 };
 
 struct plan {
@@ -50,8 +52,9 @@ struct plan {
  * in the plan, with ZONE_NONE. A VLAN device ("eth0.120", where there is an "eth0") needs nothing
  * when its parent's rules cover that VLAN; only a glob that gives it another zone than its parent
  * does puts a filter on the device too. Parents are told by name. Returns 0 and a plan that the
- * caller frees with plan_free() before the configuration; -ENOMEM; -E2BIG when BASES_MAX or
- * SLOTS_MAX would not suffice.
+ * caller frees with plan_free() before the configuration, or -ENOMEM. Where there are more
+ * interfaces than INTERFACES_MAX, or places than PLACES_MAX, those of stricter zones and then lower
+ * indexes come first, and the others are marked: to fence most of a host beats to fence none of it.
  */
 int plan_build(const struct config *config, const struct host_interface *host, size_t host_count,
 	       struct plan **plan, struct error *error);

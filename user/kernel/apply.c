@@ -17,39 +17,60 @@ static struct base *find_base(struct fence *fence, uint32_t ifindex)
 	return NULL;
 }
 
-/*
- * Gives each interface of the plan its base. The bases of interfaces that left the plan stay taken
- * until they are released, after the switch.
- */
-static int assign_bases(struct fence *fence, const struct plan *plan, struct error *error)
+static bool has_filter(const struct plan_interface *interface)
+{
+	return !interface->no_room && !interface->host.unreadable;
+}
+
+static void release_unwanted(struct fence *fence)
 {
 	for (size_t i = 1; i < BASES_MAX; i++)
-		fence->bases[i].wanted = false;
-	for (size_t i = 0; i < plan->interface_count; i++) {
-		const struct host_interface *host = &plan->interfaces[i].host;
-		__u8 *entry = &fence->tables->base_of[host->ifindex & (INTERFACE_RESIDUES - 1)];
-		struct base *base = find_base(fence, host->ifindex);
+		if (fence->bases[i].ifindex && !fence->bases[i].wanted)
+			base_release(fence, &fence->bases[i]);
+}
 
-		if (!base) {
-			base = find_base(fence, 0);
-			if (!base || *entry)
-				return error_set(error, -E2BIG, "no room for interface %s",
-						 host->name);
-			base->ifindex = host->ifindex;
-		}
-		memcpy(base->name, host->name, sizeof(base->name));
-		base->ethernet = host->ethernet;
-		base->tags_hidden = plan->interfaces[i].vlan_count &&
-				    host_keep_vlan_tags(host->name) < 0;
-		base->wanted = true;
-		*entry = (__u8)(base - fence->bases);
+/*
+ * Gives each interface of the plan its base. Interfaces that left the plan keep theirs until the
+ * switch is done: there is room for twice as many as can be planned.
+ */
+static int assign_base(struct fence *fence, const struct plan_interface *interface,
+		       struct error *error)
+{
+	const struct host_interface *host = &interface->host;
+	__u8 *entry = &fence->tables->base_of[host->ifindex & (INTERFACE_RESIDUES - 1)];
+	struct base *base = find_base(fence, host->ifindex);
+
+	if (!base) {
+		base = find_base(fence, 0);
+		if (!base || *entry)
+			return error_set(error, -E2BIG, "no room for interface %s", host->name);
+		base->ifindex = host->ifindex;
 	}
+	memcpy(base->name, host->name, sizeof(base->name));
+	base->ethernet = host->ethernet;
+	base->tags_hidden = interface->vlan_count && host_keep_vlan_tags(host->name) < 0;
+	base->wanted = true;
+	*entry = (__u8)(base - fence->bases);
 	return 0;
 }
 
-static bool slot_is(const struct slot *slot, uint32_t ifindex, uint16_t vlan, enum zone zone)
+static int assign_bases(struct fence *fence, const struct plan *plan, struct error *error)
 {
-	return slot->used && slot->ifindex == ifindex && slot->vlan == vlan && slot->zone == zone;
+	int code = 0;
+
+	for (size_t i = 1; i < BASES_MAX; i++)
+		fence->bases[i].wanted = false;
+	for (size_t i = 0; i < plan->interface_count && !code; i++)
+		if (has_filter(&plan->interfaces[i]))
+			code = assign_base(fence, &plan->interfaces[i], error);
+	return code;
+}
+
+/* By name: an interface that is made anew goes on with the counters of the one before it. */
+static bool slot_is(const struct slot *slot, const struct base *base, uint16_t vlan, enum zone zone)
+{
+	return slot->used && slot->vlan == vlan && slot->zone == zone &&
+	       !strncmp(slot->interface, base->name, sizeof(slot->interface));
 }
 
 static int clear_counters(struct fence *fence, __u32 slot)
@@ -90,17 +111,17 @@ static int find_slot(struct fence *fence, const struct policy_tables *building,
 	struct slot *slots = fence->tables->slots;
 	__u8 chosen = 0;
 
-	for (__u8 i = 1; i < SLOTS_MAX; i++)
-		if (slot_is(&slots[i], base->ifindex, vlan, zone)) {
-			memcpy(slots[i].interface, base->name, sizeof(slots[i].interface));
-			return i;
+	for (unsigned int i = 1; i < SLOTS_MAX; i++)
+		if (slot_is(&slots[i], base, vlan, zone)) {
+			slots[i].ifindex = base->ifindex;
+			return (int)i;
 		}
-	for (__u8 i = 1; i < SLOTS_MAX && !chosen; i++)
+	for (unsigned int i = 1; i < SLOTS_MAX && !chosen; i++)
 		if (!slots[i].used)
-			chosen = i;
-	for (__u8 i = 1; i < SLOTS_MAX && !chosen; i++)
-		if (!slot_in_use(fence, building, i))
-			chosen = i;
+			chosen = (__u8)i;
+	for (unsigned int i = 1; i < SLOTS_MAX && !chosen; i++)
+		if (!slot_in_use(fence, building, (__u8)i))
+			chosen = (__u8)i;
 	if (!chosen)
 		return -E2BIG;
 	if (slots[chosen].used) {
@@ -153,56 +174,69 @@ static int build_tables(struct fence *fence, struct policy_tables *building,
 	}
 	memset(building->slot_of, 0, sizeof(building->slot_of));
 	for (size_t i = 0; i < plan->interface_count && !code; i++)
-		code = fill_slots(fence, building, &plan->interfaces[i], error);
+		if (has_filter(&plan->interfaces[i]))
+			code = fill_slots(fence, building, &plan->interfaces[i], error);
 	return code;
 }
 
-static void add_state(struct fence *fence, const struct base *base, uint16_t vlan, enum zone zone,
-		      const char *problem)
+static void add_state(struct fence *fence, const struct plan_interface *interface, uint16_t vlan,
+		      enum zone zone, const struct base *base, const char *problem)
 {
 	struct interface_state *state = &fence->states[fence->state_count++];
 
-	*state = (struct interface_state){.vlan = vlan, .zone = zone, .attached = base->mode};
+	*state = (struct interface_state){.vlan = vlan, .zone = zone};
+	state->attached = base && base->link_fd >= 0 ? base->mode : ATTACHED_NOT;
 	if (vlan)
-		snprintf(state->name, sizeof(state->name), "%s.%u", base->name, vlan);
+		snprintf(state->name, sizeof(state->name), "%s.%u", interface->host.name, vlan);
 	else
-		snprintf(state->name, sizeof(state->name), "%s", base->name);
+		snprintf(state->name, sizeof(state->name), "%s", interface->host.name);
 	snprintf(state->problem, sizeof(state->problem), "%s", problem);
-	if (base->link_fd < 0)
-		state->attached = ATTACHED_NOT;
+}
+
+static void attach_base(struct fence *fence, struct base *base, enum attach attach, char *problem,
+			size_t problem_size)
+{
+	base_attach(fence, base, attach, problem, problem_size);
+	if (base->tags_hidden && !problem[0])
+		snprintf(problem, problem_size,
+			 "VLAN tags are taken out of frames before the filter sees them, and %s "
+			 "cannot be told not to: zones of its VLANs are not in force",
+			 base->name);
 }
 
 static void attach_interface(struct fence *fence, const struct plan_interface *interface,
 			     enum attach attach)
 {
-	struct base *base = find_base(fence, interface->host.ifindex);
 	char problem[sizeof(fence->states->problem)] = "";
+	struct base *base = NULL;
 
-	base_attach(fence, base, attach, problem, sizeof(problem));
-	if (interface->zone != ZONE_NONE)
-		add_state(fence, base, 0, interface->zone, problem);
-	if (base->tags_hidden && !problem[0])
+	if (interface->no_room) {
 		snprintf(problem, sizeof(problem),
-			 "the driver takes VLAN tags out of frames and cannot be told not to "
-			 "(ethtool -K %s rxvlan off): this zone is not in force",
-			 base->name);
+			 "no room: at most %d interfaces (%d with their VLANs) get the filter; "
+			 "name fewer",
+			 INTERFACES_MAX, PLACES_MAX);
+	} else if (interface->host.unreadable) {
+		snprintf(problem, sizeof(problem),
+			 "frames of this kind of interface cannot be read (only Ethernet, tun, "
+			 "WireGuard and PPP)");
+	} else {
+		base = find_base(fence, interface->host.ifindex);
+		attach_base(fence, base, attach, problem, sizeof(problem));
+	}
+	if (interface->zone != ZONE_NONE)
+		add_state(fence, interface, 0, interface->zone, base, problem);
 	for (size_t i = 0; i < interface->vlan_count; i++)
-		add_state(fence, base, interface->vlans[i].vlan, interface->vlans[i].zone, problem);
+		add_state(fence, interface, interface->vlans[i].vlan, interface->vlans[i].zone,
+			  base, problem);
 }
 
-static int reserve_states(struct fence *fence, const struct plan *plan, struct error *error)
+static struct interface_state *allocate_states(const struct plan *plan)
 {
 	size_t count = 1;
-	void *states;
 
 	for (size_t i = 0; i < plan->interface_count; i++)
 		count += 1 + plan->interfaces[i].vlan_count;
-	states = realloc(fence->states, count * sizeof(*fence->states));
-	if (!states)
-		return error_set(error, -ENOMEM, "out of memory");
-	fence->states = states;
-	fence->state_count = 0;
-	return 0;
+	return calloc(count, sizeof(struct interface_state));
 }
 
 /*
@@ -232,15 +266,16 @@ int fence_apply(struct fence *fence, const struct policy *policy, const struct p
 		enum attach attach, struct error *error)
 {
 	const __u32 next = !(fence->tables->generation & 1);
+	_cleanup_free_ struct interface_state *states = allocate_states(plan);
 	_cleanup_close_ int peers_fd = policy ? peers_create(policy, error)
 					      : fcntl(fence->peers_fd, F_DUPFD_CLOEXEC, 0);
 	int code;
 
+	if (!states)
+		return error_set(error, -ENOMEM, "out of memory");
 	if (peers_fd < 0)
 		return policy ? peers_fd : error_set(error, -errno, "no policy is in force");
-	code = reserve_states(fence, plan, error);
-	if (!code)
-		code = store_peers(fence, next, peers_fd, error);
+	code = store_peers(fence, next, peers_fd, error);
 	if (!code)
 		code = assign_bases(fence, plan, error);
 	if (!code)
@@ -248,12 +283,38 @@ int fence_apply(struct fence *fence, const struct policy *policy, const struct p
 	if (code)
 		return code;
 	switch_to(fence, next, TAKE_FD(peers_fd));
+	free(fence->states);
+	fence->states = TAKE_POINTER(states);
+	fence->state_count = 0;
 	for (size_t i = 0; i < plan->interface_count; i++)
 		attach_interface(fence, &plan->interfaces[i], attach);
-	for (size_t i = 1; i < BASES_MAX; i++)
-		if (fence->bases[i].ifindex && !fence->bases[i].wanted)
-			base_release(fence, &fence->bases[i]);
+	release_unwanted(fence);
 	return 0;
+}
+
+int fence_retry(struct fence *fence, enum attach attach)
+{
+	char problem[sizeof(fence->states->problem)];
+	int attached = 0;
+
+	for (size_t i = 1; i < BASES_MAX; i++) {
+		struct base *base = &fence->bases[i];
+
+		if (!base->ifindex || !base->wanted || base_is_attached(base))
+			continue;
+		base_attach(fence, base, attach, problem, sizeof(problem));
+		attached += base->link_fd >= 0;
+	}
+	return attached;
+}
+
+bool fence_is_whole(const struct fence *fence)
+{
+	for (size_t i = 1; i < BASES_MAX; i++)
+		if (fence->bases[i].ifindex && fence->bases[i].wanted &&
+		    !base_is_attached(&fence->bases[i]))
+			return false;
+	return true;
 }
 
 size_t fence_interfaces(struct fence *fence, const struct interface_state **states)
@@ -264,13 +325,13 @@ size_t fence_interfaces(struct fence *fence, const struct interface_state **stat
 
 int fence_detach(struct fence *fence, struct error *error)
 {
-	const int removed = detach_pins(fence->pin_dir, error);
+	const int removed = detach_pins_locked(fence->pin_dir, error);
 
 	if (removed < 0)
 		return removed;
 	for (size_t i = 1; i < BASES_MAX; i++)
-		if (fence->bases[i].ifindex)
-			base_release(fence, &fence->bases[i]);
+		fence->bases[i].wanted = false;
+	release_unwanted(fence);
 	fence->state_count = 0;
 	return removed;
 }

@@ -94,8 +94,10 @@ static void attach_new(struct fence *fence, struct base *base, enum attach attac
 			 strerror(-fd));
 		return;
 	}
-	if (link_path(fence, base->ifindex, &path) < 0)
+	if (link_path(fence, base->ifindex, &path) < 0) {
+		snprintf(problem, problem_size, "out of memory");
 		return;
+	}
 	unlink(path); /* of an interface that had this index before */
 	if (bpf_obj_pin(fd, path) < 0) {
 		snprintf(problem, problem_size, "cannot pin %s: %s", path, strerror(errno));
@@ -106,9 +108,33 @@ static void attach_new(struct fence *fence, struct base *base, enum attach attac
 	base->mode = query_mode(base->ifindex);
 }
 
+bool base_is_attached(const struct base *base)
+{
+	struct bpf_link_info info = {};
+	__u32 size = sizeof(info);
+
+	return base->link_fd >= 0 && !bpf_obj_get_info_by_fd(base->link_fd, &info, &size) &&
+	       info.xdp.ifindex == base->ifindex;
+}
+
+/* A link outlives its interface, and what somebody detached by force: it is of no use then. */
+static void drop_dead_link(struct fence *fence, struct base *base)
+{
+	_cleanup_free_ char *path = NULL;
+
+	if (base->link_fd < 0 || base_is_attached(base))
+		return;
+	if (link_path(fence, base->ifindex, &path) == 0)
+		unlink(path);
+	close(base->link_fd);
+	base->link_fd = -1;
+	base->mode = ATTACHED_NOT;
+}
+
 void base_attach(struct fence *fence, struct base *base, enum attach attach, char *problem,
 		 size_t problem_size)
 {
+	drop_dead_link(fence, base);
 	if (base->link_fd < 0) {
 		attach_new(fence, base, attach, problem, problem_size);
 		return;

@@ -10,6 +10,7 @@
 #include <sys/vfs.h>
 
 #include "core/cleanup.h"
+#include "kernel/lock.h"
 
 static void cleanup_closedir(DIR **dir)
 {
@@ -45,7 +46,7 @@ static int remove_pins(DIR *dir, bool (*wanted)(const char *name), const char *p
 	return removed;
 }
 
-int detach_pins(const char *pin_dir, struct error *error)
+int detach_pins_locked(const char *pin_dir, struct error *error)
 {
 	_cleanup_(cleanup_closedir) DIR *dir = NULL;
 	struct statfs file_system;
@@ -70,4 +71,14 @@ int detach_pins(const char *pin_dir, struct error *error)
 		return maps;
 	rmdir(pin_dir); /* stays when something that is not ours is in it */
 	return links + maps;
+}
+
+int detach_pins(const char *pin_dir, struct error *error)
+{
+	_cleanup_close_ int lock = -1;
+
+	if (access(pin_dir, F_OK) < 0 && errno == ENOENT)
+		return 0;
+	lock = pin_dir_lock(pin_dir, error);
+	return lock < 0 ? lock : detach_pins_locked(pin_dir, error);
 }

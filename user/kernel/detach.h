@@ -15,8 +15,12 @@
  * Removes every pin that beamfence makes below @pin_dir, links first, and the directory when that
  * leaves it empty; with its last pin gone a program leaves its interface. Nothing that beamfence
  * did not name is touched. Returns the number of pins removed (0 where the directory does not
- * exist), or a negative errno: -ENOTTY when @pin_dir is not on a bpf file system.
+ * exist), or a negative errno: -ENOTTY when @pin_dir is not on a bpf file system, -EBUSY when an
+ * agent holds it (which would keep the filter on, but unpinned): it has to be asked instead.
  */
 int detach_pins(const char *pin_dir, struct error *error);
+
+/* The same for the agent that holds the directory. */
+int detach_pins_locked(const char *pin_dir, struct error *error);
 
 #endif

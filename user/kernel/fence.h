@@ -49,6 +49,15 @@ int fence_apply(struct fence *fence, const struct policy *policy, const struct p
 		enum attach attach, struct error *error);
 
 /*
+ * Tries again to attach where the filter should be and is not. Returns how many interfaces it is on
+ * now that it was not on before; fence_interfaces() tells of them after the next fence_apply().
+ */
+int fence_retry(struct fence *fence, enum attach attach);
+
+/* Whether the filter is still on every interface of the plan that can have it. */
+bool fence_is_whole(const struct fence *fence);
+
+/*
  * Sets, in the policy in force, the clusters that @prefix is a peer of; 0 removes it. Returns 0;
  * -E2BIG when the policy has no room for the prefix or its length: apply a new policy then.
  */

@@ -6,6 +6,7 @@
 #include <linux/sockios.h>
 #include <net/if.h>
 #include <net/if_arp.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -25,10 +26,33 @@ static int compare_index(const void *a, const void *b)
 	return left->ifindex < right->ifindex ? -1 : left->ifindex > right->ifindex;
 }
 
-/* Link types whose frames start with an Ethernet header; the others are taken to start with IP. */
-static bool is_ethernet(unsigned short type)
+/* The driver's own name for itself, or "" where it has none. */
+static void read_driver(int fd, const char *interface, char driver[static ETHTOOL_BUSINFO_LEN])
 {
-	return type == ARPHRD_ETHER || type == ARPHRD_LOOPBACK;
+	struct ethtool_drvinfo info = {.cmd = ETHTOOL_GDRVINFO};
+	struct ifreq request = {.ifr_data = (char *)&info};
+
+	driver[0] = '\0';
+	strncpy(request.ifr_name, interface, sizeof(request.ifr_name) - 1);
+	if (ioctl(fd, SIOCETHTOOL, &request) == 0)
+		snprintf(driver, ETHTOOL_BUSINFO_LEN, "%s", info.driver);
+}
+
+/*
+ * Where frames start. Of the kinds without an Ethernet header only those are read that are known to
+ * show the IP header first: with xfrm, vti, gre and the like it stands elsewhere.
+ */
+static void set_kind(int fd, struct host_interface *host, unsigned short type)
+{
+	char driver[ETHTOOL_BUSINFO_LEN];
+
+	host->loopback = type == ARPHRD_LOOPBACK;
+	host->ethernet = type == ARPHRD_ETHER || type == ARPHRD_LOOPBACK;
+	if (host->ethernet || type == ARPHRD_PPP || type == ARPHRD_RAWIP)
+		return;
+	read_driver(fd, host->name, driver);
+	host->unreadable = type != ARPHRD_NONE ||
+			   (strcmp(driver, "tun") != 0 && strcmp(driver, "wireguard") != 0);
 }
 
 int host_interfaces(struct host_interface **interfaces, struct error *error)
@@ -54,8 +78,7 @@ int host_interfaces(struct host_interface **interfaces, struct error *error)
 			continue; /* gone since it was listed */
 		memcpy(host->name, request.ifr_name, sizeof(host->name));
 		host->ifindex = names[i].if_index;
-		host->loopback = request.ifr_hwaddr.sa_family == ARPHRD_LOOPBACK;
-		host->ethernet = is_ethernet(request.ifr_hwaddr.sa_family);
+		set_kind(fd, host, request.ifr_hwaddr.sa_family);
 		used++;
 	}
 	qsort(list, (size_t)used, sizeof(*list), compare_index);
@@ -75,14 +98,34 @@ static int ethtool_flags(int fd, const char *interface, __u32 command, __u32 *fl
 	return 0;
 }
 
+/*
+ * Devices stacked on others get frames whose outer tag was taken out below them, whatever their own
+ * settings say.
+ */
+static bool is_stacked(const char *driver)
+{
+	static const char *const drivers[] = {"bridge",	    "bonding", "team",
+					      "macvlan",    "ipvlan",  "802.1Q VLAN Support",
+					      "openvswitch"};
+
+	for (size_t i = 0; i < sizeof(drivers) / sizeof(drivers[0]); i++)
+		if (!strcmp(driver, drivers[i]))
+			return true;
+	return false;
+}
+
 int host_keep_vlan_tags(const char *interface)
 {
 	_cleanup_close_ int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	char driver[ETHTOOL_BUSINFO_LEN];
 	__u32 flags = 0;
 	int result;
 
 	if (fd < 0)
 		return -errno;
+	read_driver(fd, interface, driver);
+	if (is_stacked(driver))
+		return -EOPNOTSUPP;
 	result = ethtool_flags(fd, interface, ETHTOOL_GFLAGS, &flags);
 	if (result == -EOPNOTSUPP)
 		return 0; /* a device without offloads */

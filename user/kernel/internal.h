@@ -39,18 +39,13 @@ struct fence {
 	int possible_cpus;
 };
 
-/*
- * lock.c: makes the pin directory if need be and locks it, since two agents would undo each other's
- * work. Returns a descriptor that holds the lock until it is closed, or a negative errno.
- */
-int pin_dir_lock(const char *pin_dir, struct error *error);
-
 /* load.c */
 int fence_program(const struct filter *skeleton, bool ethernet);
 
 /* attach.c: each deals with one base and writes the outcome to it and, if it fails, @problem. */
 void base_attach(struct fence *fence, struct base *base, enum attach attach, char *problem,
 		 size_t problem_size);
+bool base_is_attached(const struct base *base);
 void base_release(struct fence *fence, struct base *base);
 int fence_adopt_links(struct fence *fence, struct error *error);
 

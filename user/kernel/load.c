@@ -8,6 +8,7 @@
 #include "core/cleanup.h"
 #include "kernel/detach.h"
 #include "kernel/internal.h"
+#include "kernel/lock.h"
 
 #ifndef BPF_F_XDP_HAS_FRAGS
 #define BPF_F_XDP_HAS_FRAGS (1U << 5)

@@ -2,6 +2,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
+#include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -9,7 +11,7 @@
 #include <sys/vfs.h>
 
 #include "core/cleanup.h"
-#include "kernel/internal.h"
+#include "kernel/lock.h"
 
 /* The process that holds a flock(2) lock on the file, from /proc/locks; 0 when that does not tell.
  */
