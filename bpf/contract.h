@@ -110,17 +110,36 @@ struct prefix_lengths {
 };
 
 /*
+ * The listeners on one port, by how sure it is that they want protection. Counted up before a
+ * socket can answer its first SYN, and down when it leaves LISTEN, by the listener watch alone.
+ */
+struct port_listeners {
+	__u32 epmd;	 /* of a process called epmd */
+	__u32 autobound; /* of a BEAM, on a port that the kernel chose */
+	__u32 fixed;	 /* of a BEAM, on a port of its own choice: protected once it is claimed */
+};
+
+/* claimed[]: who says that a BEAM's listener on this port is the distribution's. */
+enum claim { CLAIM_NONE, CLAIM_REGISTERED, CLAIM_CMDLINE };
+
+/*
  * One whole policy. Two stand side by side: the filter reads the one that tables.generation
  * names, once for each frame, while the agent builds the next in the other.
  */
 struct policy_tables {
-	__u64 ports[PORTS / 64];	    /* bit set: the port is protected by configuration */
-	__u8 cluster_of[PORTS];		    /* valid where the bit is set */
+	/*
+	 * Bit set: look closer, the port may be protected. The short path reads only this. The
+	 * watch sets bits, in both policies, and never clears one; building a policy does.
+	 */
+	__u64 suspects[PORTS / 64];
+	__u64 configured[PORTS / 64];	    /* bit set: protected by configuration */
+	__u64 exempt[PORTS / 64];	    /* bit set: not protected unless configured */
+	__u8 cluster_of[PORTS];		    /* CLUSTER_NOBODY where nothing else is known */
 	__u8 slot_of[BASES_MAX][VLAN_IDS];  /* [base][VLAN, 0 for untagged] → slot */
 	struct prefix_lengths ipv4_lengths; /* lengths 96..128: of the mapped address */
 	struct prefix_lengths ipv6_lengths;
 	__u32 mode; /* enum mode */
-	__u32 padding;
+	__u32 protect_autobound;
 };
 
 /* What a slot counts for: written once when it is given out, read by user space and the filter. */
@@ -140,6 +159,11 @@ struct tables {
 	struct policy_tables policy[2];
 	__u8 base_of[INTERFACE_RESIDUES];
 	struct slot slots[SLOTS_MAX];
+	struct port_listeners listeners[PORTS];
+	__u8 claimed[PORTS]; /* enum claim; the agent's word, kept for a port while it is not false
+			      */
+	__u64 listeners_untracked; /* that found no room in the map "listeners": see struct listener
+				    */
 	/*
 	 * The short path's counters: a row for each CPU, and a last row that CPUs past CPU_ROWS
 	 * share with atomic adds. Indexed by reason, which is below REASON_UNTOUCHED_COUNT.
@@ -152,6 +176,39 @@ struct tables {
 #define COUNTERS_MAX	(SLOTS_MAX * MODE_COUNT * COUNTER_REASONS)
 #define COUNTER_INDEX(slot, mode, reason) \
 	(((slot)*MODE_COUNT + (mode)) * COUNTER_REASONS + (reason))
+
+/*
+ * One listening socket, in the hash "listeners" under its kernel address. A socket that finds no
+ * room there is counted all the same, so its port is protected; but nobody counts it down.
+ */
+enum listener_kind { LISTENER_EPMD, LISTENER_AUTOBOUND, LISTENER_FIXED };
+
+#define PROCESS_NAME_SIZE 16 /* TASK_COMM_LEN */
+#define LISTENERS_MAX	  16384
+
+struct listener {
+	__u64 since_ns;	  /* CLOCK_BOOTTIME, or 0: before the watch began */
+	__u8 address[16]; /* bound to; IPv4 mapped; all zero (but for the mapping): any */
+	__u32 pid;	  /* thread group */
+	__u16 port;
+	__u8 kind; /* enum listener_kind */
+	__u8 ipv4;
+	char process[PROCESS_NAME_SIZE];
+};
+
+/* A BEAM's connection to an epmd of this host, in the hash "registrations". */
+struct registration {
+	__u32 pid;
+	__u16 epmd_port;
+	__u16 padding;
+};
+
+#define REGISTRATIONS_MAX 4096
+
+/* A hint that something changed, in the ring "changes": whoever reads it looks for himself. */
+enum change { CHANGE_LISTENERS, CHANGE_REGISTRATIONS, CHANGE_UNBOUND };
+
+#define CHANGES_SIZE 65536 /* bytes */
 
 /* What a program loaded to explain leaves behind instead of counting. */
 struct explanation {
@@ -166,6 +223,8 @@ _Static_assert(sizeof(struct peer_key) == 20, "layout of peer_key");
 _Static_assert(sizeof(struct prefix_mask) == 24, "layout of prefix_mask");
 _Static_assert(sizeof(struct prefix_lengths) == 8 + 24 * PREFIX_LENGTHS_MAX, "prefix_lengths");
 _Static_assert(sizeof(struct slot) == 24, "layout of slot");
+_Static_assert(sizeof(struct port_listeners) == 12, "layout of port_listeners");
+_Static_assert(sizeof(struct listener) == 48, "layout of listener");
 _Static_assert(REASON_COUNT <= COUNTER_REASONS, "reasons fit their counters");
 _Static_assert(BASES_MAX > 2 * INTERFACES_MAX && SLOTS_MAX > 2 * PLACES_MAX, "old and new fit");
 _Static_assert(SLOTS_MAX <= 256 && BASES_MAX <= 256, "slots and bases fit a byte");

@@ -27,13 +27,6 @@ static __always_inline __u64 frame_size(struct xdp_md *context)
 	return context->data_end - context->data;
 }
 
-/* Where a frame came in: the policy in force, and what it says of that interface and VLAN. */
-struct place {
-	const struct policy_tables *policy;
-	__u32 generation;
-	__u32 slot;
-};
-
 static __always_inline __u32 place_slot(struct xdp_md *context, const struct policy_tables *policy,
 					__u16 vlan)
 {
@@ -79,6 +72,15 @@ static __always_inline int conclude(struct xdp_md *context, const struct policy_
 	return drop ? XDP_DROP : XDP_PASS;
 }
 
+static __always_inline struct facts facts_of(enum shape shape, __u32 slot, __u8 tcp_flags)
+{
+	return (struct facts){
+		.shape = shape,
+		.zone = tables.slots[slot].zone,
+		.new_connection = (tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN,
+	};
+}
+
 /* A frame that is TCP for a protected port, or could be. */
 static __always_inline int judge(struct xdp_md *context, __u32 generation, enum shape shape,
 				 const struct view *view, const bool conntrack)
@@ -87,11 +89,7 @@ static __always_inline int judge(struct xdp_md *context, __u32 generation, enum 
 	const __u32 slot = place_slot(context, policy, view->vlan);
 	const bool port_known = shape == SHAPE_TCP || shape == SHAPE_FLAGS_TRUNCATED;
 	const __u16 port = frame_htons(view->destination_port);
-	struct facts facts = {
-		.shape = shape,
-		.zone = tables.slots[slot].zone,
-		.new_connection = (view->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN,
-	};
+	struct facts facts = facts_of(shape, slot, view->tcp_flags);
 	__u32 reason = verdict(&facts);
 
 	if (reason == NEED_PEER) {
@@ -109,11 +107,31 @@ static __always_inline int judge(struct xdp_md *context, __u32 generation, enum 
 }
 
 /*
- * Everything but the short path: frames of uncommon shape, and those for a protected port. Out of
- * line, so that the short path keeps few registers and no stack; what it read is read again here.
+ * The two functions below are out of line, so that the short path keeps few registers and no stack;
+ * what it read is read again there.
+ *
+ * A frame of common shape, TCP, for a port that may be protected.
  */
-static __noinline int filter_further(struct xdp_md *context, __u32 generation, bool ethernet,
+static __noinline int filter_suspect(struct xdp_md *context, __u32 generation, bool ethernet,
 				     bool conntrack)
+{
+	const void *data = (void *)(long)context->data;
+	const void *end = (void *)(long)context->data_end;
+	const struct policy_tables *policy = &tables.policy[generation & 1];
+	struct common common = {};
+	struct view view;
+
+	if (frame_common(data, end, ethernet, &common) != SHAPE_TCP)
+		return XDP_PASS; /* cannot be: the short path has just said so */
+	if (!policy_protects(policy, frame_htons(common.tcp->destination_port)))
+		return leave_untouched(context, policy, common.vlan, REASON_OTHER_PORT);
+	common_view(&common, &view);
+	return judge(context, generation, SHAPE_TCP, &view, conntrack);
+}
+
+/* A frame of uncommon shape. */
+static __noinline int filter_uncommon(struct xdp_md *context, __u32 generation, bool ethernet,
+				      bool conntrack)
 {
 	const struct policy_tables *policy = &tables.policy[generation & 1];
 	struct view view = {};
@@ -143,14 +161,28 @@ static __always_inline int filter(struct xdp_md *context, const bool ethernet, c
 	const __u32 generation = tables.generation & 1;
 	const struct policy_tables *policy = &tables.policy[generation];
 	struct common common = {};
-	enum shape shape = frame_common(data, end, ethernet, &common);
+	struct facts facts;
+	__u32 slot, reason;
+	__u16 port;
 
-	if (shape == SHAPE_NOT_TCP)
+	switch (frame_common(data, end, ethernet, &common)) {
+	case SHAPE_NOT_TCP:
 		return leave_untouched(context, policy, common.vlan, REASON_NOT_TCP);
-	if (shape == SHAPE_TCP &&
-	    !policy_protects(policy, frame_htons(common.tcp->destination_port)))
+	case SHAPE_TCP:
+		break;
+	default:
+		return filter_uncommon(context, generation, ethernet, conntrack);
+	}
+	port = frame_htons(common.tcp->destination_port);
+	if (!policy_suspects(policy, port))
 		return leave_untouched(context, policy, common.vlan, REASON_OTHER_PORT);
-	return filter_further(context, generation, ethernet, conntrack);
+	/* A flood of SYNs should not pay for a call: what can be told at sight is told here. */
+	slot = place_slot(context, policy, common.vlan);
+	facts = facts_of(SHAPE_TCP, slot, common.tcp->flags);
+	reason = verdict(&facts);
+	if (reason < REASON_COUNT && policy_protects(policy, port))
+		return conclude(context, policy, slot, reason, policy->cluster_of[port]);
+	return filter_suspect(context, generation, ethernet, conntrack);
 }
 
 /*

@@ -202,9 +202,11 @@ static __always_inline bool frame_is_vlan(__be16 protocol)
 	return protocol == frame_htons(ETH_P_8021Q) || protocol == frame_htons(ETH_P_8021AD);
 }
 
-/* What the short path needs to know of a frame. */
+/* Where a frame of common shape has its headers; for SHAPE_TCP they are there in full. */
 struct common {
-	const struct tcp_start *tcp; /* for SHAPE_TCP; there in full */
+	const void *ip;
+	const struct tcp_start *tcp;
+	__u32 ipv4;
 	__u16 vlan;
 };
 
@@ -224,6 +226,9 @@ static __always_inline enum shape common_ipv4(const void *at, const void *end,
 		return SHAPE_UNCOMMON;
 	if ((const void *)(tcp + 1) > end)
 		return SHAPE_UNCOMMON;
+	common->ip = ip;
+	common->ipv4 = 1;
+	frame_opaque(common->ipv4);
 	common->tcp = tcp;
 	return SHAPE_TCP;
 }
@@ -240,8 +245,24 @@ static __always_inline enum shape common_ipv6(const void *at, const void *end,
 		return SHAPE_NOT_TCP;
 	if (ip->next != IPPROTO_TCP || (const void *)(tcp + 1) > end)
 		return SHAPE_UNCOMMON;
+	common->ip = ip;
+	common->ipv4 = 0;
+	frame_opaque(common->ipv4);
 	common->tcp = tcp;
 	return SHAPE_TCP;
+}
+
+/* The view of a frame of common shape that is TCP. */
+static __always_inline void common_view(const struct common *common, struct view *view)
+{
+	if (common->ipv4)
+		view_set_ipv4(view, common->ip);
+	else
+		view_set_ipv6(view, common->ip);
+	view->vlan = common->vlan;
+	view->source_port = common->tcp->source_port;
+	view->destination_port = common->tcp->destination_port;
+	view->tcp_flags = common->tcp->flags;
 }
 
 /* The short path: no tag, one or two, then plain IPv4 or IPv6, then TCP or something else. */

@@ -39,9 +39,31 @@ struct {
 	__type(value, struct tally);
 } counters SEC(".maps");
 
+static __always_inline bool port_bit(const __u64 *bits, __u16 port)
+{
+	return bits[port / 64] >> (port % 64) & 1;
+}
+
+/* Whether @port may be protected: all that the short path asks. */
+static __always_inline bool policy_suspects(const struct policy_tables *policy, __u16 port)
+{
+	return port_bit(policy->suspects, port);
+}
+
+/* Whether @port is protected, by configuration or because of who listens on it. */
 static __always_inline bool policy_protects(const struct policy_tables *policy, __u16 port)
 {
-	return policy->ports[port / 64] >> (port % 64) & 1;
+	const struct port_listeners *listeners = &tables.listeners[port];
+
+	if (!policy_suspects(policy, port))
+		return false;
+	if (port_bit(policy->configured, port))
+		return true;
+	if (port_bit(policy->exempt, port))
+		return false;
+	if (listeners->epmd || (listeners->autobound && policy->protect_autobound))
+		return true;
+	return tables.claimed[port] && (listeners->fixed || listeners->autobound);
 }
 
 /* The clusters, as bits, that a peer must belong to one of to reach @port. */

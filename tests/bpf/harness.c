@@ -127,7 +127,8 @@ void harness_mode(struct harness *harness, enum mode mode)
 
 void harness_protect(struct harness *harness, uint16_t port, uint8_t cluster)
 {
-	harness->tables->policy[0].ports[port / 64] |= 1ull << port % 64;
+	harness->tables->policy[0].suspects[port / 64] |= 1ull << port % 64;
+	harness->tables->policy[0].configured[port / 64] |= 1ull << port % 64;
 	harness->tables->policy[0].cluster_of[port] = cluster;
 }
 

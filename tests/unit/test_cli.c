@@ -414,18 +414,25 @@ Test(cli, ports_fold_into_ranges_where_nothing_else_differs)
 			      json_pack("{s:i,s:s,s:s,s:n,s:n,s:n}", "port", 4369, "kind", "epmd",
 					"source", "config", "cluster", "node", "pid"));
 	json_array_append_new(ports, json_pack("{s:i,s:s,s:s,s:s,s:s,s:i}", "port", 9156, "kind",
-					       "dist", "source", "listener", "cluster", "app",
-					       "node", "app@x", "pid", 77));
+					       "dist", "source", "autobound", "cluster", "app",
+					       "node", "app", "pid", 77));
+	json_object_update_new(json_array_get(ports, json_array_size(ports) - 1),
+			       json_pack("{s:s,s:s,s:i}", "process", "beam.smp", "address",
+					 "::", "since", 1795341600));
 	json_array_append_new(ports,
 			      json_pack("{s:i,s:s,s:s,s:s,s:n,s:n}", "port", 9158, "kind", "dist",
 					"source", "config", "cluster", "app", "node", "pid"));
 	cr_assert_eq(print_ports(ports, out), 0);
 	fclose(out);
-	cr_assert_str_eq(text, "PORT       KIND  SOURCE    CLUSTER  NODE   PID\n"
-			       "4369       epmd  config    -        -        -\n"
-			       "9100-9155  dist  config    app      -        -\n"
-			       "9156       dist  listener  app      app@x   77\n"
-			       "9158       dist  config    app      -        -\n");
+	cr_assert_str_eq(text,
+			 "PORT       KIND  SOURCE     CLUSTER  NODE  PID  PROCESS   "
+			 "ADDRESS  SINCE\n"
+			 "4369       epmd  config     -        -       -  -         -        -\n"
+			 "9100-9155  dist  config     app      -       -  -         -        -\n"
+			 "9156       dist  autobound  app      app    77  beam.smp  ::       "
+			 "2026-11-22T10:00:00Z\n"
+			 "9158       dist  config     app      -       -  -         -        "
+			 "-\n");
 	free(text);
 	json_decref(ports);
 }

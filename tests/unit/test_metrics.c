@@ -99,7 +99,7 @@ Test(metrics, only_counters_are_named_total_and_each_name_has_help_and_type_once
 			     strlen(name) > 6 && !strcmp(name + strlen(name) - 6, "_total"), "%s",
 			     name);
 	}
-	cr_expect_eq(types, 12);
+	cr_expect_eq(types, 13);
 	cr_expect_eq(helps, types);
 	free(text);
 }

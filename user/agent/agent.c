@@ -6,6 +6,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "agent/listeners.h"
 #include "core/cleanup.h"
 #include "core/metrics.h"
 #include "kernel/host.h"
@@ -53,7 +54,11 @@ static int apply_config(struct agent *agent, struct config **config, struct erro
 				error);
 
 	if (!code)
+		listeners_assign(agent, *config, policy);
+	if (!code)
 		code = make_plan(*config, &plan, error);
+	if (!code && (*config)->discovery_listeners)
+		code = fence_watch(agent->fence, true, error);
 	if (!code)
 		code = fence_apply(agent->fence, policy, plan, (*config)->attach, error);
 	if (code)
@@ -66,6 +71,8 @@ static int apply_config(struct agent *agent, struct config **config, struct erro
 		config_free(agent->config);
 	agent->config = TAKE_POINTER(*config);
 	prune_runtime_peers(agent);
+	if (!agent->config->discovery_listeners)
+		fence_watch(agent->fence, false, NULL);
 	return 0;
 }
 
@@ -113,6 +120,7 @@ int agent_start(struct agent *agent, struct error *error)
 
 void agent_close(struct agent *agent)
 {
+	listeners_free(agent);
 	fence_close(agent->fence);
 	plan_free(agent->plan);
 	policy_free(agent->policy);
@@ -201,25 +209,46 @@ uint64_t agent_count_peers(const struct agent *agent)
 	return sum;
 }
 
-static void count_ports(const struct policy *policy, struct port_count counts[static 2])
+void agent_count_ports(const struct agent *agent, struct port_count counts[PORT_COUNTS])
 {
-	counts[0] = (struct port_count){.kind = "epmd", .source = "config"};
-	counts[1] = (struct port_count){.kind = "dist", .source = "config"};
+	static const struct port_count rows[PORT_COUNTS] = {
+		{.kind = "epmd", .source = "config"},
+		{.kind = "dist", .source = "config"},
+		{.kind = "epmd", .source = "epmd-listener"},
+		{.kind = "dist", .source = "autobound"},
+		{.kind = "dist", .source = "registered"},
+		{.kind = "dist", .source = "cmdline"},
+	};
+	const struct policy *policy = agent->policy;
+	uint64_t counted[PORTS / 64] = {};
+
+	memcpy(counts, rows, sizeof(rows));
 	for (unsigned int port = 0; port < PORTS; port++)
 		if (policy->ports[port / 64] >> (port % 64) & 1)
 			counts[policy->cluster_of[port] != CLUSTER_ANY].count++;
+	for (size_t i = 0; i < agent->listener_count; i++) {
+		const uint16_t port = agent->listeners[i].kernel.port;
+		const char *source = listener_source(agent, &agent->listeners[i]);
+
+		if (!source || counted[port / 64] >> (port % 64) & 1)
+			continue;
+		counted[port / 64] |= UINT64_C(1) << (port % 64);
+		for (size_t row = 2; row < PORT_COUNTS; row++)
+			counts[row].count += !strcmp(source, counts[row].source);
+	}
 }
 
 int agent_write_metrics(struct agent *agent, FILE *out)
 {
 	_cleanup_free_ struct peer_count *peers = NULL;
 	_cleanup_free_ struct counter *counters = NULL;
-	struct port_count ports[2];
+	struct port_count ports[PORT_COUNTS];
 	struct snapshot snapshot = {
 		.mode = agent->policy->mode,
 		.unassigned_count = agent->plan->unassigned_count,
 		.ports = ports,
-		.port_count = 2,
+		.port_count = PORT_COUNTS,
+		.listeners_untracked = fence_listeners_untracked(agent->fence),
 		.peer_count = agent->config->cluster_count,
 		.last_reload_successful = agent->last_reload_successful,
 		.last_success_time_s = agent->last_success_time_s,
@@ -233,7 +262,7 @@ int agent_write_metrics(struct agent *agent, FILE *out)
 	code = fence_counters(agent->fence, &counters, &snapshot.counter_count, NULL);
 	if (code)
 		return code;
-	count_ports(agent->policy, ports);
+	agent_count_ports(agent, ports);
 	count_peers(agent, peers);
 	snapshot.counters = counters;
 	snapshot.peers = peers;

@@ -23,6 +23,8 @@ struct agent {
 	struct policy *policy;
 	struct plan *plan;
 	struct fence *fence;
+	struct known_listener *listeners; /* see agent/listeners.h */
+	size_t listener_count;
 	struct runtime_peer *runtime_peers;
 	size_t runtime_peer_count;
 	bool last_reload_successful;
@@ -85,6 +87,12 @@ int64_t agent_expire_peers(struct agent *agent, int64_t now_s);
 
 /* Name of a cluster by its index in the configuration, NULL for CLUSTER_ANY and CLUSTER_NOBODY. */
 const char *agent_cluster_name(const struct agent *agent, uint8_t cluster);
+
+#define PORT_COUNTS 6
+
+/* Counts the protected ports (not sockets: a port may have several listeners) by kind and source.
+ */
+void agent_count_ports(const struct agent *agent, struct port_count counts[PORT_COUNTS]);
 
 /* The peers of all clusters together, a prefix once for each of its clusters. */
 uint64_t agent_count_peers(const struct agent *agent);

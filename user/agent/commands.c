@@ -5,6 +5,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "agent/listeners.h"
 #include "core/cleanup.h"
 
 typedef int (*command_function)(struct commands *commands, const struct control_peer *peer,
@@ -77,6 +78,24 @@ static json_t *interfaces_json(struct agent *agent)
 	return list;
 }
 
+static void warn_of_listener(const struct agent *agent, const struct known_listener *listener,
+			     json_t *list)
+{
+	const unsigned int port = listener->kernel.port;
+
+	if (listener_is_exposed(agent, listener))
+		json_array_append_new(
+			list, json_sprintf("port %u: a BEAM (pid %u) listens there on every "
+					   "address, and it is not protected: if it is for "
+					   "clients, name it in discovery.exempt_ports",
+					   port, listener->kernel.pid));
+	if (listener_is_orphan(agent, listener))
+		json_array_append_new(
+			list, json_sprintf("port %u: node \"%s\" fits the \"nodes\" of no cluster: "
+					   "no peer may reach it",
+					   port, listener->node));
+}
+
 static json_t *warnings_json(const struct agent *agent)
 {
 	json_t *list = json_array();
@@ -90,6 +109,8 @@ static json_t *warnings_json(const struct agent *agent)
 				     "entry puts into a stricter zone: the stricter one holds",
 				     rule->line, rule->pattern, zone_name(rule->zone)));
 	}
+	for (size_t i = 0; i < agent->listener_count; i++)
+		warn_of_listener(agent, &agent->listeners[i], list);
 	if (agent->metrics_error.text[0])
 		json_array_append_new(list, json_string(agent->metrics_error.text));
 	if (agent->control_is_stale)
@@ -105,13 +126,15 @@ static int command_status(struct commands *commands, const struct control_peer *
 	struct agent *agent = commands->agent;
 	const struct fence_features features = fence_features(agent->fence);
 	json_t *unassigned = json_array();
+	struct port_count counts[PORT_COUNTS];
 	size_t ports = 0;
 
 	(void)peer, (void)arguments, (void)error;
 	for (size_t i = 0; i < agent->plan->unassigned_count; i++)
 		json_array_append_new(unassigned, json_string(agent->plan->unassigned[i]));
-	for (size_t i = 0; i < PORTS / 64; i++)
-		ports += (size_t)__builtin_popcountll(agent->policy->ports[i]);
+	agent_count_ports(agent, counts);
+	for (size_t i = 0; i < PORT_COUNTS; i++)
+		ports += counts[i].count;
 	*result = json_pack(
 		"{s:s, s:i, s:s, s:s, s:s, s:{s:b, s:b}, s:o, s:o, s:I, s:I, s:I, "
 		"s:{s:b, s:I, s:o}, s:o}",
@@ -129,6 +152,39 @@ static int command_status(struct commands *commands, const struct control_peer *
 	return 0;
 }
 
+/* One port: what is known of its listener, if there is one, and null for what is not. */
+static json_t *port_json(const struct agent *agent, uint16_t port, const char *source,
+			 uint8_t cluster, const struct known_listener *listener)
+{
+	const bool epmd = !strcmp(source, "epmd-listener") || cluster == CLUSTER_ANY;
+	json_t *row = json_pack("{s:i, s:s, s:s, s:o, s:n, s:n, s:n, s:n, s:n}", "port", (int)port,
+				"kind", epmd ? "epmd" : "dist", "source", source, "cluster",
+				null_or_string(agent_cluster_name(agent, cluster)), "node", "pid",
+				"process", "address", "since");
+	char text[PREFIX_TEXT_SIZE];
+
+	if (!listener)
+		return row;
+	json_object_set_new(row, "node", null_or_string(listener->node));
+	json_object_set_new(row, "pid", json_integer(listener->kernel.pid));
+	json_object_set_new(row, "process", null_or_string(listener->process));
+	json_object_set_new(row, "address", json_string(listener_address(listener, text)));
+	if (listener->since_s)
+		json_object_set_new(row, "since", json_integer(listener->since_s));
+	return row;
+}
+
+/* The listener on a port that says most: one whose node is known, else any. */
+static const struct known_listener *listener_on(const struct agent *agent, uint16_t port)
+{
+	const struct known_listener *found = NULL;
+
+	for (size_t i = 0; i < agent->listener_count; i++)
+		if (agent->listeners[i].kernel.port == port && (!found || !found->node))
+			found = &agent->listeners[i];
+	return found;
+}
+
 static int command_ports(struct commands *commands, const struct control_peer *peer,
 			 json_t *arguments, json_t **result, struct error *error)
 {
@@ -137,17 +193,20 @@ static int command_ports(struct commands *commands, const struct control_peer *p
 
 	(void)peer, (void)arguments, (void)error;
 	*result = json_array();
-	for (unsigned int port = 0; port < PORTS; port++) {
-		const uint8_t cluster = policy->cluster_of[port];
+	for (unsigned int number = 0; number < PORTS; number++) {
+		const uint16_t port = (uint16_t)number;
+		const bool configured = policy->ports[port / 64] >> (port % 64) & 1;
+		const struct known_listener *listener;
+		const char *source;
 
-		if (!(policy->ports[port / 64] >> (port % 64) & 1))
+		if (!configured && !fence_protects(agent->fence, port))
 			continue;
-		json_array_append_new(*result,
-				      json_pack("{s:i, s:s, s:s, s:o, s:n, s:n}", "port", (int)port,
-						"kind", cluster == CLUSTER_ANY ? "epmd" : "dist",
-						"source", "config", "cluster",
-						null_or_string(agent_cluster_name(agent, cluster)),
-						"node", "pid"));
+		listener = listener_on(agent, port);
+		source = configured ? "config" : listener ? listener_source(agent, listener) : NULL;
+		if (source)
+			json_array_append_new(*result, port_json(agent, port, source,
+								 fence_cluster(agent->fence, port),
+								 listener));
 	}
 	return 0;
 }

@@ -14,6 +14,7 @@
 #include "agent/agent.h"
 #include "agent/commands.h"
 #include "agent/control.h"
+#include "agent/discovery.h"
 #include "agent/http.h"
 #include "agent/interfaces.h"
 #include "agent/log.h"
@@ -48,6 +49,7 @@ struct daemon {
 	struct control *control;
 	struct http *http;
 	struct interface_watch *interfaces;
+	struct discovery *discovery;
 	struct event *signals[3];
 	struct event *watchdog;
 	struct event *expiry;
@@ -199,6 +201,7 @@ static void on_reloaded(void *context, int code, const struct error *reason)
 	retry_if_needed(daemon);
 	warn_of_control_change(daemon);
 	open_metrics(daemon);
+	discovery_restart(daemon->discovery);
 }
 
 static void on_sighup(evutil_socket_t signal, short events, void *context)
@@ -368,7 +371,9 @@ static int start(struct daemon *daemon, const char *config, const char *pin_dir,
 	log_start(daemon);
 	log_outcome(daemon);
 	open_metrics(daemon);
-	code = add_events(daemon, error);
+	code = discovery_open(daemon->base, &daemon->agent, &daemon->discovery, error);
+	if (!code)
+		code = add_events(daemon, error);
 	return code ? code : privileges_drop(error);
 }
 
@@ -377,6 +382,7 @@ static void stop(struct daemon *daemon)
 	control_close(daemon->control);
 	http_close(daemon->http);
 	interface_watch_close(daemon->interfaces);
+	discovery_close(daemon->discovery);
 	for (size_t i = 0; i < sizeof(daemon->signals) / sizeof(daemon->signals[0]); i++)
 		if (daemon->signals[i])
 			event_free(daemon->signals[i]);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "agent/agent.h"
+#include "agent/listeners.h"
 #include "core/cleanup.h"
 
 static void cleanup_policy(struct policy **policy)
@@ -57,6 +58,8 @@ static int update_kernel(struct agent *agent, const struct prefix *prefix, struc
 		return 0;
 	code = policy_build(agent->config, agent->runtime_peers, agent->runtime_peer_count, &policy,
 			    error);
+	if (!code)
+		listeners_assign(agent, agent->config, policy);
 	if (!code)
 		code = fence_apply(agent->fence, policy, agent->plan, agent->config->attach, error);
 	if (code)

@@ -24,7 +24,8 @@ static int compare_ports(const void *a, const void *b)
 /* Whether @next can be shown in one range with @last: the next number, and else the same. */
 static bool continues(const json_t *last, const json_t *next)
 {
-	static const char *const names[] = {"kind", "source", "cluster", "node", "pid"};
+	static const char *const names[] = {"kind", "source",  "cluster", "node",
+					    "pid",  "process", "address", "since"};
 
 	if (port_number(next) != port_number(last) + 1)
 		return false;
@@ -41,7 +42,7 @@ static bool continues(const json_t *last, const json_t *next)
 /* Adds the row for the ports from @first to @last, which are the same but for their number. */
 static void add_ports(struct table *table, const json_t *first, const json_t *last)
 {
-	char range[64];
+	char range[64], since[PRINT_TIME_SIZE];
 
 	if (first == last)
 		snprintf(range, sizeof(range), "%" JSON_INTEGER_FORMAT, port_number(first));
@@ -54,13 +55,17 @@ static void add_ports(struct table *table, const json_t *first, const json_t *la
 	table_add_json(table, json_object_get(first, "cluster"));
 	table_add_json(table, json_object_get(first, "node"));
 	table_add_json(table, json_object_get(first, "pid"));
+	table_add_json(table, json_object_get(first, "process"));
+	table_add_json(table, json_object_get(first, "address"));
+	table_add(table, print_time(json_object_get(first, "since"), since));
 }
 
 int print_ports(const json_t *ports, FILE *out)
 {
 	static const struct column columns[] = {
-		{"PORT", false},    {"KIND", false}, {"SOURCE", false},
-		{"CLUSTER", false}, {"NODE", false}, {"PID", true},
+		{"PORT", false},    {"KIND", false},	{"SOURCE", false},
+		{"CLUSTER", false}, {"NODE", false},	{"PID", true},
+		{"PROCESS", false}, {"ADDRESS", false}, {"SINCE", false},
 	};
 	struct table table = {.columns = columns, .column_count = COUNT(columns)};
 	size_t count = json_array_size(ports), start = 0;

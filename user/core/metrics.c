@@ -109,6 +109,10 @@ static void write_agent(FILE *out, const struct snapshot *snapshot)
 	write_header(out, "beamfence_events_lost_total", "counter",
 		     "Events that could not be reported.");
 	fprintf(out, "beamfence_events_lost_total %" PRIu64 "\n", snapshot->events_lost);
+	write_header(out, "beamfence_listeners_untracked_total", "counter",
+		     "Listeners that could not be followed: their ports stay protected.");
+	fprintf(out, "beamfence_listeners_untracked_total %" PRIu64 "\n",
+		snapshot->listeners_untracked);
 	write_header(out, "beamfence_build_info", "gauge", "1, with the version as a label.");
 	fputs("beamfence_build_info", out);
 	write_label(out, "{", "version", snapshot->version);

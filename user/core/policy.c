@@ -23,15 +23,19 @@ void policy_peer_key(const struct prefix *prefix, struct peer_key *key)
 	key->length = prefix->length;
 }
 
+static void set_bits(uint64_t *bits, const struct port_ranges *ranges)
+{
+	for (size_t i = 0; i < ranges->count; i++)
+		for (unsigned port = ranges->items[i].first; port <= ranges->items[i].last; port++)
+			bits[port / 64] |= UINT64_C(1) << (port % 64);
+}
+
 static void protect_ports(struct policy *policy, const struct port_ranges *ranges, uint8_t cluster)
 {
-	for (size_t i = 0; i < ranges->count; i++) {
-		for (unsigned port = ranges->items[i].first; port <= ranges->items[i].last;
-		     port++) {
-			policy->ports[port / 64] |= UINT64_C(1) << (port % 64);
+	set_bits(policy->ports, ranges);
+	for (size_t i = 0; i < ranges->count; i++)
+		for (unsigned port = ranges->items[i].first; port <= ranges->items[i].last; port++)
 			policy->cluster_of[port] = cluster;
-		}
-	}
 }
 
 static int compare_peers(const void *a, const void *b)
@@ -154,6 +158,8 @@ int policy_build(const struct config *config, const struct runtime_peer *runtime
 	if (result < 0)
 		return result;
 	built->mode = config->mode;
+	built->protect_autobound = config->discovery_autobound;
+	set_bits(built->exempt, &config->exempt_ports);
 	memset(built->cluster_of, CLUSTER_NOBODY, sizeof(built->cluster_of));
 	for (size_t i = 0; i < config->cluster_count; i++)
 		protect_ports(built, &config->clusters[i].ports, (uint8_t)i);

@@ -25,7 +25,9 @@ struct runtime_peer {
 
 struct policy {
 	enum mode mode;
-	uint64_t ports[PORTS / 64]; /* as in struct policy_tables */
+	uint64_t ports[PORTS / 64];  /* bit set: protected by configuration */
+	uint64_t exempt[PORTS / 64]; /* bit set: not protected for being discovered */
+	bool protect_autobound;
 	uint8_t cluster_of[PORTS];
 	struct policy_peer *peers; /* sorted by prefix_compare(), each prefix once */
 	size_t peer_count;

@@ -53,6 +53,7 @@ struct snapshot {
 	bool last_reload_successful;
 	int64_t last_success_time_s; /* seconds since 1970 */
 	uint64_t events_lost;
+	uint64_t listeners_untracked;
 	const char *version;
 };
 

@@ -158,20 +158,40 @@ static int fill_slots(struct fence *fence, struct policy_tables *building,
 	return 0;
 }
 
+/*
+ * Suspects are the configured ports and those of listeners. First the old ones are cleared, then
+ * the counts are read: a listener that comes meanwhile either finds its bit cleared and sets it, or
+ * is in the counts (see protect() in bpf/listeners.bpf.c).
+ */
+static void suspect_ports(const struct fence *fence, struct policy_tables *building)
+{
+	memcpy(building->suspects, building->configured, sizeof(building->suspects));
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	for (size_t port = 0; port < PORTS; port++) {
+		const struct port_listeners *counts = &fence->tables->listeners[port];
+
+		if (counts->epmd || counts->autobound || fence->tables->claimed[port])
+			fence_suspect(building, (uint16_t)port);
+	}
+}
+
 static int build_tables(struct fence *fence, struct policy_tables *building,
 			const struct policy *policy, const struct plan *plan, struct error *error)
 {
 	int code = 0;
 
 	if (policy) {
-		memcpy(building->ports, policy->ports, sizeof(building->ports));
+		memcpy(building->configured, policy->ports, sizeof(building->configured));
+		memcpy(building->exempt, policy->exempt, sizeof(building->exempt));
 		memcpy(building->cluster_of, policy->cluster_of, sizeof(building->cluster_of));
 		building->ipv4_lengths = policy->ipv4_lengths;
 		building->ipv6_lengths = policy->ipv6_lengths;
 		building->mode = policy->mode;
+		building->protect_autobound = policy->protect_autobound;
 	} else {
 		*building = fence->tables->policy[fence->tables->generation & 1];
 	}
+	suspect_ports(fence, building);
 	memset(building->slot_of, 0, sizeof(building->slot_of));
 	for (size_t i = 0; i < plan->interface_count && !code; i++)
 		if (has_filter(&plan->interfaces[i]))

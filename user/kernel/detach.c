@@ -20,12 +20,19 @@ static void cleanup_closedir(DIR **dir)
 
 static bool is_link_pin(const char *name)
 {
-	return !strncmp(name, PIN_LINK_PREFIX, strlen(PIN_LINK_PREFIX));
+	return !strncmp(name, PIN_LINK_PREFIX, strlen(PIN_LINK_PREFIX)) ||
+	       !strcmp(name, PIN_WATCH) || !strcmp(name, PIN_WATCH_NEXT);
 }
 
 static bool is_map_pin(const char *name)
 {
-	return !strcmp(name, PIN_TABLES) || !strcmp(name, PIN_COUNTERS) || !strcmp(name, PIN_PEERS);
+	static const char *const maps[] = {PIN_TABLES, PIN_COUNTERS, PIN_PEERS, PIN_LISTENERS,
+					   PIN_REGISTRATIONS};
+
+	for (size_t i = 0; i < sizeof(maps) / sizeof(maps[0]); i++)
+		if (!strcmp(name, maps[i]))
+			return true;
+	return false;
 }
 
 static int remove_pins(DIR *dir, bool (*wanted)(const char *name), const char *pin_dir,

@@ -5,11 +5,15 @@
 
 #include "core/error.h"
 
-#define PIN_DIR_DEFAULT "/sys/fs/bpf/beamfence"
-#define PIN_TABLES	"tables"
-#define PIN_COUNTERS	"counters"
-#define PIN_PEERS	"peers"
-#define PIN_LINK_PREFIX "link-" /* and the interface's index */
+#define PIN_DIR_DEFAULT	  "/sys/fs/bpf/beamfence"
+#define PIN_TABLES	  "tables"
+#define PIN_COUNTERS	  "counters"
+#define PIN_PEERS	  "peers"
+#define PIN_LISTENERS	  "listeners"
+#define PIN_REGISTRATIONS "registrations"
+#define PIN_WATCH	  "watch"      /* the link of the listener watch */
+#define PIN_WATCH_NEXT	  "watch-next" /* the same, on its way there */
+#define PIN_LINK_PREFIX	  "link-"      /* and the interface's index */
 
 /*
  * Removes every pin that beamfence makes below @pin_dir, links first, and the directory when that

@@ -99,6 +99,55 @@ struct fence_answer {
 int fence_explain(struct fence *fence, const struct fence_question *question,
 		  struct fence_answer *answer, struct error *error);
 
+/* A listening socket that the watch knows, as the kernel sees it. */
+struct fence_listener {
+	uint64_t socket; /* tells sockets apart; no more than that */
+	struct listener listener;
+};
+
+struct fence_registration {
+	uint64_t socket;
+	struct registration registration;
+};
+
+/*
+ * Turns the listener watch on or off. On: what an earlier agent left is replaced without a gap,
+ * then the listeners that exist already are added. Off: the watch and all that it found are gone.
+ */
+int fence_watch(struct fence *fence, bool on, struct error *error);
+
+/* Adds what exists already again: for connections to an epmd that was not known before. */
+int fence_list(struct fence *fence, struct error *error);
+
+/* A descriptor that is readable when something changed, or -1 while not watching. */
+int fence_changes_fd(const struct fence *fence);
+
+/* What changed since the last call, as bits 1 << enum change. */
+uint32_t fence_changes(struct fence *fence);
+
+/*
+ * Reads what the watch knows into a list for the caller to free(). Returns its length or a negative
+ * errno. Entries that come and go meanwhile may be in it or not.
+ */
+int fence_listeners(const struct fence *fence, struct fence_listener **list);
+int fence_registrations(const struct fence *fence, struct fence_registration **list);
+
+/* Listeners that found no room in the watch's table: their ports stay protected. */
+uint64_t fence_listeners_untracked(const struct fence *fence);
+
+/* Says whether a BEAM's listener on @port is the distribution's; kept while no agent runs. */
+void fence_claim(struct fence *fence, uint16_t port, enum claim claim);
+enum claim fence_claimed(const struct fence *fence, uint16_t port);
+
+/* Puts a discovered port into a cluster, in the policy in force; configured ports keep theirs. */
+void fence_assign(struct fence *fence, uint16_t port, uint8_t cluster);
+
+/* The cluster of a protected port: an index, CLUSTER_ANY or CLUSTER_NOBODY. */
+uint8_t fence_cluster(const struct fence *fence, uint16_t port);
+
+/* Whether @port is protected now, by configuration or discovery. */
+bool fence_protects(const struct fence *fence, uint16_t port);
+
 /* Takes the filter off every interface and removes every pin. Returns the number of pins removed.
  */
 int fence_detach(struct fence *fence, struct error *error);

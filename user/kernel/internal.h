@@ -9,6 +9,7 @@
 #include "../bpf/contract.h"
 /* The skeleton takes these types for known. */
 #include "filter.skel.h"
+#include "listeners.skel.h"
 
 #include "kernel/fence.h"
 
@@ -31,7 +32,10 @@ struct fence {
 	struct fence_features features;
 	struct filter *live;	   /* attached */
 	struct filter *explaining; /* same code and policy, run on demand, counts nothing */
-	struct tables *tables;	   /* of both; shared memory with the kernel */
+	struct listeners *watch;   /* NULL: not watching */
+	struct ring_buffer *changes;
+	uint32_t pending_changes; /* bits 1 << enum change, not yet asked for */
+	struct tables *tables;	  /* of all; shared memory with the kernel */
 	struct base bases[BASES_MAX];
 	struct interface_state *states;
 	size_t state_count;
@@ -39,7 +43,12 @@ struct fence {
 	int possible_cpus;
 };
 
-/* load.c */
+/*
+ * load.c: lets go of the pages of one more mapping of the tables, which a skeleton makes and nobody
+ * uses: they would count as this process's memory again.
+ */
+void fence_spare_mapping(void *tables);
+
 int fence_program(const struct filter *skeleton, bool ethernet);
 
 /* attach.c: each deals with one base and writes the outcome to it and, if it fails, @problem. */
@@ -48,6 +57,9 @@ void base_attach(struct fence *fence, struct base *base, enum attach attach, cha
 bool base_is_attached(const struct base *base);
 void base_release(struct fence *fence, struct base *base);
 int fence_adopt_links(struct fence *fence, struct error *error);
+
+/* watch.c */
+void fence_suspect(struct policy_tables *policy, uint16_t port);
 
 /* peers.c */
 int peers_create(const struct policy *policy, struct error *error);

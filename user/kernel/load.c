@@ -127,6 +127,11 @@ static int load_best(struct fence *fence, const struct map_fds *maps, struct err
 	return 0;
 }
 
+void fence_spare_mapping(void *tables)
+{
+	madvise(tables, sizeof(struct tables), MADV_DONTNEED);
+}
+
 static int load_explaining(struct fence *fence, struct error *error)
 {
 	const struct map_fds maps = {
@@ -136,7 +141,10 @@ static int load_explaining(struct fence *fence, struct error *error)
 	};
 
 	fence->explaining = load_with(fence->features, true, &maps);
-	return fence->explaining ? 0 : load_error(error, -errno);
+	if (!fence->explaining)
+		return load_error(error, -errno);
+	fence_spare_mapping(fence->explaining->bss);
+	return 0;
 }
 
 static int pin_path(const struct fence *fence, const char *name, char **path)
@@ -286,6 +294,8 @@ void fence_close(struct fence *fence)
 	for (size_t i = 0; i < BASES_MAX; i++)
 		if (fence->bases[i].link_fd >= 0)
 			close(fence->bases[i].link_fd);
+	ring_buffer__free(fence->changes);
+	listeners__destroy(fence->watch);
 	filter__destroy(fence->explaining);
 	filter__destroy(fence->live);
 	if (fence->peers_fd >= 0)

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Discovery in the event loop: hears of changes from the watch, asks epmd for names when there is
+ * something to ask, and logs what comes of it. Nothing here runs on a clock of its own: questions
+ * follow a change, at growing intervals, for half a second.
+ */
+#ifndef BEAMFENCE_DISCOVERY_H
+#define BEAMFENCE_DISCOVERY_H
+
+#include <event2/event.h>
+
+#include "agent/agent.h"
+
+struct discovery;
+
+/*
+ * Follows the agent's fence, which must have its watch (or not) by now. Returns 0 and a discovery
+ * for discovery_close(), or a negative errno.
+ */
+int discovery_open(struct event_base *base, struct agent *agent, struct discovery **discovery,
+		   struct error *error);
+
+/* To be called after each reload: the watch may have been turned on or off. */
+void discovery_restart(struct discovery *discovery);
+
+void discovery_close(struct discovery *discovery);
+
+#endif
