@@ -39,35 +39,37 @@ CLI    := $(filter-out %/main.c,$(wildcard user/cli/*.c))
 UNIT   := $(wildcard tests/unit/*.c)
 FRAMES := $(wildcard tests/bpf/*.c)
 
+SKELETONS := $(BUILD)/filter.skel.h $(BUILD)/listeners.skel.h
+
 objects = $(patsubst %.c,$(BUILD)/$(2)/%.o,$(1))
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: all demo check check-unit check-bpf check-system bench install format lint clean deps \
+.PHONY: all demo check check-unit check-bpf check-system bench soak install format lint clean deps \
 	deps-demo deps-check
 
 all: $(BUILD)/beamfenced $(BUILD)/beamfence
 
 # The filter: an object file, and from it a header that carries it into the agent.
-$(BUILD)/filter.bpf.o: bpf/filter.bpf.c
+$(BUILD)/filter.bpf.o $(BUILD)/listeners.bpf.o: $(BUILD)/%.bpf.o: bpf/%.bpf.c
 	@command -v $(CLANG) >/dev/null || { echo 'no $(CLANG): as root, "make deps" installs' \
 		'what building needs' >&2; exit 1; }
 	@mkdir -p $(@D)
-	$(call say,BPF,$@)$(CLANG) $(BPF_FLAGS) -MMD -MP -c $< -o $@
+	$(call say,BPF,$@)$(CLANG) $(BPF_FLAGS) -MD -MP -c $< -o $@
 $(BUILD)/%.skel.h: $(BUILD)/%.bpf.o
 	$(call say,SKEL,$@)$(BPFTOOL) gen skeleton $< name $* >$@
 
-$(BUILD)/obj/%.o: %.c | $(BUILD)/filter.skel.h
+$(BUILD)/obj/%.o: %.c | $(SKELETONS)
 	@mkdir -p $(@D)
 	$(call say,CC,$@)$(CC) $(CPPFLAGS_) $(CPPFLAGS) $(CFLAGS_) $(CFLAGS) \
-		$(call PKG,--cflags,$(LIBRARIES)) -MMD -MP -c $< -o $@
+		$(call PKG,--cflags,$(LIBRARIES)) -MD -MP -c $< -o $@
 # The same with sanitizers: what the unit tests run.
-$(BUILD)/san/%.o: %.c | $(BUILD)/filter.skel.h
+$(BUILD)/san/%.o: %.c | $(SKELETONS)
 	@mkdir -p $(@D)
 	$(call say,CC,$@)$(CC) $(CPPFLAGS_) $(CPPFLAGS) $(filter-out -D_FORTIFY_SOURCE=2,$(CFLAGS_)) \
 		$(CFLAGS) $(SANITIZE) $(call PKG,--cflags,$(LIBRARIES) $(TEST_LIBRARIES)) \
-		-MMD -MP -c $< -o $@
-$(call objects,$(KERNEL),obj) $(call objects,$(KERNEL),san): $(BUILD)/filter.skel.h
+		-MD -MP -c $< -o $@
+$(call objects,$(KERNEL),obj) $(call objects,$(KERNEL),san): $(SKELETONS)
 # BPF reads frames at any address, and so does its code when it is built natively.
 $(BUILD)/san/tests/unit/test_frame.o: SANITIZE += -fno-sanitize=alignment
 
@@ -90,7 +92,7 @@ $(BUILD)/bench: $(call objects,$(CORE) $(KERNEL) tests/bpf/frames.c tests/bpf/ha
 	$(call say,LD,$@)$(CC) $(CFLAGS) $(LDFLAGS) -pie $^ $(call PKG,--libs,$(LIBRARIES)) -lm -o $@
 $(BUILD)/empty.bpf.o: tests/bench/empty.bpf.c
 	@mkdir -p $(@D)
-	$(call say,BPF,$@)$(CLANG) $(BPF_FLAGS) -MMD -MP -c $< -o $@
+	$(call say,BPF,$@)$(CLANG) $(BPF_FLAGS) -MD -MP -c $< -o $@
 $(BUILD)/obj/tests/bench/bench.o: $(BUILD)/empty.skel.h
 
 # What "demo" and "check" need is installed by the one script; each runs as the first command typed.
@@ -116,9 +118,17 @@ check-bpf: $(BUILD)/test-bpf
 check-system: all
 	$(PYTHON) -m pytest -q tests/system
 
-bench: deps
+bench: deps-check
 	@$(MAKE) --no-print-directory $(BUILD)/bench
 	@$(BUILD)/bench
+	@$(MAKE) --no-print-directory all
+	@$(PYTHON) tests/bench/watch.py
+
+# Thousands of node starts under a sweep: "make soak NODES=5000".
+NODES ?= 1000
+soak: deps-check
+	@$(MAKE) --no-print-directory all
+	@$(PYTHON) tests/system/soak.py --nodes $(NODES)
 
 install: all
 	install -D -m 755 $(BUILD)/beamfenced $(DESTDIR)$(PREFIX)/sbin/beamfenced
@@ -136,7 +146,7 @@ format:
 # are the business of the sanitizers that the tests run with.
 lint: $(addprefix $(BUILD)/analysed/,$(wildcard user/*/*.c))
 	clang-format --dry-run -Werror $(SOURCES)
-$(BUILD)/analysed/%: % $(wildcard user/*/*.h bpf/*.h) | $(BUILD)/filter.skel.h
+$(BUILD)/analysed/%: % $(wildcard user/*/*.h bpf/*.h) | $(SKELETONS)
 	@mkdir -p $(@D)
 	$(call say,LINT,$<)$(CLANG) --analyze --analyzer-output text -Xclang -analyzer-werror \
 		-Xclang -analyzer-disable-checker=unix.Malloc $(CPPFLAGS_) -std=gnu11 \

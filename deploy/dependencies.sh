@@ -36,6 +36,7 @@ check  command   nft             nftables
 check  command   nmap            nmap
 check  command   openssl         openssl
 check  command   promtool        prometheus
+check  command   rabbitmq-server rabbitmq-server
 check  command   setpriv         util-linux
 check  command   tcpdump         tcpdump
 demo   command   python3         python3
@@ -101,17 +102,17 @@ deny_services() {
 	denied=yes
 }
 
-# erlang-base would start an epmd for the whole network at the next boot.
-disable_epmd() {
-	quietly systemctl disable epmd.service epmd.socket ||
-		rm -f /etc/systemd/system/*.wants/epmd.service \
-			/etc/systemd/system/*.wants/epmd.socket
+# erlang-base would start an epmd for the whole network at the next boot, RabbitMQ's a broker.
+disable_services() {
+	for unit in epmd.service epmd.socket rabbitmq-server.service; do
+		quietly systemctl disable $unit || rm -f /etc/systemd/system/*.wants/$unit
+	done
 }
 
 restore() {
 	if [ "${denied:-}" ]; then
 		case " $packages " in
-		*" erlang-base "*) disable_epmd ;;
+		*" erlang-base "* | *" rabbitmq-server "*) disable_services ;;
 		esac
 		rm -f $policy
 		if [ -e $policy.before-beamfence ]; then

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Real epmd and real Erlang nodes in a lab's namespaces."""
 import os
+import re
 import subprocess
 import time
 
@@ -8,20 +9,24 @@ from lab import LabError, epmd_names, wait_until
 
 COOKIE = "labcookie"
 PING_SETUP_TIME = 4  # seconds that a ping may take to set a connection up
-_ENVIRONMENT = {**os.environ, "HOME": "/nonexistent", "ERL_CRASH_DUMP_SECONDS": "0"}
+ENVIRONMENT = {**os.environ, "HOME": "/nonexistent", "ERL_CRASH_DUMP_SECONDS": "0"}
 
 
-def start_epmd(lab, namespace=None):
+def start_epmd(lab, namespace=None, port=4369):
     """A real epmd in the foreground, so that it is ours to end."""
     namespace = namespace or lab.host
-    process = lab.popen(namespace, ["epmd"], f"epmd-{namespace.name}.log", env=_ENVIRONMENT)
+    process = lab.popen(namespace, ["epmd", "-port", str(port)], f"epmd-{namespace.name}.log",
+                        env=ENVIRONMENT)
     for loopback in ("127.0.0.1", "::1"):
-        wait_until(lambda address=loopback: namespace.probe(address, 4369) == "open", 5, "epmd up")
+        wait_until(lambda address=loopback: namespace.probe(address, port) == "open", 5, "epmd up")
     return process
 
 
-def _erl(lab, namespace, name, carrier, *arguments):
-    """The command of a node. Names resolve as namespace.erlang_hosts says, and by nothing else."""
+def command(lab, namespace, name, carrier, *arguments):
+    """The command of a node. Names resolve as namespace.erlang_hosts says, and by nothing else.
+
+    With no name it is a BEAM without distribution, until something in it starts that.
+    """
     inetrc = lab.directory / f"inetrc-{namespace.name}"
     lines = ["{lookup,[file]}."]
     hosts = {f"{namespace.name}.lab": ["127.0.0.1", "::1"], **_hosts(lab, namespace)}
@@ -30,7 +35,7 @@ def _erl(lab, namespace, name, carrier, *arguments):
             lines.append(f'{{host,{_tuple(address)},["{host}"]}}.')
     inetrc.write_text("\n".join(lines) + "\n")
     return ["erl", "-noshell", "-noinput", "-boot", "start_clean", "-start_epmd", "false",
-            "-name", name, "-setcookie", COOKIE, "-proto_dist", carrier,
+            *(("-name", name) if name else ()), "-setcookie", COOKIE, "-proto_dist", carrier,
             "-kernel", "inetrc", f'"{inetrc}"', *arguments]
 
 
@@ -51,29 +56,47 @@ def _tuple(address):
     return "{" + ",".join(f"16#{word}" for word in words) + "}"
 
 
-def start_node(lab, name, port, carrier="inet_tcp", namespace=None, options=()):
-    """A BEAM node `name@host.lab` that listens for the distribution on one fixed port."""
-    namespace = namespace or lab.host
-    argv = _erl(lab, namespace, f"{name}@host.lab", carrier,
-                "inet_dist_listen_min", str(port), "inet_dist_listen_max", str(port), *options)
-    process = lab.popen(namespace, argv, f"node-{name}.log", env=_ENVIRONMENT)
+def launch_node(lab, name, port=None, carrier="inet_tcp", namespace=None, options=(),
+                epmd_port=4369, before=()):
+    """A BEAM node `name@host.lab` that comes up by itself: see wait_for_node().
 
+    It listens for the distribution on one fixed port, or on one that the kernel chooses (None).
+    `before` are words before the command, as for another user.
+    """
+    namespace = namespace or lab.host
+    fixed = () if port is None else ("inet_dist_listen_min", str(port),
+                                     "inet_dist_listen_max", str(port))
+    argv = command(lab, namespace, f"{name}@host.lab", carrier, *fixed, *options)
+    process = lab.popen(namespace, [*before, *argv], f"node-{name}.log",
+                        env={**ENVIRONMENT, "ERL_EPMD_PORT": str(epmd_port)})
+    process.node, process.namespace, process.epmd_port = name, namespace, epmd_port
+    return process
+
+
+def wait_for_node(process):
+    """Waits until a node is registered with epmd; its port is in process.port then."""
     def registered():
         if process.poll() is not None:
-            raise LabError(f"node {name} ended: {process.log.read_text()}")
-        return f"name {name} at port {port}\n" in epmd_names(namespace, "127.0.0.1")
-    wait_until(registered, 15, f"node {name} registered with epmd")
+            raise LabError(f"node {process.node} ended: {process.log.read_text()}")
+        names = epmd_names(process.namespace, "127.0.0.1", port=process.epmd_port)
+        return re.search(rf"^name {re.escape(process.node)} at port (\d+)$", names, re.MULTILINE)
+    process.port = int(wait_until(registered, 15, f"{process.node} registered with epmd")[1])
     return process
+
+
+def start_node(lab, name, port=None, *arguments, **options):
+    """A node that is registered with epmd; arguments and options as of launch_node()."""
+    return wait_for_node(launch_node(lab, name, port, *arguments, **options))
 
 
 def start_eval(lab, namespace, expression, carrier="inet_tcp", options=()):
     """Evaluates an Erlang expression in a hidden node that listens nowhere; its output is piped."""
     name = f"probe{time.monotonic_ns()}@{namespace.name}.lab"
-    argv = _erl(lab, namespace, name, carrier, "net_setuptime", str(PING_SETUP_TIME),
+    argv = command(lab, namespace, name, carrier, "net_setuptime", str(PING_SETUP_TIME),
                 "-hidden", "-dist_listen", "false", *options,
                 "-eval", f'io:format("~p", [{expression}]), halt().')
     return lab.popen(namespace, argv, "eval.log", stdout=subprocess.PIPE, text=True,
-                     env=_ENVIRONMENT)
+                     env=ENVIRONMENT)
 
 
 def result(process, timeout=20):

@@ -21,17 +21,22 @@ DB = {"name": "db", "ports": "9200-9255", "peers": ["10.77.3.0/24", "fd77:3::/64
 
 def config_text(socket_path, *, mode="enforce", client=("client0",), cluster=("cluster*",),
                 trusted=(), attach="auto", clusters=(APP, DB), metrics=f"127.0.0.1:{METRICS_PORT}",
-                extra=""):
-    """A configuration as an operator would write it."""
+                epmd=(4369,), discovery=None, extra=""):
+    """A configuration as an operator would write it. `discovery` maps keys to their values."""
     lines = [f"mode: {mode}", "interfaces:",
              f"  client: {json.dumps(client)}", f"  cluster: {json.dumps(cluster)}",
              f"  trusted: {json.dumps(trusted)}", f"  attach: {attach}",
-             "epmd:", "  ports: [4369]"]
+             "epmd:", f"  ports: {json.dumps(epmd)}"]
     if clusters:
         lines.append("clusters:")
     for one in clusters:
-        lines += [f"  - name: {one['name']}", f"    ports: [{one['ports']}]",
+        lines += [f"  - name: {one['name']}", f"    ports: [{one.get('ports', '')}]",
                   f"    peers: {json.dumps(one['peers'])}"]
+        if "nodes" in one:
+            lines.append(f"    nodes: {json.dumps(one['nodes'])}")
+    if discovery:
+        lines.append("discovery:")
+        lines += [f"  {key}: {json.dumps(value)}" for key, value in discovery.items()]
     lines += ["metrics:", f'  listen: "{metrics}"', "control:", f"  socket: {socket_path}",
               "  group: root"]
     return "\n".join(lines) + "\n" + extra
@@ -146,6 +151,29 @@ class Fence:
     def interface(self, name):
         """One interface's entry of the status."""
         return next(one for one in self.json("status")["interfaces"] if one["name"] == name)
+
+    def ports(self, **wanted):
+        """The protected ports of which all that is wanted is true."""
+        return [one for one in self.json("ports")
+                if all(one[key] == value for key, value in wanted.items())]
+
+    def port(self, timeout=5, **wanted):
+        """The one protected port of which this is, or soon comes, true."""
+        try:
+            found = wait_until(lambda: self.ports(**wanted), timeout, f"a port with {wanted}")
+        except TimeoutError as error:
+            raise AssertionError(f"{error}: {self.json('ports')}") from error
+        assert len(found) == 1, found
+        return found[0]
+
+    def without_port(self, timeout=5, **wanted):
+        """Waits until no protected port is like that."""
+        wait_until(lambda: not self.ports(**wanted), timeout, f"no port with {wanted}")
+
+    def warnings(self, *words):
+        """The warnings of the status that hold all these words."""
+        return [one for one in self.json("status")["warnings"]
+                if all(str(word) in one for word in words)]
 
     def counters(self):
         """Packets by (interface, zone, verdict, reason)."""

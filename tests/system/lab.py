@@ -355,16 +355,15 @@ def http_get(namespace, address, port, path="/", timeout=2.0):
     return body.decode()
 
 
-def epmd_names(namespace, address, timeout=1.0):
+def epmd_names(namespace, address, timeout=1.0, port=4369):
     """Asks epmd for its names as an attacker does (NAMES_REQ); None when nothing answers."""
     try:
-        with namespace.connect(address, 4369, timeout) as connection:
+        with namespace.connect(address, port, timeout) as connection:
             connection.sendall(b"\x00\x01n")
             answer = b""
             while part := connection.recv(4096):
                 answer += part
     except TimeoutError:
         return None
-    port, = struct.unpack(">I", answer[:4])
-    assert port == 4369
+    assert struct.unpack(">I", answer[:4]) == (port,)
     return answer[4:].decode()

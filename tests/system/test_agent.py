@@ -283,7 +283,7 @@ def wake_ups(pid):
 
 def test_idle_agent_does_not_wake_up(lab, fence):
     assert closed(lab) == [True, True]  # frames are the filter's business alone
-    time.sleep(0.5)  # whatever follows a start is over
+    time.sleep(1)  # whatever follows a start is over
     before = wake_ups(fence.process.pid)
     assert epmd_names(lab.client, lab.client.host4) is None
     time.sleep(3)  # the time that is measured
