@@ -72,15 +72,6 @@ static __always_inline int conclude(struct xdp_md *context, const struct policy_
 	return drop ? XDP_DROP : XDP_PASS;
 }
 
-static __always_inline struct facts facts_of(enum shape shape, __u32 slot, __u8 tcp_flags)
-{
-	return (struct facts){
-		.shape = shape,
-		.zone = tables.slots[slot].zone,
-		.new_connection = (tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN,
-	};
-}
-
 /* A frame that is TCP for a protected port, or could be. */
 static __always_inline int judge(struct xdp_md *context, __u32 generation, enum shape shape,
 				 const struct view *view, const bool conntrack)
@@ -89,7 +80,11 @@ static __always_inline int judge(struct xdp_md *context, __u32 generation, enum 
 	const __u32 slot = place_slot(context, policy, view->vlan);
 	const bool port_known = shape == SHAPE_TCP || shape == SHAPE_FLAGS_TRUNCATED;
 	const __u16 port = frame_htons(view->destination_port);
-	struct facts facts = facts_of(shape, slot, view->tcp_flags);
+	struct facts facts = {
+		.shape = shape,
+		.zone = tables.slots[slot].zone,
+		.new_connection = (view->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN,
+	};
 	__u32 reason = verdict(&facts);
 
 	if (reason == NEED_PEER) {
@@ -161,9 +156,6 @@ static __always_inline int filter(struct xdp_md *context, const bool ethernet, c
 	const __u32 generation = tables.generation & 1;
 	const struct policy_tables *policy = &tables.policy[generation];
 	struct common common = {};
-	struct facts facts;
-	__u32 slot, reason;
-	__u16 port;
 
 	switch (frame_common(data, end, ethernet, &common)) {
 	case SHAPE_NOT_TCP:
@@ -173,15 +165,8 @@ static __always_inline int filter(struct xdp_md *context, const bool ethernet, c
 	default:
 		return filter_uncommon(context, generation, ethernet, conntrack);
 	}
-	port = frame_htons(common.tcp->destination_port);
-	if (!policy_suspects(policy, port))
+	if (!policy_suspects(policy, frame_htons(common.tcp->destination_port)))
 		return leave_untouched(context, policy, common.vlan, REASON_OTHER_PORT);
-	/* A flood of SYNs should not pay for a call: what can be told at sight is told here. */
-	slot = place_slot(context, policy, common.vlan);
-	facts = facts_of(SHAPE_TCP, slot, common.tcp->flags);
-	reason = verdict(&facts);
-	if (reason < REASON_COUNT && policy_protects(policy, port))
-		return conclude(context, policy, slot, reason, policy->cluster_of[port]);
 	return filter_suspect(context, generation, ethernet, conntrack);
 }
 
