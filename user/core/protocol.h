@@ -12,7 +12,9 @@
  *                                                        attached, attach_mode, problem),
  *                                                        unassigned (names), and more
  * ports         -                                        list: port, kind ("epmd", "dist"), source,
- *                                                        cluster, node, pid (null where unknown)
+ *                                                        cluster, node, pid, process, address,
+ *                                                        since (seconds since 1970); null where
+ *                                                        unknown
  * peers.list    -                                        list: cluster, prefix, source ("config",
  *                                                        "runtime"), comment, expires (seconds
  * since 1970, null: never), added_by (uid) peers.add     cluster, prefix, ttl_s?, comment? object:
