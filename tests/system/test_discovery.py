@@ -257,6 +257,27 @@ def test_distribution_that_starts_at_run_time_on_a_fixed_port_is_found_by_its_re
         fence.without_port(port=9334)
 
 
+BOTH_FAMILIES = (RUN_TIME[:-1] + ", {ok, _} = gen_tcp:listen(9334, [inet6, {ipv6_v6only, true}]), "
+                 "timer:sleep(infinity).")
+
+
+def test_second_listener_on_a_registered_port_does_not_open_it(host):
+    """Only one of the two is what epmd names; nor does an agent forget it that starts anew."""
+    argv = erlang.command(host, host.host, None, "inet_tcp", "-eval", BOTH_FAMILIES)
+    with Fence(host, **SETTINGS) as fence:
+        process = host.popen(host.host, argv, "both.log", env=erlang.ENVIRONMENT)
+        try:
+            assert fence.port(timeout=15, port=9334)["source"] == "registered"
+            for _ in range(2):
+                for _ in range(3):  # longer than epmd is asked after a change
+                    assert host.client.probe(host.client.host4, 9334, 0.5) == "silent"
+                    assert host.client.probe(host.client.host6, 9334, 0.5) == "silent"
+                fence.kill()
+                fence.start()
+        finally:
+            end(process)
+
+
 def test_port_is_free_again_when_its_node_has_stopped(host):
     with Fence(host, **SETTINGS) as fence:
         with node(host, "app") as app:

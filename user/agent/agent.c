@@ -61,8 +61,11 @@ static int apply_config(struct agent *agent, struct config **config, struct erro
 		code = fence_watch(agent->fence, true, error);
 	if (!code)
 		code = fence_apply(agent->fence, policy, plan, (*config)->attach, error);
-	if (code)
+	if (code) {
+		if (!agent->config->discovery_listeners)
+			fence_watch(agent->fence, false, NULL);
 		return code;
+	}
 	plan_free(agent->plan);
 	policy_free(agent->policy);
 	agent->plan = TAKE_POINTER(plan);

@@ -25,6 +25,7 @@ struct agent {
 	struct fence *fence;
 	struct known_listener *listeners; /* see agent/listeners.h */
 	size_t listener_count;
+	bool listeners_read; /* at least once: what came before may have been judged already */
 	struct runtime_peer *runtime_peers;
 	size_t runtime_peer_count;
 	bool last_reload_successful;

@@ -38,7 +38,8 @@ struct discovery {
 	struct event *next_round;
 	size_t round;
 	struct epmd epmds[EPMDS_MAX];
-	int refused; /* names, in the last answers */
+	bool answered; /* an epmd did, since the last change */
+	int refused;   /* names, in the last answers */
 	uint64_t untracked;
 };
 
@@ -114,6 +115,7 @@ static void on_answer(void *context, uint16_t port, int code, const struct epmd_
 	_cleanup_free_ bool *named = NULL;
 
 	if (!code) {
+		discovery->answered = true;
 		named = calloc(agent->listener_count + 1, sizeof(*named));
 		for (size_t i = 0; named && i < agent->listener_count; i++)
 			named[i] = agent->listeners[i].node != NULL;
@@ -191,6 +193,7 @@ static void schedule(struct discovery *discovery)
 static void start_asking(struct discovery *discovery)
 {
 	discovery->round = 0;
+	discovery->answered = false;
 	ask_all(discovery);
 	schedule(discovery);
 }
@@ -203,7 +206,7 @@ static void on_round(evutil_socket_t fd, short events, void *context)
 	ask_all(discovery);
 	if (++discovery->round < ROUNDS)
 		schedule(discovery);
-	else
+	else if (discovery->answered) /* an epmd that says nothing unsays nothing */
 		listeners_withdraw(discovery->agent);
 }
 

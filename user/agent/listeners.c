@@ -65,6 +65,9 @@ static void judge_new(struct agent *agent, struct known_listener *listener)
 	}
 	if (listener->kernel.kind != LISTENER_FIXED)
 		return;
+	/* An earlier agent made that claim; epmd may have lost its memory since. */
+	if (!agent->listeners_read && fence_claimed(agent->fence, port) != CLAIM_NONE)
+		listener->confirmed = true;
 	ports = read_cmdline(listener->kernel.pid);
 	if (!ports.first || port < ports.first || port > ports.last)
 		return;
@@ -101,6 +104,16 @@ static int add_listener(struct agent *agent, const struct fence_listener *row)
 	return 0;
 }
 
+/* Whether a claim on @port holds for a listener that is there. */
+static bool is_confirmed(const struct agent *agent, uint16_t port)
+{
+	for (size_t i = 0; i < agent->listener_count; i++)
+		if (agent->listeners[i].kernel.port == port && agent->listeners[i].confirmed &&
+		    agent->listeners[i].seen)
+			return true;
+	return false;
+}
+
 static void remove_unseen(struct agent *agent, listener_report report, void *context)
 {
 	size_t kept = 0;
@@ -111,7 +124,8 @@ static void remove_unseen(struct agent *agent, listener_report report, void *con
 			continue;
 		}
 		report(context, LISTENER_WENT, &agent->listeners[i]);
-		if (agent->listeners[i].kernel.kind == LISTENER_AUTOBOUND)
+		if (agent->listeners[i].kernel.kind == LISTENER_AUTOBOUND &&
+		    !is_confirmed(agent, agent->listeners[i].kernel.port))
 			fence_claim(agent->fence, agent->listeners[i].kernel.port, CLAIM_NONE);
 		free(agent->listeners[i].node);
 	}
@@ -143,6 +157,7 @@ int listeners_refresh(struct agent *agent, listener_report report, void *context
 		beams += agent->listeners[i].kernel.kind != LISTENER_EPMD;
 	}
 	remove_unseen(agent, report, context);
+	agent->listeners_read = true;
 	return code ? code : beams;
 }
 
@@ -245,7 +260,8 @@ void listeners_withdraw(struct agent *agent)
 	for (size_t i = 0; i < agent->listener_count; i++) {
 		const struct known_listener *listener = &agent->listeners[i];
 
-		if (listener->kernel.kind == LISTENER_FIXED && !listener->confirmed)
+		if (listener->kernel.kind == LISTENER_FIXED &&
+		    !is_confirmed(agent, listener->kernel.port))
 			fence_claim(agent->fence, listener->kernel.port, CLAIM_NONE);
 	}
 }
