@@ -39,7 +39,7 @@ CLI    := $(filter-out %/main.c,$(wildcard user/cli/*.c))
 UNIT   := $(wildcard tests/unit/*.c)
 FRAMES := $(wildcard tests/bpf/*.c)
 
-SKELETONS := $(BUILD)/filter.skel.h $(BUILD)/listeners.skel.h
+SKELETONS := $(BUILD)/filter.skel.h $(BUILD)/listeners.skel.h $(BUILD)/gate.skel.h
 
 objects = $(patsubst %.c,$(BUILD)/$(2)/%.o,$(1))
 
@@ -51,7 +51,7 @@ objects = $(patsubst %.c,$(BUILD)/$(2)/%.o,$(1))
 all: $(BUILD)/beamfenced $(BUILD)/beamfence
 
 # The filter: an object file, and from it a header that carries it into the agent.
-$(BUILD)/filter.bpf.o $(BUILD)/listeners.bpf.o: $(BUILD)/%.bpf.o: bpf/%.bpf.c
+$(BUILD)/filter.bpf.o $(BUILD)/listeners.bpf.o $(BUILD)/gate.bpf.o: $(BUILD)/%.bpf.o: bpf/%.bpf.c
 	@command -v $(CLANG) >/dev/null || { echo 'no $(CLANG): as root, "make deps" installs' \
 		'what building needs' >&2; exit 1; }
 	@mkdir -p $(@D)

@@ -49,7 +49,10 @@ enum verdict { VERDICT_PASS, VERDICT_DROP };
 	X(HEADERS_TRUNCATED, "headers-truncated", DROP,                                           \
 	  "ends within its IP headers: could be TCP for a protected port")                        \
 	X(TCP_TRUNCATED, "tcp-truncated", DROP,                                                   \
-	  "TCP header too short to tell ports and flags: could be for a protected port")
+	  "TCP header too short to tell ports and flags: could be for a protected port")          \
+	X(GATE, "gate", DROP,                                                                     \
+	  "new connection stopped in the TCP stack: when the filter saw it, its port was "        \
+	  "another or not yet protected")
 
 enum reason {
 #define REASON_ENUMERATOR(id, name, verdict, text) REASON_##id,

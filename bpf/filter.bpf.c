@@ -14,6 +14,9 @@
 const volatile bool multi_buffer; /* attached with BPF_F_XDP_HAS_FRAGS, Linux 5.18 and later */
 const volatile bool explaining;	  /* leave an explanation instead of counting */
 
+/* A section, and so a map, of its own: never shared with the programs that are attached. */
+struct explanation explanation SEC(".data.explanation");
+
 static __always_inline bool frame_read_far(struct xdp_md *context, __u32 offset, void *to,
 					   __u32 size)
 {

@@ -16,45 +16,13 @@
 #include <stdbool.h>
 
 #include "contract.h"
-
-#ifndef __always_inline
-#define __always_inline inline __attribute__((always_inline))
-#endif
-
-#define frame_htons(value)    __builtin_bswap16(value)
-
-#define TCP_SYN		      0x02
-#define TCP_ACK		      0x10
+#include "view.h"
 
 /*
  * Extension headers that are walked. Real traffic has two or three; RFC 8504 lets a host refuse
  * more than eight. Past this limit a frame "could be TCP for a protected port".
  */
 #define EXTENSION_HEADERS_MAX 16
-
-enum shape {
-	SHAPE_NOT_TCP,
-	SHAPE_TCP,
-	SHAPE_LATER_FRAGMENT,
-	SHAPE_VLAN_TOO_DEEP,
-	SHAPE_HEADERS_TOO_MANY,
-	SHAPE_HEADERS_TRUNCATED,
-	SHAPE_PORTS_TRUNCATED, /* TCP, but its ports are not there */
-	SHAPE_FLAGS_TRUNCATED, /* TCP, with its ports, but without its flags */
-	SHAPE_UNCOMMON,	       /* from frame_common() only: ask frame_parse() */
-};
-
-/* Addresses as two words in network byte order, IPv4 mapped into IPv6 as in struct peer_key. */
-struct view {
-	__u64 source[2]; /* zero until an IP header was read */
-	__u64 destination[2];
-	__be16 source_port;
-	__be16 destination_port;
-	__u16 vlan; /* of the outermost tag with an ID, or 0; host byte order */
-	__u8 ipv4;
-	__u8 has_source; /* an IP header was read */
-	__u8 tcp_flags;
-};
 
 /* Where the bytes come from: natively any buffer, in the kernel the program's context. */
 #ifdef __bpf__
@@ -135,8 +103,7 @@ struct extension_header {
 #define IPV6_PROTOCOL_MOBILITY 135
 #define IPV6_PROTOCOL_HIP      139
 #define IPV6_PROTOCOL_SHIM6    140
-#define IPV4_MAPPED_HIGH_WORD  0xffff0000u /* bytes 00 00 ff ff, read on a little-endian CPU */
-#define FRAME_OFFSET_MAX       0x3fff	   /* keeps a packet offset provably small */
+#define FRAME_OFFSET_MAX       0x3fff /* keeps a packet offset provably small */
 
 /*
  * BPF on x86-64 and arm64 reads a packet at any address; told that nothing is aligned, clang would

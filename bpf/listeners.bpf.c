@@ -12,108 +12,10 @@
 #include <bpf/bpf_helpers.h>
 
 #include "contract.h"
-
-/* Parts of kernel structures, found by BTF. */
-#define KERNEL __attribute__((preserve_access_index))
-
-struct ns_common {
-	unsigned int inum;
-} KERNEL;
-
-struct net {
-	struct ns_common ns;
-} KERNEL;
-
-typedef struct {
-	struct net *net;
-} possible_net_t;
-
-struct in6_addr_words {
-	__u32 words[4];
-};
-
-struct in6_addr {
-	union {
-		__u32 u6_addr32[4];
-	} in6_u;
-} KERNEL;
-
-struct sock_common {
-	unsigned short skc_family;
-	volatile unsigned char skc_state;
-	__u16 skc_num;
-	__be16 skc_dport;
-	__u32 skc_rcv_saddr;
-	struct in6_addr skc_v6_rcv_saddr;
-	possible_net_t skc_net;
-} KERNEL;
-
-struct sock {
-	struct sock_common __sk_common;
-	__u8 sk_userlocks : 4;
-	__u16 sk_protocol;
-} KERNEL;
-
-struct qstr {
-	const unsigned char *name;
-} KERNEL;
-
-struct dentry {
-	struct qstr d_name;
-} KERNEL;
-
-struct path {
-	struct dentry *dentry;
-} KERNEL;
-
-struct file {
-	struct path f_path;
-} KERNEL;
-
-struct mm_struct {
-	struct file *exe_file;
-} KERNEL;
-
-struct task_struct {
-	int tgid;
-	struct task_struct *group_leader;
-	struct mm_struct *mm;
-	char comm[PROCESS_NAME_SIZE];
-} KERNEL;
-
-struct bpf_iter_meta {
-	__u64 session_id;
-} KERNEL;
-
-struct bpf_iter__task_file {
-	struct bpf_iter_meta *meta;
-	struct task_struct *task;
-	__u32 fd;
-	struct file *file;
-} KERNEL;
-
-struct socket {
-	struct sock *sk;
-} KERNEL;
-
-#define FAMILY_IPV4   2
-#define FAMILY_IPV6   10
-#define PROTOCOL_TCP  6
-#define BINDPORT_LOCK 8 /* SOCK_BINDPORT_LOCK: the process named the port */
-
-/* Set before loading. */
-const volatile __u32 namespace_inode; /* of the network namespace that is fenced */
+#include "sockets.h"
 
 /* The filter's tables: the agent puts that map in the place of this one. */
 struct tables tables;
-
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, LISTENERS_MAX);
-	__type(key, __u64);
-	__type(value, struct listener);
-} listeners SEC(".maps");
 
 /* By socket: while such a connection is open, a node is registered. */
 struct {
@@ -178,11 +80,6 @@ static __always_inline enum process_kind process_kind(struct task_struct *leader
 	file_name = BPF_CORE_READ(leader, mm, exe_file, f_path.dentry, d_name.name);
 	bpf_probe_read_kernel_str(program, sizeof(program), file_name);
 	return name_kind(program);
-}
-
-static __always_inline bool is_ours(const struct sock *sk)
-{
-	return BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum) == namespace_inode;
 }
 
 static __always_inline void read_address(const struct sock *sk, struct listener *listener)
@@ -256,9 +153,8 @@ static __always_inline bool add_listener(const struct sock *sk, struct task_stru
 		return false;
 	listener.port = BPF_CORE_READ(sk, __sk_common.skc_num);
 	listener.kind = kind == PROCESS_EPMD ? LISTENER_EPMD
-			: BPF_CORE_READ_BITFIELD_PROBED(sk, sk_userlocks) & BINDPORT_LOCK
-				? LISTENER_FIXED
-				: LISTENER_AUTOBOUND;
+			: port_is_chosen(sk) ? LISTENER_FIXED
+					     : LISTENER_AUTOBOUND;
 	listener.pid = BPF_CORE_READ(leader, tgid);
 	read_address(sk, &listener);
 	known = bpf_map_lookup_elem(&listeners, &key);

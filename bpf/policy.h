@@ -8,13 +8,10 @@
 #include <bpf/bpf_helpers.h>
 
 #include "contract.h"
-#include "frame.h"
+#include "view.h"
 
 /* The .bss section: read and written in place. User space fills it before anything is attached. */
 struct tables tables;
-
-/* A section, and so a map, of its own: never shared with the programs that are attached. */
-struct explanation explanation SEC(".data.explanation");
 
 /* Peers of both policies, by generation: a hash each, sized for its policy. */
 struct peers {

@@ -8,7 +8,8 @@
 #ifndef BEAMFENCE_VERDICT_H
 #define BEAMFENCE_VERDICT_H
 
-#include "frame.h"
+#include "contract.h"
+#include "view.h"
 
 enum fact { FACT_UNKNOWN, FACT_NO, FACT_YES };
 

@@ -29,7 +29,8 @@ def lacks():
     return ", ".join(missing)
 
 
-def pytest_configure():
+def pytest_configure(config):
+    config.addinivalue_line("markers", "kernels: also run in a guest with another kernel")
     labs.unwind_on_signals()
 
 

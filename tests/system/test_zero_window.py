@@ -51,9 +51,10 @@ def test_the_same_sweep_catches_nodes_where_listeners_are_not_watched(host):
         assert answered(sweep, own) & set(used) != set()
 
 
-# Of so many brief listeners under such a sweep a few may answer once: to a SYN that the filter had
-# passed before the port was protected, and that came to the stack after the listener (seen: one in
-# 20,000 on two virtual CPUs). What the client sends next is dropped.
+# Where the kernel cannot have the gate (test_gate.py), of so many brief listeners under such a sweep
+# a few may answer once: to a SYN that the filter had passed before the port was protected, and that
+# came to the stack after the listener (seen: one in 20,000 on two virtual CPUs). What the client
+# sends next is dropped.
 LEFT = 5
 
 

@@ -90,10 +90,10 @@ Test(verdict, a_peer_on_a_client_interface_is_nobody)
 
 Test(verdict, reasons_drop_exactly_where_their_name_is_one_of_a_drop)
 {
-	static const enum reason drops[] = {REASON_CLIENT_NEW,	      REASON_CLIENT_SEGMENT,
-					    REASON_STRANGER_NEW,      REASON_STRANGER_SEGMENT,
-					    REASON_VLAN_TOO_DEEP,     REASON_HEADERS_TOO_MANY,
-					    REASON_HEADERS_TRUNCATED, REASON_TCP_TRUNCATED};
+	static const enum reason drops[] = {
+		REASON_CLIENT_NEW,	  REASON_CLIENT_SEGMENT, REASON_STRANGER_NEW,
+		REASON_STRANGER_SEGMENT,  REASON_VLAN_TOO_DEEP,	 REASON_HEADERS_TOO_MANY,
+		REASON_HEADERS_TRUNCATED, REASON_TCP_TRUNCATED,	 REASON_GATE};
 	unsigned int count = 0;
 
 	for (__u32 reason = 0; reason < REASON_COUNT; reason++)

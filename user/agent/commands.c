@@ -136,13 +136,13 @@ static int command_status(struct commands *commands, const struct control_peer *
 	for (size_t i = 0; i < PORT_COUNTS; i++)
 		ports += counts[i].count;
 	*result = json_pack(
-		"{s:s, s:i, s:s, s:s, s:s, s:{s:b, s:b}, s:o, s:o, s:I, s:I, s:I, "
+		"{s:s, s:i, s:s, s:s, s:s, s:{s:b, s:b, s:b}, s:o, s:o, s:I, s:I, s:I, "
 		"s:{s:b, s:I, s:o}, s:o}",
 		"version", BEAMFENCE_VERSION, "pid", (int)getpid(), "config", agent->config_path,
 		"pin_dir", agent->pin_dir, "mode", mode_name(agent->policy->mode), "features",
-		"frags", features.multi_buffer, "conntrack", features.conntrack, "interfaces",
-		interfaces_json(agent), "unassigned", unassigned, "peers",
-		(json_int_t)agent_count_peers(agent), "peers_limit", (json_int_t)PEERS_MAX,
+		"frags", features.multi_buffer, "conntrack", features.conntrack, "gate",
+		features.gate, "interfaces", interfaces_json(agent), "unassigned", unassigned,
+		"peers", (json_int_t)agent_count_peers(agent), "peers_limit", (json_int_t)PEERS_MAX,
 		"protected_ports", (json_int_t)ports, "last_reload", "ok",
 		agent->last_reload_successful, "time", (json_int_t)agent->last_reload_time_s,
 		"error",

@@ -344,7 +344,7 @@ static void log_start(const struct daemon *daemon)
 		 starts[fence_start(daemon->agent.fence)], "mode",
 		 mode_name(daemon->agent.policy->mode), "frags",
 		 features.multi_buffer ? "yes" : "no", "conntrack",
-		 features.conntrack ? "yes" : "no", NULL);
+		 features.conntrack ? "yes" : "no", "gate", features.gate ? "yes" : "no", NULL);
 }
 
 /*

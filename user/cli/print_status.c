@@ -98,7 +98,8 @@ int print_status(const json_t *status, FILE *out)
 			     "protected_ports");
 	if (!code)
 		code = print_members(out, json_object_get(status, "features"),
-				     "features: frags %s, conntrack %s\n", "frags", "conntrack");
+				     "features: frags %s, conntrack %s, gate %s\n", "frags",
+				     "conntrack", "gate");
 	if (!code)
 		code = print_last_reload(json_object_get(status, "last_reload"), out);
 	fputc('\n', out);

@@ -18,10 +18,20 @@ static void cleanup_closedir(DIR **dir)
 		closedir(*dir);
 }
 
+static bool is_one_of(const char *name, const char *const *names, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (!strcmp(name, names[i]))
+			return true;
+	return false;
+}
+
 static bool is_link_pin(const char *name)
 {
+	static const char *const links[] = {PIN_WATCH, PIN_WATCH_NEXT, PIN_GATE, PIN_GATE_NEXT};
+
 	return !strncmp(name, PIN_LINK_PREFIX, strlen(PIN_LINK_PREFIX)) ||
-	       !strcmp(name, PIN_WATCH) || !strcmp(name, PIN_WATCH_NEXT);
+	       is_one_of(name, links, sizeof(links) / sizeof(links[0]));
 }
 
 static bool is_map_pin(const char *name)
@@ -29,10 +39,7 @@ static bool is_map_pin(const char *name)
 	static const char *const maps[] = {PIN_TABLES, PIN_COUNTERS, PIN_PEERS, PIN_LISTENERS,
 					   PIN_REGISTRATIONS};
 
-	for (size_t i = 0; i < sizeof(maps) / sizeof(maps[0]); i++)
-		if (!strcmp(name, maps[i]))
-			return true;
-	return false;
+	return is_one_of(name, maps, sizeof(maps) / sizeof(maps[0]));
 }
 
 static int remove_pins(DIR *dir, bool (*wanted)(const char *name), const char *pin_dir,

@@ -13,7 +13,9 @@
 #define PIN_REGISTRATIONS "registrations"
 #define PIN_WATCH	  "watch"      /* the link of the listener watch */
 #define PIN_WATCH_NEXT	  "watch-next" /* the same, on its way there */
-#define PIN_LINK_PREFIX	  "link-"      /* and the interface's index */
+#define PIN_GATE	  "gate"       /* the link of the gate in the TCP stack */
+#define PIN_GATE_NEXT	  "gate-next"
+#define PIN_LINK_PREFIX	  "link-" /* and the interface's index */
 
 /*
  * Removes every pin that beamfence makes below @pin_dir, links first, and the directory when that

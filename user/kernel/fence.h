@@ -22,6 +22,7 @@ enum fence_start {
 struct fence_features {
 	bool multi_buffer; /* xdp.frags */
 	bool conntrack;	   /* masqueraded connections are told from the host's own */
+	bool gate;	   /* while watching: see bpf/gate.bpf.c */
 };
 
 /*

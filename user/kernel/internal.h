@@ -61,6 +61,15 @@ int fence_adopt_links(struct fence *fence, struct error *error);
 /* watch.c */
 void fence_suspect(struct policy_tables *policy, uint16_t port);
 
+/* Pins @link as @next, then renames that to @name: what was pinned there goes without a gap. */
+int fence_replace_pin(const struct fence *fence, int link, const char *name, const char *next);
+
+/*
+ * gate.c: loads the gate over the maps of filter and watch, attaches and pins it. Returns 0, or a
+ * negative errno where this kernel cannot have it (no BPF trampolines, Linux built without ftrace).
+ */
+int gate_start(struct fence *fence);
+
 /* peers.c */
 int peers_create(const struct policy *policy, struct error *error);
 

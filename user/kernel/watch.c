@@ -27,15 +27,31 @@ static int pin_path(const struct fence *fence, const char *name, char **path)
 	return asprintf(path, "%s/%s", fence->pin_dir, name) < 0 ? -ENOMEM : 0;
 }
 
+int fence_replace_pin(const struct fence *fence, int link, const char *name, const char *next_name)
+{
+	_cleanup_free_ char *next = NULL, *path = NULL;
+
+	if (pin_path(fence, next_name, &next) || pin_path(fence, name, &path))
+		return -ENOMEM;
+	unlink(next);
+	return bpf_obj_pin(link, next) < 0 || rename(next, path) < 0 ? -errno : 0;
+}
+
+static void remove_pin(const struct fence *fence, const char *name)
+{
+	_cleanup_free_ char *path = NULL;
+
+	if (!pin_path(fence, name, &path))
+		unlink(path);
+}
+
 /* Takes over a map that is pinned, or has libbpf make and pin it. */
 static int share_map(const struct fence *fence, struct bpf_map *map, const char *name)
 {
 	_cleanup_free_ char *path = NULL;
 
-	if (fence->start != FENCE_ADOPTED && !pin_path(fence, name, &path))
-		unlink(path); /* of other tables than ours */
-	free(path);
-	path = NULL;
+	if (fence->start != FENCE_ADOPTED)
+		remove_pin(fence, name); /* of other tables than ours */
 	return pin_path(fence, name, &path) ?: bpf_map__set_pin_path(map, path);
 }
 
@@ -74,18 +90,10 @@ static int load(struct fence *fence)
  */
 static int attach(struct fence *fence)
 {
-	_cleanup_free_ char *next = NULL, *path = NULL;
 	const int program = bpf_program__fd(fence->watch->progs.watch_states);
 	_cleanup_close_ int link = bpf_raw_tracepoint_open(NULL, program);
 
-	if (link < 0)
-		return -errno;
-	if (pin_path(fence, PIN_WATCH_NEXT, &next) || pin_path(fence, PIN_WATCH, &path))
-		return -ENOMEM;
-	unlink(next);
-	if (bpf_obj_pin(link, next) < 0 || rename(next, path) < 0)
-		return -errno;
-	return 0;
+	return link < 0 ? -errno : fence_replace_pin(fence, link, PIN_WATCH, PIN_WATCH_NEXT);
 }
 
 int fence_list(struct fence *fence, struct error *error)
@@ -113,15 +121,12 @@ int fence_list(struct fence *fence, struct error *error)
 
 static void stop_watching(struct fence *fence)
 {
-	static const char *const pins[] = {PIN_WATCH, PIN_WATCH_NEXT, PIN_LISTENERS,
-					   PIN_REGISTRATIONS};
+	static const char *const pins[] = {PIN_GATE,	   PIN_GATE_NEXT, PIN_WATCH,
+					   PIN_WATCH_NEXT, PIN_LISTENERS, PIN_REGISTRATIONS};
 
-	for (size_t i = 0; i < sizeof(pins) / sizeof(pins[0]); i++) {
-		_cleanup_free_ char *path = NULL;
-
-		if (!pin_path(fence, pins[i], &path))
-			unlink(path);
-	}
+	for (size_t i = 0; i < sizeof(pins) / sizeof(pins[0]); i++)
+		remove_pin(fence, pins[i]);
+	fence->features.gate = false;
 	ring_buffer__free(fence->changes);
 	listeners__destroy(fence->watch);
 	fence->changes = NULL;
@@ -151,6 +156,9 @@ static int start_watching(struct fence *fence, struct error *error)
 	if (code)
 		return error_set(error, code, "the kernel refuses the listener watch: %s",
 				 strerror(-code));
+	fence->features.gate = !gate_start(fence);
+	if (!fence->features.gate)
+		remove_pin(fence, PIN_GATE); /* an earlier agent's: over other maps, perhaps */
 	/* Twice: a connection to epmd is known for one when its listener is. */
 	code = fence_list(fence, error);
 	return code ? code : fence_list(fence, error);

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The gate: asks once more, where the TCP stack has found the listener for a SYN and is about to
+ * answer (tcp_conn_request() in net/ipv4/tcp_input.c). A SYN that the filter passed just before
+ * the listener watch protected its port ends here: the listener was protected before it could be
+ * found. So does one for another port that was redirected to a protected one. Runs once for each
+ * new connection, on no other frame.
+ */
+#include "sockets.h"
+
+#include "policy.h"
+#include "verdict.h"
+
+/* Arguments of security_inet_conn_request() in security/security.c, and what it would return. */
+enum { ARGUMENT_LISTENER, ARGUMENT_SKB, ARGUMENT_REQUEST, ARGUMENT_RESULT };
+
+#define REFUSED (-1)
+
+/* What came through a transform (IPsec) was sealed by somebody that the host trusts. */
+static __always_inline bool was_sealed(const struct sk_buff *skb)
+{
+	if (!bpf_core_enum_value_exists(enum skb_ext_id, SKB_EXT_SEC_PATH) ||
+	    !bpf_core_field_exists(skb->active_extensions))
+		return false;
+	return BPF_CORE_READ(skb, active_extensions) >>
+		       bpf_core_enum_value(enum skb_ext_id, SKB_EXT_SEC_PATH) &
+	       1;
+}
+
+/* The slot of the interface that the SYN came in on, without a VLAN; 0 if it has none. */
+static __always_inline __u32 arrival_slot(const struct policy_tables *policy,
+					  const struct sk_buff *skb)
+{
+	const __u32 ifindex = (__u32)BPF_CORE_READ(skb, skb_iif);
+	__u32 base = tables.base_of[ifindex & (INTERFACE_RESIDUES - 1)];
+
+	if (base >= BASES_MAX)
+		base = 0;
+	return policy->slot_of[base][0] & (SLOTS_MAX - 1);
+}
+
+static __always_inline void read_source(const struct sk_buff *skb, struct view *view)
+{
+	const unsigned char *ip = BPF_CORE_READ(skb, head) + BPF_CORE_READ(skb, network_header);
+	__u8 version = 0;
+	__u32 ipv4 = 0;
+
+	bpf_probe_read_kernel(&version, sizeof(version), ip);
+	view->has_source = 1;
+	view->ipv4 = version >> 4 == 4;
+	if (!view->ipv4) {
+		bpf_probe_read_kernel(view->source, sizeof(view->source), ip + 8);
+		return;
+	}
+	bpf_probe_read_kernel(&ipv4, sizeof(ipv4), ip + 12);
+	view->source[1] = IPV4_MAPPED_HIGH_WORD | (__u64)ipv4 << 32;
+}
+
+/*
+ * Without bind(2) a socket listens before it has a port, so the watch could protect none: until the
+ * agent has told it, the socket itself is known.
+ */
+static __always_inline bool is_portless(const struct policy_tables *policy, const struct sock *sk)
+{
+	const __u64 key = (__u64)sk;
+	const struct listener *listener;
+
+	if (port_is_chosen(sk))
+		return false;
+	listener = bpf_map_lookup_elem(&listeners, &key);
+	if (!listener || listener->port)
+		return false;
+	return listener->kind == LISTENER_EPMD || policy->protect_autobound;
+}
+
+static __always_inline __u64 frame_bytes(const struct sk_buff *skb)
+{
+	const unsigned char *link_layer = BPF_CORE_READ(skb, head) + BPF_CORE_READ(skb, mac_header);
+
+	return BPF_CORE_READ(skb, len) + (__u64)(BPF_CORE_READ(skb, data) - link_layer);
+}
+
+SEC("fmod_ret/security_inet_conn_request")
+int gate(__u64 *arguments)
+{
+	const struct sock *sk = (const struct sock *)arguments[ARGUMENT_LISTENER];
+	const struct sk_buff *skb = (const struct sk_buff *)arguments[ARGUMENT_SKB];
+	const int result = (int)arguments[ARGUMENT_RESULT];
+	const __u32 generation = tables.generation & 1;
+	const struct policy_tables *policy = &tables.policy[generation];
+	const __u16 port = BPF_CORE_READ(sk, __sk_common.skc_num);
+	struct facts facts = {.shape = SHAPE_TCP, .new_connection = true};
+	struct view view = {};
+	bool known;
+	__u32 slot, reason;
+
+	if (result || !is_ours(sk) || policy->mode == MODE_AUDIT)
+		return result;
+	known = policy_protects(policy, port);
+	if (!known && (port_bit(policy->exempt, port) || !is_portless(policy, sk)))
+		return result;
+	slot = arrival_slot(policy, skb);
+	facts.zone = tables.slots[slot].zone;
+	reason = verdict(&facts);
+	if (reason == NEED_PEER) {
+		read_source(skb, &view);
+		facts.peer = known && policy_has_peer(generation, &view,
+						      policy_clusters_of(policy, port))
+				     ? FACT_YES
+				     : FACT_NO;
+		reason = verdict(&facts);
+	}
+	if (!reason_drops(reason) || was_sealed(skb))
+		return result;
+	count_judged(slot, MODE_ENFORCE, REASON_GATE, frame_bytes(skb));
+	return REFUSED;
+}
+
+char LICENSE[] SEC("license") = "GPL";

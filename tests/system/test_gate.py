@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The gate in the TCP stack: what the filter passed and should not, ends where it would be answered.
+
+Needs a kernel with BPF trampolines on kernel functions, as all distributions' have.
+"""
+import pytest
+
+import erlang
+import impostor
+from fence import Fence
+from lab import Lab
+from sweep import Sweep, ephemeral_ports, service
+
+pytestmark = pytest.mark.kernels
+BRIEF_LISTENERS = 5000
+
+
+@pytest.fixture(name="host", scope="module")
+def _host():
+    with Lab("client", "peer", "stranger") as lab:
+        erlang.start_epmd(lab)
+        yield lab
+
+
+@pytest.fixture(name="fence")
+def _fence(host):
+    with Fence(host, discovery={"listeners": True}) as fence:
+        if not fence.json("status")["features"]["gate"]:
+            pytest.skip("this kernel refuses BPF programs on its functions (fmod_ret)")
+        yield fence
+
+
+def redirect(host, port, to):
+    host.host.run("nft", f"table inet gate {{ chain in {{ type nat hook prerouting priority -100;"
+                         f" tcp dport {port} redirect to :{to}; }}; }}")
+    host.defer(host.host.run, "nft", "delete table inet gate")
+
+
+@pytest.mark.parametrize("way", ["ipv4", "ipv6", "unbound", "again"])
+def test_no_listener_however_brief_answers_a_client(host, fence, way):
+    with ephemeral_ports(host.host, 42000, 42039) as ports, service(host.host) as own:
+        with Sweep(host, host.client, ports) as sweep:
+            process = impostor.start(host, "beam.smp", "brief", way, BRIEF_LISTENERS, 50)
+            assert impostor.said(process) == ["done", str(BRIEF_LISTENERS)]
+        assert sweep.answers.get(own, 0) > 0, "the sweep was never answered: it proves nothing"
+        assert set(sweep.answers) == {own}
+    assert way != "unbound" or fence.count(reason="gate") > 0
+
+
+def test_port_that_is_redirected_to_epmd_is_closed_to_clients_and_strangers(host, fence):
+    redirect(host, 5555, 4369)
+    assert host.client.probe(host.client.host4, 5555) == "silent"
+    assert host.client.probe(host.client.host6, 5555) == "silent"
+    assert host.stranger.probe(host.stranger.host4, 5555) == "silent"
+    assert fence.count(interface="client0", reason="gate", verdict="drop") >= 2
+    assert fence.count(interface="cluster2", reason="gate", verdict="drop") >= 1
+    assert host.peer.probe(host.peer.host4, 5555) == "open"
+    fence.kill()
+    assert host.client.probe(host.client.host4, 5555) == "silent"
+    fence.start(mode="audit")
+    assert host.client.probe(host.client.host4, 5555) == "open"
+
+
+def test_the_hosts_own_connections_pass_whatever_address_they_take(host, fence):
+    for address in ("127.0.0.1", "::1", host.client.host4, host.client.host6, host.peer.host4):
+        assert host.host.probe(address, 4369) == "open"
+    assert fence.count(reason="gate") == 0
+
+
+def test_listener_in_another_namespace_is_left_alone(host, fence):
+    listening = impostor.start(host, "beam.smp", "hold", "ipv4", namespace=host.peer)
+    port = int(impostor.said(listening)[0])
+    assert host.host.probe(host.peer.own4, port) == "open"
+    assert fence.count(reason="gate") == 0
