@@ -82,7 +82,7 @@ static __always_inline int judge(struct xdp_md *context, __u32 generation, enum 
 	const struct policy_tables *policy = &tables.policy[generation & 1];
 	const __u32 slot = place_slot(context, policy, view->vlan);
 	const bool port_known = shape == SHAPE_TCP || shape == SHAPE_FLAGS_TRUNCATED;
-	const __u16 port = frame_htons(view->destination_port);
+	const __u16 port = frame_ntohs(view->destination_port);
 	struct facts facts = {
 		.shape = shape,
 		.zone = tables.slots[slot].zone,
@@ -121,7 +121,7 @@ static __noinline int filter_suspect(struct xdp_md *context, __u32 generation, b
 
 	if (frame_common(data, end, ethernet, &common) != SHAPE_TCP)
 		return XDP_PASS; /* cannot be: the short path has just said so */
-	if (!policy_protects(policy, frame_htons(common.tcp->destination_port)))
+	if (!policy_protects(policy, frame_ntohs(common.tcp->destination_port)))
 		return leave_untouched(context, policy, common.vlan, REASON_OTHER_PORT);
 	common_view(&common, &view);
 	return judge(context, generation, SHAPE_TCP, &view, conntrack);
@@ -143,7 +143,7 @@ static __noinline int filter_uncommon(struct xdp_md *context, __u32 generation, 
 				REASON_LATER_FRAGMENT, CLUSTER_NOBODY);
 	case SHAPE_TCP:
 	case SHAPE_FLAGS_TRUNCATED:
-		if (!policy_protects(policy, frame_htons(view.destination_port)))
+		if (!policy_protects(policy, frame_ntohs(view.destination_port)))
 			return leave_untouched(context, policy, view.vlan, REASON_OTHER_PORT);
 		break;
 	default:
@@ -168,7 +168,7 @@ static __always_inline int filter(struct xdp_md *context, const bool ethernet, c
 	default:
 		return filter_uncommon(context, generation, ethernet, conntrack);
 	}
-	if (!policy_suspects(policy, frame_htons(common.tcp->destination_port)))
+	if (!policy_suspects(policy, frame_ntohs(common.tcp->destination_port)))
 		return leave_untouched(context, policy, common.vlan, REASON_OTHER_PORT);
 	return filter_suspect(context, generation, ethernet, conntrack);
 }

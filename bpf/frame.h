@@ -44,6 +44,18 @@ struct frame_source {
  */
 #define frame_opaque(value) __asm__ volatile("" : "+r"(value))
 
+/*
+ * A number of two bytes out of a frame. Verifiers before Linux 6.18 know nothing of what a swap of
+ * bytes leaves, and clang knows that it fits into sixteen bits: it is made to cut it all the same.
+ */
+static __always_inline __u16 frame_ntohs(__be16 value)
+{
+	__u32 host = __builtin_bswap16(value);
+
+	frame_opaque(host);
+	return (__u16)host;
+}
+
 /* Not struct ethhdr, which is packed: clang would read it byte by byte. */
 struct ethernet_header {
 	__u8 destination[6];
@@ -256,7 +268,7 @@ static __always_inline enum shape frame_common(const void *data, const void *end
 		at = tag + 1;
 		if (at > end)
 			return SHAPE_UNCOMMON;
-		common->vlan = frame_htons(tag->tci) & (VLAN_IDS - 1);
+		common->vlan = frame_ntohs(tag->tci) & (VLAN_IDS - 1);
 		protocol = tag->next;
 		if (frame_is_vlan(protocol)) {
 			tag = at;
@@ -396,7 +408,7 @@ static __always_inline enum shape parse_ipv4(struct frame_source *source, __u32 
 	if (ip.fragment & frame_htons(IPV4_FRAGMENT_OFFSET))
 		return SHAPE_LATER_FRAGMENT;
 	if (ip.fragment & frame_htons(IPV4_MORE_FRAGMENTS))
-		walk.limit = offset + frame_htons(ip.total_length);
+		walk.limit = offset + frame_ntohs(ip.total_length);
 	walk.offset = offset + header_size;
 	walk.next = ip.protocol;
 	return walk_headers(source, &walk, view);
@@ -413,7 +425,7 @@ static __always_inline enum shape parse_ipv6(struct frame_source *source, __u32 
 	/* Whatever its version says: the stack looks at that, and the short path need not. */
 	view_set_ipv6(view, &ip);
 	walk.offset = offset + sizeof(ip);
-	walk.packet_end = walk.offset + frame_htons(ip.payload_length);
+	walk.packet_end = walk.offset + frame_ntohs(ip.payload_length);
 	walk.next = ip.next;
 	return walk_headers(source, &walk, view);
 }
@@ -442,7 +454,7 @@ static __always_inline enum shape frame_parse(struct frame_source *source, const
 		if (!frame_read(source, offset, &tag, sizeof(tag)))
 			return SHAPE_NOT_TCP;
 		if (!view->vlan)
-			view->vlan = frame_htons(tag.tci) & (VLAN_IDS - 1);
+			view->vlan = frame_ntohs(tag.tci) & (VLAN_IDS - 1);
 		protocol = tag.next;
 		offset += sizeof(tag);
 	}

@@ -196,9 +196,18 @@ static __always_inline bool is_epmd_port(__u16 port)
 	return tables.listeners[port].epmd || policy->cluster_of[port] == CLUSTER_ANY;
 }
 
+/* The port of a connection's other end; cut to sixteen bits for the reason in frame_ntohs(). */
+static __always_inline __u16 remote_port(const struct sock *sk)
+{
+	__u32 port = __builtin_bswap16(BPF_CORE_READ(sk, __sk_common.skc_dport));
+
+	__asm__ volatile("" : "+r"(port));
+	return (__u16)port;
+}
+
 static __always_inline void add_registration(const struct sock *sk, struct task_struct *leader)
 {
-	const __u16 port = __builtin_bswap16(BPF_CORE_READ(sk, __sk_common.skc_dport));
+	const __u16 port = remote_port(sk);
 	struct registration registration = {.epmd_port = port};
 	char name[PROCESS_NAME_SIZE] = {};
 	const __u64 key = (__u64)sk;
