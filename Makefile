@@ -45,8 +45,8 @@ objects = $(patsubst %.c,$(BUILD)/$(2)/%.o,$(1))
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: all demo check check-unit check-bpf check-system bench soak install format lint clean deps \
-	deps-demo deps-check
+.PHONY: all demo check check-unit check-bpf check-system bench soak kernels install format lint clean \
+	deps deps-demo deps-check deps-kernels
 
 all: $(BUILD)/beamfenced $(BUILD)/beamfence
 
@@ -87,6 +87,12 @@ $(BUILD)/test-unit: $(call objects,$(CORE) $(AGENT) $(CLI) $(KERNEL) $(UNIT) tes
 $(BUILD)/test-bpf: $(call objects,$(CORE) $(KERNEL) $(FRAMES),san)
 	$(call say,LD,$@)$(CC) $(CFLAGS) $(SANITIZE) $(LDFLAGS) $^ \
 		$(call PKG,--libs,$(LIBRARIES) $(TEST_LIBRARIES)) -lm -o $@
+# For other kernels, emulated: there the sanitizers would take minutes.
+$(BUILD)/test-bpf-plain: $(call objects,$(CORE) $(KERNEL) $(FRAMES),obj)
+	$(call say,LD,$@)$(CC) $(CFLAGS) $(LDFLAGS) -pie $^ \
+		$(call PKG,--libs,$(LIBRARIES) $(TEST_LIBRARIES)) -lm -o $@
+$(BUILD)/verify: $(BUILD)/obj/tests/kernels/verify.o
+	$(call say,LD,$@)$(CC) $(CFLAGS) $(LDFLAGS) -pie $^ $(call PKG,--libs,libbpf) -o $@
 $(BUILD)/bench: $(call objects,$(CORE) $(KERNEL) tests/bpf/frames.c tests/bpf/harness.c \
 		tests/bench/bench.c,obj)
 	$(call say,LD,$@)$(CC) $(CFLAGS) $(LDFLAGS) -pie $^ $(call PKG,--libs,$(LIBRARIES)) -lm -o $@
@@ -102,6 +108,8 @@ deps-demo:
 	@deploy/dependencies.sh build demo
 deps-check:
 	@deploy/dependencies.sh build demo check
+deps-kernels:
+	@deploy/dependencies.sh build demo check kernels
 
 demo: deps-demo
 	@$(MAKE) --no-print-directory all
@@ -129,6 +137,14 @@ NODES ?= 1000
 soak: deps-check
 	@$(MAKE) --no-print-directory all
 	@$(PYTHON) tests/system/soak.py --nodes $(NODES)
+
+# The programs and the agent on other kernels. "make kernels LINUX=6.1" takes one of them,
+# "make kernels LINUX=6.1 TEST=tests/system/test_tls.py" runs that file there and nothing else.
+LINUX  ?=
+TEST   ?=
+kernels: deps-kernels
+	@$(MAKE) --no-print-directory all $(BUILD)/test-bpf-plain $(BUILD)/verify
+	@$(PYTHON) tests/kernels/run.py $(addprefix --linux=,$(LINUX)) $(addprefix --test=,$(TEST))
 
 install: all
 	install -D -m 755 $(BUILD)/beamfenced $(DESTDIR)$(PREFIX)/sbin/beamfenced

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
 #
-# Brings in what building, checking or the demo need: dependencies.sh [build] [check] [demo]
+# Brings in what building, checking or the demo need: dependencies.sh [build] [check] [demo] [kernels]
 #
 # Silent when all is there. On Debian and its kin, as root, missing packages are installed, and no
 # service of theirs is started or left enabled. Elsewhere it says what is missing.
@@ -45,6 +45,10 @@ demo   command   erl             erlang-base
 demo   command   curl            curl
 demo   command   ethtool         ethtool
 demo   command   ip              iproute2
+kernels command  qemu-system-x86_64 qemu-system-x86
+kernels command  busybox         busybox-static
+kernels command  depmod          kmod
+kernels command  xdp-loader      xdp-tools
 '
 
 say() {
@@ -184,7 +188,8 @@ for group in "$@"; do
 	build) groups="$groups build" ;;
 	check) groups="$groups build check demo" ;;
 	demo) groups="$groups build demo" ;;
-	*) die "usage: dependencies.sh [build] [check] [demo]" ;;
+	kernels) groups="$groups kernels" ;;
+	*) die "usage: dependencies.sh [build] [check] [demo] [kernels]" ;;
 	esac
 done
 

@@ -1,0 +1,24 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-2-Clause
+# Runs in a guest as its first process: makes a host of it, runs the command, says how it ended.
+# Arguments: the directory of the kernel's modules, then the command. Output: the second serial line.
+modules=$1
+shift
+exec </dev/null >/dev/ttyS1 2>&1
+stty -F /dev/ttyS1 raw -echo
+export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8
+export TMPDIR=/run/tmp
+mkdir -p "$TMPDIR" /dev/pts /dev/shm "/lib/modules/${modules##*/}"
+chmod 711 "$TMPDIR"
+mount -t devpts devpts /dev/pts
+mount -t tmpfs shm /dev/shm
+mount -t bpf bpf /sys/fs/bpf
+mount -t tracefs trace /sys/kernel/tracing
+mount --bind "$modules" "/lib/modules/${modules##*/}"
+echo /sbin/modprobe >/proc/sys/kernel/modprobe
+hostname guest
+ip link set lo up
+"$@"
+printf '\nguest: exit %d\n' $?
+sync
+exec busybox poweroff -f
