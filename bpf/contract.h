@@ -9,7 +9,7 @@
 
 #include <linux/types.h>
 
-#define CONTRACT_VERSION 1
+#define CONTRACT_VERSION 2
 
 /* What an interface, or one VLAN on it, faces. NONE: no list names it, it is left alone. */
 enum zone { ZONE_NONE, ZONE_CLIENT, ZONE_CLUSTER, ZONE_TRUSTED, ZONE_COUNT };
@@ -68,7 +68,8 @@ enum reason {
 #define PLACES_MAX	       127 /* interfaces and VLANs with a zone, together */
 #define BASES_MAX	       129 /* room for old and new interfaces at a time; base 0 is "none" */
 #define SLOTS_MAX	       256 /* room for old and new places, each in one zone; slot 0 is "none" */
-#define CLUSTERS_MAX	       64      /* bits of peer_clusters */
+#define CLUSTERS_MAX	       64 /* bits of peer_clusters */
+#define CLUSTER_NAME_SIZE      64
 #define PREFIX_LENGTHS_MAX     33      /* distinct prefix lengths per address family */
 #define PEERS_MAX	       1000000 /* prefixes */
 #define VLAN_TAGS_MAX	       4       /* VLAN tags that are read */
@@ -76,6 +77,7 @@ enum reason {
 #define PORTS		       65536
 #define INTERFACE_RESIDUES     65536 /* base_of[] is indexed by the interface index modulo this */
 #define CPU_ROWS	       256   /* CPUs with a row of their own in untouched[] */
+#define COUNTER_REASONS	       32    /* room for reasons */
 #define INTERFACE_NAME_SIZE    16    /* IFNAMSIZ */
 
 /* cluster_of[]: the index of a cluster, or one of these. */
@@ -143,6 +145,7 @@ struct policy_tables {
 	struct prefix_lengths ipv6_lengths;
 	__u32 mode; /* enum mode */
 	__u32 protect_autobound;
+	char cluster_names[CLUSTERS_MAX][CLUSTER_NAME_SIZE]; /* for the next agent */
 };
 
 /* What a slot counts for: written once when it is given out, read by user space and the filter. */
@@ -154,11 +157,39 @@ struct slot {
 	char interface[INTERFACE_NAME_SIZE]; /* without the VLAN */
 };
 
+/*
+ * Where an agent with another layout finds what it carries over: offsets and sizes in bytes. New
+ * versions may move and grow all of it; struct slot, struct tally and this may only grow at their
+ * end.
+ */
+#define LAYOUT_MAGIC 0x6e636662u /* "bfcn" */
+
+struct layout {
+	__u32 magic;
+	__u32 size;  /* of struct tables */
+	__u32 slots; /* [slot_count] */
+	__u32 slot_size;
+	__u32 slot_count;
+	__u32 untouched; /* [untouched_rows][slot_count][untouched_reasons] of struct tally */
+	__u32 untouched_rows;
+	__u32 untouched_reasons;
+	__u32 carried;	     /* [slot_count][counter_modes][counter_reasons] of struct tally */
+	__u32 counter_modes; /* the index of the map "counters" is built in the same way */
+	__u32 counter_reasons;
+	__u32 claimed; /* [PORTS] bytes */
+	__u32 policy;  /* [2] */
+	__u32 policy_size;
+	__u32 cluster_of;    /* in a policy: [PORTS] bytes */
+	__u32 cluster_names; /* in a policy: [CLUSTERS_MAX][CLUSTER_NAME_SIZE] */
+	__u32 complete;	     /* 1: nothing is left to be carried over into these tables */
+};
+
 /* Everything that the filter reads or counts without a map look-up: its .bss, pinned as "tables".
  */
 struct tables {
 	__u32 version;	  /* CONTRACT_VERSION */
 	__u32 generation; /* 0 or 1: the policy in force */
+	struct layout layout;
 	struct policy_tables policy[2];
 	__u8 base_of[INTERFACE_RESIDUES];
 	struct slot slots[SLOTS_MAX];
@@ -172,11 +203,12 @@ struct tables {
 	 * share with atomic adds. Indexed by reason, which is below REASON_UNTOUCHED_COUNT.
 	 */
 	struct tally untouched[CPU_ROWS + 1][SLOTS_MAX][REASON_UNTOUCHED_COUNT];
+	/* What was counted in tables of another layout. User space alone writes and reads it. */
+	struct tally carried[SLOTS_MAX][MODE_COUNT][COUNTER_REASONS];
 };
 
 /* Index of the per-CPU array "counters": all other reasons, apart for each mode. */
-#define COUNTER_REASONS 32
-#define COUNTERS_MAX	(SLOTS_MAX * MODE_COUNT * COUNTER_REASONS)
+#define COUNTERS_MAX (SLOTS_MAX * MODE_COUNT * COUNTER_REASONS)
 #define COUNTER_INDEX(slot, mode, reason) \
 	(((slot)*MODE_COUNT + (mode)) * COUNTER_REASONS + (reason))
 
@@ -226,6 +258,7 @@ _Static_assert(sizeof(struct peer_key) == 20, "layout of peer_key");
 _Static_assert(sizeof(struct prefix_mask) == 24, "layout of prefix_mask");
 _Static_assert(sizeof(struct prefix_lengths) == 8 + 24 * PREFIX_LENGTHS_MAX, "prefix_lengths");
 _Static_assert(sizeof(struct slot) == 24, "layout of slot");
+_Static_assert(sizeof(struct layout) == 68, "layout of layout");
 _Static_assert(sizeof(struct port_listeners) == 12, "layout of port_listeners");
 _Static_assert(sizeof(struct listener) == 48, "layout of listener");
 _Static_assert(REASON_COUNT <= COUNTER_REASONS, "reasons fit their counters");

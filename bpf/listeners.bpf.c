@@ -160,13 +160,11 @@ static __always_inline bool add_listener(const struct sock *sk, struct task_stru
 	known = bpf_map_lookup_elem(&listeners, &key);
 	if (known && known->port == listener.port && known->kind == listener.kind)
 		return false;
-	if (known) {
-		release(known->port, known->kind);
-		bpf_map_delete_elem(&listeners, &key);
-	}
 	/* First of all: the rest is time for frames that were judged before, and are under way. */
 	protect(listener.port, listener.kind);
-	if (bpf_map_update_elem(&listeners, &key, &listener, BPF_NOEXIST))
+	if (known)
+		release(known->port, known->kind);
+	if (bpf_map_update_elem(&listeners, &key, &listener, BPF_ANY))
 		__sync_fetch_and_add(&tables.listeners_untracked, 1);
 	return true;
 }

@@ -38,6 +38,7 @@ check  command   openssl         openssl
 check  command   promtool        prometheus
 check  command   rabbitmq-server rabbitmq-server
 check  command   setpriv         util-linux
+check  command   strace          strace
 check  command   tcpdump         tcpdump
 demo   command   python3         python3
 demo   command   epmd            erlang-base

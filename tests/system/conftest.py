@@ -8,7 +8,7 @@ import pytest
 import lab as labs
 
 TOOLS = ("ip", "ethtool", "erl", "epmd", "nmap", "nft", "openssl", "clang", "bpftool",
-         "unshare", "setpriv", "rabbitmq-server")
+         "strace", "unshare", "setpriv", "rabbitmq-server")
 
 
 def promtool():

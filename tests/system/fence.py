@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The programs under test: an agent in a lab's host namespace, and its command line."""
+import contextlib
 import itertools
 import json
 import os
@@ -95,6 +96,9 @@ class Fence:
         """Starts the agent and does not wait for it."""
         if not BEAMFENCED.exists():
             raise LabError(f"{BEAMFENCED} is missing: run make first")
+        with contextlib.suppress(TimeoutError):  # what an agent said that is gone
+            while self._notifications.recv(4096):
+                pass
         self.process = self._lab.popen(self._lab.host, self.command(), self.log_path,
                                        env=self.environment, **options)
 

@@ -36,6 +36,8 @@ PACKET_OUTGOING = 4
 _counter = itertools.count(1)
 _libc = ctypes.CDLL(None, use_errno=True)
 CLONE_NEWNET = 0x40000000
+# Every deadline is that many times as long: for machines that are emulated.
+PATIENCE = float(os.environ.get("BEAMFENCE_PATIENCE", "1"))
 PR_SET_PDEATHSIG = 1
 
 
@@ -55,7 +57,7 @@ def run(*argv, **options):
 
 def wait_until(condition, timeout, what):
     """Polls until condition() is true, returns its value; a deadline instead of a sleep."""
-    deadline = time.monotonic() + timeout
+    deadline = time.monotonic() + timeout * PATIENCE
     while not (value := condition()):
         if time.monotonic() > deadline:
             raise TimeoutError(f"not within {timeout} s: {what}")
@@ -163,7 +165,7 @@ class Namespace:
     def probe(self, address, port, timeout=1.0):
         """What a connection attempt meets: "open", "refused" or "silent"."""
         try:
-            self.connect(address, port, timeout).close()
+            self.connect(address, port, timeout * min(PATIENCE, 3)).close()
         except ConnectionRefusedError:
             return "refused"
         except TimeoutError:

@@ -8,11 +8,11 @@ import pytest
 import erlang
 import impostor
 from fence import Fence
-from lab import Lab
+from lab import PATIENCE, Lab
 from sweep import Sweep, ephemeral_ports, service
 
 pytestmark = pytest.mark.kernels
-BRIEF_LISTENERS = 5000
+BRIEF_LISTENERS = int(5000 / PATIENCE)
 
 
 @pytest.fixture(name="host", scope="module")

@@ -266,8 +266,31 @@ void listeners_withdraw(struct agent *agent)
 	}
 }
 
+/*
+ * Before anything was read: discovered ports stay in the clusters that an earlier agent put them
+ * into, until epmd has been asked for their names.
+ */
+static void assign_as_before(const struct agent *agent, const struct config *config,
+			     struct policy *policy)
+{
+	for (unsigned int i = 0; i < PORTS; i++) {
+		const uint16_t port = (uint16_t)i;
+		const char *name = fence_cluster_name(agent->fence, port);
+		const int cluster = *name ? policy_cluster_index(config, name) : -ENOENT;
+
+		if (has_bit(policy->ports, port))
+			continue;
+		if (fence_cluster(agent->fence, port) == CLUSTER_ANY)
+			policy->cluster_of[port] = CLUSTER_ANY;
+		else if (cluster >= 0)
+			policy->cluster_of[port] = (uint8_t)cluster;
+	}
+}
+
 void listeners_assign(const struct agent *agent, const struct config *config, struct policy *policy)
 {
+	if (!agent->listeners_read)
+		assign_as_before(agent, config, policy);
 	for (size_t i = 0; i < agent->listener_count; i++) {
 		const struct known_listener *listener = &agent->listeners[i];
 		const uint16_t port = listener->kernel.port;

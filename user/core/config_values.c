@@ -12,7 +12,7 @@
 
 #define VLAN_MAX	 4094
 #define GLOB_MAX	 63 /* bytes of a glob over interface names */
-#define CLUSTER_NAME_MAX 63
+#define CLUSTER_NAME_MAX (CLUSTER_NAME_SIZE - 1)
 #define GROUP_NAME_MAX	 32
 
 int reader_out_of_memory(const struct reader *reader)

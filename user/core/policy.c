@@ -161,8 +161,11 @@ int policy_build(const struct config *config, const struct runtime_peer *runtime
 	built->protect_autobound = config->discovery_autobound;
 	set_bits(built->exempt, &config->exempt_ports);
 	memset(built->cluster_of, CLUSTER_NOBODY, sizeof(built->cluster_of));
-	for (size_t i = 0; i < config->cluster_count; i++)
+	for (size_t i = 0; i < config->cluster_count; i++) {
 		protect_ports(built, &config->clusters[i].ports, (uint8_t)i);
+		snprintf(built->cluster_names[i], sizeof(built->cluster_names[i]), "%s",
+			 config->clusters[i].name);
+	}
 	protect_ports(built, &config->epmd_ports, CLUSTER_ANY);
 	*policy = TAKE_POINTER(built);
 	return 0;

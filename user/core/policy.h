@@ -17,7 +17,7 @@ struct policy_peer {
 /* A peer that an operator added while the agent ran. Owned by the agent, not by the policy. */
 struct runtime_peer {
 	struct prefix prefix;
-	char cluster[64];
+	char cluster[CLUSTER_NAME_SIZE];
 	char comment[128];
 	int64_t expires_s; /* seconds since 1970, 0: never */
 	uint32_t uid;	   /* of the one who added it */
@@ -33,6 +33,7 @@ struct policy {
 	size_t peer_count;
 	struct prefix_lengths ipv4_lengths;
 	struct prefix_lengths ipv6_lengths;
+	char cluster_names[CLUSTERS_MAX][CLUSTER_NAME_SIZE];
 };
 
 /*

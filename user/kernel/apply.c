@@ -45,6 +45,10 @@ static int assign_base(struct fence *fence, const struct plan_interface *interfa
 		if (!base || *entry)
 			return error_set(error, -E2BIG, "no room for interface %s", host->name);
 		base->ifindex = host->ifindex;
+		/* Of an interface that is gone: in the policy in force this one has no zone yet. */
+		memset(fence->tables->policy[fence->tables->generation & 1]
+			       .slot_of[base - fence->bases],
+		       0, VLAN_IDS);
 	}
 	memcpy(base->name, host->name, sizeof(base->name));
 	base->ethernet = host->ethernet;
@@ -82,6 +86,7 @@ static int clear_counters(struct fence *fence, __u32 slot)
 	for (size_t row = 0; row <= CPU_ROWS; row++)
 		memset(fence->tables->untouched[row][slot], 0,
 		       sizeof(fence->tables->untouched[row][slot]));
+	memset(fence->tables->carried[slot], 0, sizeof(fence->tables->carried[slot]));
 	for (__u32 i = 0; i < MODE_COUNT * COUNTER_REASONS; i++) {
 		const __u32 index = COUNTER_INDEX(slot, 0, 0) + i;
 
@@ -186,6 +191,8 @@ static int build_tables(struct fence *fence, struct policy_tables *building,
 		memcpy(building->cluster_of, policy->cluster_of, sizeof(building->cluster_of));
 		building->ipv4_lengths = policy->ipv4_lengths;
 		building->ipv6_lengths = policy->ipv6_lengths;
+		memcpy(building->cluster_names, policy->cluster_names,
+		       sizeof(building->cluster_names));
 		building->mode = policy->mode;
 		building->protect_autobound = policy->protect_autobound;
 	} else {
@@ -222,6 +229,23 @@ static void attach_base(struct fence *fence, struct base *base, enum attach atta
 			 "VLAN tags are taken out of frames before the filter sees them, and %s "
 			 "cannot be told not to: zones of its VLANs are not in force",
 			 base->name);
+}
+
+/*
+ * Before the switch, so that it is the switch that fences new interfaces too: until then the
+ * program finds no zone for them. (One that is attached already may run an earlier agent's program
+ * over other tables: that has to wait for the policy.)
+ */
+static void attach_new_interfaces(struct fence *fence, enum attach attach)
+{
+	char problem[sizeof(fence->states->problem)];
+
+	for (size_t i = 1; i < BASES_MAX; i++) {
+		struct base *base = &fence->bases[i];
+
+		if (base->ifindex && base->wanted && !base_is_attached(base))
+			base_attach(fence, base, attach, problem, sizeof(problem));
+	}
 }
 
 static void attach_interface(struct fence *fence, const struct plan_interface *interface,
@@ -302,6 +326,7 @@ int fence_apply(struct fence *fence, const struct policy *policy, const struct p
 		code = build_tables(fence, &fence->tables->policy[next], policy, plan, error);
 	if (code)
 		return code;
+	attach_new_interfaces(fence, attach);
 	switch_to(fence, next, TAKE_FD(peers_fd));
 	free(fence->states);
 	fence->states = TAKE_POINTER(states);
@@ -309,7 +334,15 @@ int fence_apply(struct fence *fence, const struct policy *policy, const struct p
 	for (size_t i = 0; i < plan->interface_count; i++)
 		attach_interface(fence, &plan->interfaces[i], attach);
 	release_unwanted(fence);
-	return 0;
+	/* Again, only to wait: frames that the old program still has are counted before they are
+	 * read. */
+	code = fence->succeeding ? store_peers(fence, next, fence->peers_fd, error) : 0;
+	if (code)
+		return code;
+	code = fence_succeed(fence);
+	return code ? error_set(error, code, "cannot give the pins below %s their names: %s",
+				fence->pin_dir, strerror(-code))
+		    : 0;
 }
 
 int fence_retry(struct fence *fence, enum attach attach)

@@ -17,7 +17,7 @@ static void add_tally(struct tally *sum, const struct tally *tally)
 
 static struct tally read_untouched(const struct fence *fence, __u32 slot, enum reason reason)
 {
-	struct tally sum = {};
+	struct tally sum = fence->tables->carried[slot][MODE_ENFORCE][reason];
 
 	for (int cpu = 0; cpu <= CPU_ROWS; cpu++)
 		if (cpu < fence->possible_cpus || cpu == CPU_ROWS)
@@ -32,6 +32,7 @@ static int read_judged(const struct fence *fence, __u32 slot, enum mode mode, en
 
 	if (bpf_map_lookup_elem(bpf_map__fd(fence->live->maps.counters), &index, per_cpu) < 0)
 		return -errno;
+	*sum = fence->tables->carried[slot][mode][reason];
 	for (int cpu = 0; cpu < fence->possible_cpus; cpu++)
 		add_tally(sum, &per_cpu[cpu]);
 	return 0;

@@ -18,17 +18,22 @@ static void cleanup_closedir(DIR **dir)
 		closedir(*dir);
 }
 
+/* Whether it is one of the names, or the pin that is to take its place. */
 static bool is_one_of(const char *name, const char *const *names, size_t count)
 {
-	for (size_t i = 0; i < count; i++)
-		if (!strcmp(name, names[i]))
+	for (size_t i = 0; i < count; i++) {
+		const size_t length = strlen(names[i]);
+
+		if (!strncmp(name, names[i], length) &&
+		    (!name[length] || !strcmp(name + length, PIN_NEXT_SUFFIX)))
 			return true;
+	}
 	return false;
 }
 
 static bool is_link_pin(const char *name)
 {
-	static const char *const links[] = {PIN_WATCH, PIN_WATCH_NEXT, PIN_GATE, PIN_GATE_NEXT};
+	static const char *const links[] = {PIN_WATCH, PIN_GATE};
 
 	return !strncmp(name, PIN_LINK_PREFIX, strlen(PIN_LINK_PREFIX)) ||
 	       is_one_of(name, links, sizeof(links) / sizeof(links[0]));

@@ -11,11 +11,10 @@
 #define PIN_PEERS	  "peers"
 #define PIN_LISTENERS	  "listeners"
 #define PIN_REGISTRATIONS "registrations"
-#define PIN_WATCH	  "watch"      /* the link of the listener watch */
-#define PIN_WATCH_NEXT	  "watch-next" /* the same, on its way there */
-#define PIN_GATE	  "gate"       /* the link of the gate in the TCP stack */
-#define PIN_GATE_NEXT	  "gate-next"
+#define PIN_WATCH	  "watch" /* the link of the listener watch */
+#define PIN_GATE	  "gate"  /* the link of the gate in the TCP stack */
 #define PIN_LINK_PREFIX	  "link-" /* and the interface's index */
+#define PIN_NEXT_SUFFIX	  "-next" /* of each but the last: what is to take its place */
 
 /*
  * Removes every pin that beamfence makes below @pin_dir, links first, and the directory when that

@@ -143,6 +143,12 @@ enum claim fence_claimed(const struct fence *fence, uint16_t port);
 /* Puts a discovered port into a cluster, in the policy in force; configured ports keep theirs. */
 void fence_assign(struct fence *fence, uint16_t port, uint8_t cluster);
 
+/*
+ * The name of the cluster of a port in the policy in force, also before the first fence_apply():
+ * then that of an earlier agent. "" for none. Valid until the next fence_apply().
+ */
+const char *fence_cluster_name(const struct fence *fence, uint16_t port);
+
 /* The cluster of a protected port: an index, CLUSTER_ANY or CLUSTER_NOBODY. */
 uint8_t fence_cluster(const struct fence *fence, uint16_t port);
 

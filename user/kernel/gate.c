@@ -42,5 +42,5 @@ int gate_start(struct fence *fence)
 		return code;
 	fence_spare_mapping(gate->bss);
 	link = bpf_raw_tracepoint_open(NULL, bpf_program__fd(gate->progs.gate));
-	return link < 0 ? -errno : fence_replace_pin(fence, link, PIN_GATE, PIN_GATE_NEXT);
+	return link < 0 ? -errno : fence_replace_pin(fence, link, PIN_GATE);
 }

@@ -29,6 +29,9 @@ struct fence {
 	char *pin_dir;
 	int lock_fd; /* the pin directory, locked */
 	enum fence_start start;
+	bool succeeding; /* these maps are pinned under "-next" names until fence_succeed() */
+	struct predecessor
+		*predecessor; /* while succeeding, where there is something to carry over */
 	struct fence_features features;
 	struct filter *live;	   /* attached */
 	struct filter *explaining; /* same code and policy, run on demand, counts nothing */
@@ -49,6 +52,18 @@ struct fence {
  */
 void fence_spare_mapping(void *tables);
 
+/* pins.c: the path of a pin of that name, or of the one that is to take its place. */
+int fence_pin_path(const struct fence *fence, const char *name, bool next, char **path);
+
+/* Removes the pins of all maps, or those that were to take their place. */
+void fence_remove_pins(const struct fence *fence, bool next);
+
+/*
+ * Ends the take-over from an agent with another layout, once every link has the new program:
+ * carries the counters over and gives the pins their names. Returns 0 or a negative errno.
+ */
+int fence_succeed(struct fence *fence);
+
 int fence_program(const struct filter *skeleton, bool ethernet);
 
 /* attach.c: each deals with one base and writes the outcome to it and, if it fails, @problem. */
@@ -61,8 +76,8 @@ int fence_adopt_links(struct fence *fence, struct error *error);
 /* watch.c */
 void fence_suspect(struct policy_tables *policy, uint16_t port);
 
-/* Pins @link as @next, then renames that to @name: what was pinned there goes without a gap. */
-int fence_replace_pin(const struct fence *fence, int link, const char *name, const char *next);
+/* Pins @link as "NAME-next", then renames that to @name: what was there goes without a gap. */
+int fence_replace_pin(const struct fence *fence, int link, const char *name);
 
 /*
  * gate.c: loads the gate over the maps of filter and watch, attaches and pins it. Returns 0, or a

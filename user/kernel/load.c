@@ -9,6 +9,7 @@
 #include "kernel/detach.h"
 #include "kernel/internal.h"
 #include "kernel/lock.h"
+#include "kernel/succession.h"
 
 #ifndef BPF_F_XDP_HAS_FRAGS
 #define BPF_F_XDP_HAS_FRAGS (1U << 5)
@@ -147,42 +148,43 @@ static int load_explaining(struct fence *fence, struct error *error)
 	return 0;
 }
 
-static int pin_path(const struct fence *fence, const char *name, char **path)
-{
-	return asprintf(path, "%s/%s", fence->pin_dir, name) < 0 ? -ENOMEM : 0;
-}
-
-/* Opens a pinned map if it is of the given shape. Returns its descriptor, or a negative errno. */
-static int open_map(const struct fence *fence, const char *name, const struct bpf_map_info *shape)
+/* Opens what is pinned under a name, or, on the way there, under "NAME-next". */
+static int open_pin(const struct fence *fence, const char *name, bool prefer_next)
 {
 	_cleanup_free_ char *path = NULL;
-	_cleanup_close_ int fd = -1;
-	struct bpf_map_info info = {};
-	__u32 size = sizeof(info);
+	int fd = -ENOENT;
 
-	if (pin_path(fence, name, &path) < 0)
+	if (prefer_next) {
+		if (fence_pin_path(fence, name, true, &path) < 0)
+			return -ENOMEM;
+		fd = bpf_obj_get(path);
+		if (fd >= 0)
+			return fd;
+		free(path);
+		path = NULL;
+	}
+	if (fence_pin_path(fence, name, false, &path) < 0)
 		return -ENOMEM;
 	fd = bpf_obj_get(path);
-	if (fd < 0)
-		return -errno;
-	if (bpf_obj_get_info_by_fd(fd, &info, &size) < 0)
-		return -errno;
-	if (info.type != shape->type || info.key_size != shape->key_size ||
-	    info.value_size != shape->value_size || info.max_entries != shape->max_entries)
-		return -EPROTO;
-	return TAKE_FD(fd);
+	return fd < 0 ? -errno : fd;
 }
 
-static bool tables_fit(int fd)
+static struct map_fds open_pins(const struct fence *fence, bool prefer_next)
 {
-	const uint32_t *version = mmap(NULL, sizeof(struct tables), PROT_READ, MAP_SHARED, fd, 0);
-	bool fits;
+	return (struct map_fds){
+		.tables = open_pin(fence, PIN_TABLES, prefer_next),
+		.counters = open_pin(fence, PIN_COUNTERS, prefer_next),
+		.peers = open_pin(fence, PIN_PEERS, prefer_next),
+	};
+}
 
-	if (version == MAP_FAILED)
-		return false;
-	fits = *version == CONTRACT_VERSION;
-	munmap((void *)version, sizeof(struct tables));
-	return fits;
+static void close_pins(struct map_fds *maps)
+{
+	const int fds[] = {maps->tables, maps->counters, maps->peers};
+
+	for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++)
+		if (fds[i] >= 0)
+			close(fds[i]);
 }
 
 static const struct bpf_map_info tables_shape = {
@@ -204,12 +206,41 @@ static const struct bpf_map_info peers_shape = {
 	.max_entries = 2,
 };
 
+static bool has_shape(int fd, const struct bpf_map_info *shape)
+{
+	struct bpf_map_info info = {};
+	__u32 size = sizeof(info);
+
+	return fd >= 0 && !bpf_obj_get_info_by_fd(fd, &info, &size) && info.type == shape->type &&
+	       info.key_size == shape->key_size && info.value_size == shape->value_size &&
+	       info.max_entries == shape->max_entries;
+}
+
+static bool has_version(int fd)
+{
+	const struct tables *tables = mmap(NULL, sizeof(*tables), PROT_READ, MAP_SHARED, fd, 0);
+	bool fits;
+
+	if (tables == MAP_FAILED)
+		return false;
+	fits = tables->version == CONTRACT_VERSION && tables->layout.magic == LAYOUT_MAGIC;
+	munmap((void *)tables, sizeof(*tables));
+	return fits;
+}
+
+static bool fit(const struct map_fds *maps)
+{
+	return has_shape(maps->tables, &tables_shape) &&
+	       has_shape(maps->counters, &counters_shape) && has_shape(maps->peers, &peers_shape) &&
+	       has_version(maps->tables);
+}
+
 static int pin_map(const struct fence *fence, const struct bpf_map *map, const char *name,
 		   struct error *error)
 {
 	_cleanup_free_ char *path = NULL;
 
-	if (pin_path(fence, name, &path) < 0)
+	if (fence_pin_path(fence, name, fence->succeeding, &path) < 0)
 		return error_set(error, -ENOMEM, "out of memory");
 	if (unlink(path) < 0 && errno != ENOENT)
 		return error_set(error, -errno, "cannot replace %s: %s", path, strerror(errno));
@@ -218,6 +249,7 @@ static int pin_map(const struct fence *fence, const struct bpf_map *map, const c
 	return 0;
 }
 
+/* The tables come last: where they are pinned, all is. */
 static int pin_maps(const struct fence *fence, struct error *error)
 {
 	int code = pin_map(fence, fence->live->maps.counters, PIN_COUNTERS, error);
@@ -229,28 +261,54 @@ static int pin_maps(const struct fence *fence, struct error *error)
 	return code;
 }
 
-/* Loads into the pinned maps where all three are there and fit, else into new ones. */
-static int load_or_adopt(struct fence *fence, struct error *error)
+/*
+ * Into new maps: beside those of another layout where there are some, and until the policy is in
+ * force on every link, under "-next" names. Where an earlier agent began with that and did not get
+ * to its end, it is gone on with.
+ */
+static int load_successor(struct fence *fence, const struct map_fds *old, struct error *error)
 {
-	_cleanup_close_ int tables = open_map(fence, PIN_TABLES, &tables_shape);
-	_cleanup_close_ int counters = open_map(fence, PIN_COUNTERS, &counters_shape);
-	_cleanup_close_ int peers = open_map(fence, PIN_PEERS, &peers_shape);
+	struct map_fds begun = open_pins(fence, true);
 	const struct map_fds none = {-1, -1, -1};
-	const struct map_fds pinned = {tables, counters, peers};
 	int code;
 
-	if (tables >= 0 && counters >= 0 && peers >= 0 && tables_fit(tables)) {
-		fence->start = FENCE_ADOPTED;
-		return load_best(fence, &pinned, error);
+	fence->succeeding = old->tables != -ENOENT || old->counters != -ENOENT ||
+			    old->peers != -ENOENT;
+	fence->start = fence->succeeding ? FENCE_REPLACED : FENCE_FRESH;
+	if (old->tables >= 0)
+		fence->predecessor = predecessor_open(old->tables, old->counters,
+						      fence->possible_cpus);
+	if (fence->succeeding && fit(&begun)) {
+		code = load_best(fence, &begun, error);
+	} else {
+		fence_remove_pins(fence, true);
+		code = load_best(fence, &none, error);
+		if (!code) {
+			tables_describe(fence->tables);
+			if (fence->predecessor)
+				predecessor_hand_over(fence->predecessor, fence->tables);
+			code = pin_maps(fence, error);
+		}
 	}
-	fence->start = tables == -ENOENT && counters == -ENOENT && peers == -ENOENT
-			       ? FENCE_FRESH
-			       : FENCE_REPLACED;
-	code = load_best(fence, &none, error);
-	if (code)
-		return code;
-	fence->tables->version = CONTRACT_VERSION;
-	return pin_maps(fence, error);
+	close_pins(&begun);
+	return code;
+}
+
+/* Into the pinned maps where all three are there and fit. */
+static int load_or_adopt(struct fence *fence, struct error *error)
+{
+	struct map_fds pinned = open_pins(fence, false);
+	int code;
+
+	if (fit(&pinned)) {
+		fence->start = FENCE_ADOPTED;
+		fence_remove_pins(fence, true); /* of an upgrade that was given up */
+		code = load_best(fence, &pinned, error);
+	} else {
+		code = load_successor(fence, &pinned, error);
+	}
+	close_pins(&pinned);
+	return code;
 }
 
 int fence_open(const char *pin_dir, struct fence **result, struct error *error)
@@ -291,6 +349,7 @@ void fence_close(struct fence *fence)
 {
 	if (!fence)
 		return;
+	predecessor_free(fence->predecessor);
 	for (size_t i = 0; i < BASES_MAX; i++)
 		if (fence->bases[i].link_fd >= 0)
 			close(fence->bases[i].link_fd);

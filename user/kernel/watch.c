@@ -22,16 +22,11 @@ static int note_change(void *context, void *data, size_t size)
 	return 0;
 }
 
-static int pin_path(const struct fence *fence, const char *name, char **path)
-{
-	return asprintf(path, "%s/%s", fence->pin_dir, name) < 0 ? -ENOMEM : 0;
-}
-
-int fence_replace_pin(const struct fence *fence, int link, const char *name, const char *next_name)
+int fence_replace_pin(const struct fence *fence, int link, const char *name)
 {
 	_cleanup_free_ char *next = NULL, *path = NULL;
 
-	if (pin_path(fence, next_name, &next) || pin_path(fence, name, &path))
+	if (fence_pin_path(fence, name, true, &next) || fence_pin_path(fence, name, false, &path))
 		return -ENOMEM;
 	unlink(next);
 	return bpf_obj_pin(link, next) < 0 || rename(next, path) < 0 ? -errno : 0;
@@ -39,10 +34,12 @@ int fence_replace_pin(const struct fence *fence, int link, const char *name, con
 
 static void remove_pin(const struct fence *fence, const char *name)
 {
-	_cleanup_free_ char *path = NULL;
+	for (int next = 0; next < 2; next++) {
+		_cleanup_free_ char *path = NULL;
 
-	if (!pin_path(fence, name, &path))
-		unlink(path);
+		if (!fence_pin_path(fence, name, next, &path))
+			unlink(path);
+	}
 }
 
 /* Takes over a map that is pinned, or has libbpf make and pin it. */
@@ -50,9 +47,8 @@ static int share_map(const struct fence *fence, struct bpf_map *map, const char 
 {
 	_cleanup_free_ char *path = NULL;
 
-	if (fence->start != FENCE_ADOPTED)
-		remove_pin(fence, name); /* of other tables than ours */
-	return pin_path(fence, name, &path) ?: bpf_map__set_pin_path(map, path);
+	return fence_pin_path(fence, name, fence->succeeding, &path)
+		       ?: bpf_map__set_pin_path(map, path);
 }
 
 static int load(struct fence *fence)
@@ -93,7 +89,7 @@ static int attach(struct fence *fence)
 	const int program = bpf_program__fd(fence->watch->progs.watch_states);
 	_cleanup_close_ int link = bpf_raw_tracepoint_open(NULL, program);
 
-	return link < 0 ? -errno : fence_replace_pin(fence, link, PIN_WATCH, PIN_WATCH_NEXT);
+	return link < 0 ? -errno : fence_replace_pin(fence, link, PIN_WATCH);
 }
 
 int fence_list(struct fence *fence, struct error *error)
@@ -121,8 +117,7 @@ int fence_list(struct fence *fence, struct error *error)
 
 static void stop_watching(struct fence *fence)
 {
-	static const char *const pins[] = {PIN_GATE,	   PIN_GATE_NEXT, PIN_WATCH,
-					   PIN_WATCH_NEXT, PIN_LISTENERS, PIN_REGISTRATIONS};
+	static const char *const pins[] = {PIN_GATE, PIN_WATCH, PIN_LISTENERS, PIN_REGISTRATIONS};
 
 	for (size_t i = 0; i < sizeof(pins) / sizeof(pins[0]); i++)
 		remove_pin(fence, pins[i]);
@@ -170,7 +165,7 @@ int fence_watch(struct fence *fence, bool on, struct error *error)
 
 	if (on == (fence->watch != NULL)) {
 		/* An earlier agent may have left a watch that this one is not to have. */
-		if (!on && fence->start == FENCE_ADOPTED) {
+		if (!on && fence->start != FENCE_FRESH) {
 			stop_watching(fence);
 			forget_listeners(fence);
 		}
@@ -283,6 +278,14 @@ void fence_assign(struct fence *fence, uint16_t port, uint8_t cluster)
 
 	if (!has_bit(policy->configured, port))
 		policy->cluster_of[port] = cluster;
+}
+
+const char *fence_cluster_name(const struct fence *fence, uint16_t port)
+{
+	const struct policy_tables *policy = &fence->tables->policy[fence->tables->generation & 1];
+	const uint8_t cluster = policy->cluster_of[port];
+
+	return cluster < CLUSTERS_MAX ? policy->cluster_names[cluster] : "";
 }
 
 uint8_t fence_cluster(const struct fence *fence, uint16_t port)

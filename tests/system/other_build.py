@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The next version: the same sources with another program and, if wanted, another layout."""
+import re
+import shutil
+
+from lab import BUILD, ROOT, run
+
+PIECES = ("Makefile", "bpf", "user")
+
+
+def _change(path, *changes):
+    text = path.read_text()
+    for pattern, replacement in changes:
+        text, count = re.subn(pattern, replacement, text, count=1)
+        assert count, f"{path.name} has no {pattern}"
+    path.write_text(text)
+
+
+def build(directory, layout):
+    """Builds it below `directory` and returns its agent's path."""
+    for piece in PIECES:
+        source, target = ROOT / piece, directory / piece
+        (shutil.copytree if source.is_dir() else shutil.copy)(source, target)
+    _change(directory / "Makefile", (r"VERSION := .*", "VERSION := 99.0"))
+    _change(directory / "bpf" / "contract.h", (r"(VLAN_TAGS_MAX\s+)\d+", r"\g<1>3"))
+    if layout:
+        _change(directory / "bpf" / "contract.h",
+                (r"(#define CONTRACT_VERSION )\d+", r"\g<1>990"),
+                (r"(struct policy_tables \{)", r"\1\n\t__u64 moved[100];"),
+                (r"(struct slot \{[^}]*)\}", r"\1\t__u64 moved[2];\n}"),
+                (r"sizeof\(struct slot\) == \d+", "sizeof(struct slot) != 0"))
+    run("make", "-C", directory, "-j2", "all", f"BUILD={directory / 'build'}", timeout=300)
+    assert (directory / "build" / "beamfenced").stat().st_ino != BUILD.stat().st_ino
+    return directory / "build" / "beamfenced"

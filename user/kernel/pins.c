@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* The names that maps are pinned under, and how new ones come to bear them. */
+#include <errno.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "core/cleanup.h"
+#include "kernel/detach.h"
+#include "kernel/internal.h"
+#include "kernel/succession.h"
+
+int fence_pin_path(const struct fence *fence, const char *name, bool next, char **path)
+{
+	return asprintf(path, "%s/%s%s", fence->pin_dir, name, next ? PIN_NEXT_SUFFIX : "") < 0
+		       ? -ENOMEM
+		       : 0;
+}
+
+/* In the order in which an interrupted fence_succeed() can be gone on with. */
+static const char *const map_pins[] = {PIN_LISTENERS, PIN_REGISTRATIONS, PIN_COUNTERS, PIN_PEERS,
+				       PIN_TABLES};
+
+void fence_remove_pins(const struct fence *fence, bool next)
+{
+	for (size_t i = 0; i < sizeof(map_pins) / sizeof(map_pins[0]); i++) {
+		_cleanup_free_ char *path = NULL;
+
+		if (!fence_pin_path(fence, map_pins[i], next, &path))
+			unlink(path);
+	}
+}
+
+int fence_succeed(struct fence *fence)
+{
+	if (!fence->succeeding)
+		return 0;
+	if (fence->predecessor && !fence->tables->layout.complete)
+		predecessor_carry_over(fence->predecessor, fence->tables, fence->possible_cpus);
+	fence->tables->layout.complete = 1;
+	for (size_t i = 0; i < sizeof(map_pins) / sizeof(map_pins[0]); i++) {
+		_cleanup_free_ char *next = NULL, *path = NULL;
+
+		if (fence_pin_path(fence, map_pins[i], true, &next) ||
+		    fence_pin_path(fence, map_pins[i], false, &path))
+			return -ENOMEM;
+		if (rename(next, path) < 0 && errno != ENOENT)
+			return -errno;
+	}
+	predecessor_free(fence->predecessor);
+	fence->predecessor = NULL;
+	fence->succeeding = false;
+	return 0;
+}
