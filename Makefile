@@ -5,6 +5,9 @@ BUILD   := build
 PREFIX  ?= /usr/local
 DESTDIR ?=
 SYSCONFDIR ?= /etc
+UNITDIR ?= $(PREFIX)/lib/systemd/system# empty: not installed
+SYSUSERSDIR ?= $(PREFIX)/lib/sysusers.d# the same
+COMMIT  ?= $(shell git describe --always --dirty --exclude='*' --abbrev=12 2>/dev/null)
 
 CC      ?= cc
 CLANG   ?= clang
@@ -20,7 +23,8 @@ CFLAGS    ?= -O2 -g
 CPPFLAGS_ := -D_GNU_SOURCE -DBEAMFENCE_VERSION='"$(VERSION)"' -Iuser -I. -isystem $(BUILD)
 CFLAGS_   := -std=gnu11 $(WARNINGS) -fno-common -fstack-protector-strong -D_FORTIFY_SOURCE=2 -fPIE
 LDFLAGS_  := -pie -Wl,-z,relro,-z,now
-BPF_FLAGS := -O2 -g -target bpf -mcpu=v3 $(WARNINGS) -Wno-sign-conversion \
+BPF_FLAGS := -O2 -g -target bpf -mcpu=v3 -ffile-prefix-map=$(CURDIR)=. $(WARNINGS) \
+	     -Wno-sign-conversion \
 	     -Wno-implicit-int-conversion -Wno-address-of-packed-member \
 	     $(if $(MULTIARCH),-I/usr/include/$(MULTIARCH))
 SANITIZE  := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
@@ -45,8 +49,8 @@ objects = $(patsubst %.c,$(BUILD)/$(2)/%.o,$(1))
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: all demo check check-unit check-bpf check-system bench soak kernels install format lint clean \
-	deps deps-demo deps-check deps-kernels
+.PHONY: all demo check check-unit check-bpf check-system bench soak kernels install deb format lint \
+	clean deps deps-demo deps-check deps-kernels
 
 all: $(BUILD)/beamfenced $(BUILD)/beamfence
 
@@ -59,6 +63,13 @@ $(BUILD)/filter.bpf.o $(BUILD)/listeners.bpf.o $(BUILD)/gate.bpf.o: $(BUILD)/%.b
 $(BUILD)/%.skel.h: $(BUILD)/%.bpf.o
 	$(call say,SKEL,$@)$(BPFTOOL) gen skeleton $< name $* >$@
 
+# What --version says of the build, apart so that a new commit compiles one file anew.
+FACTS = '\#define FACT_COMMIT "$(COMMIT)"' '\#define FACT_LIBBPF "$(call PKG,--modversion,libbpf)"'
+$(BUILD)/facts.h: FORCE
+	@mkdir -p $(@D)
+	@printf '%s\n' $(FACTS) | cmp -s - $@ || printf '%s\n' $(FACTS) >$@
+FORCE:
+
 $(BUILD)/obj/%.o: %.c | $(SKELETONS)
 	@mkdir -p $(@D)
 	$(call say,CC,$@)$(CC) $(CPPFLAGS_) $(CPPFLAGS) $(CFLAGS_) $(CFLAGS) \
@@ -66,10 +77,12 @@ $(BUILD)/obj/%.o: %.c | $(SKELETONS)
 # The same with sanitizers: what the unit tests run.
 $(BUILD)/san/%.o: %.c | $(SKELETONS)
 	@mkdir -p $(@D)
-	$(call say,CC,$@)$(CC) $(CPPFLAGS_) $(CPPFLAGS) $(filter-out -D_FORTIFY_SOURCE=2,$(CFLAGS_)) \
+	$(call say,CC,$@)$(CC) $(CPPFLAGS_) $(filter-out -D_FORTIFY_SOURCE=%,$(CPPFLAGS) $(CFLAGS_)) \
 		$(CFLAGS) $(SANITIZE) $(call PKG,--cflags,$(LIBRARIES) $(TEST_LIBRARIES)) \
 		-MD -MP -c $< -o $@
 $(call objects,$(KERNEL),obj) $(call objects,$(KERNEL),san): $(SKELETONS)
+$(foreach kind,obj san,$(BUILD)/$(kind)/user/core/version.o) \
+	$(BUILD)/analysed/user/core/version.c: $(BUILD)/facts.h
 # BPF reads frames at any address, and so does its code when it is built natively.
 $(BUILD)/san/tests/unit/test_frame.o: SANITIZE += -fno-sanitize=alignment
 
@@ -146,6 +159,8 @@ kernels: deps-kernels
 	@$(MAKE) --no-print-directory all $(BUILD)/test-bpf-plain $(BUILD)/verify
 	@$(PYTHON) tests/kernels/run.py $(addprefix --linux=,$(LINUX)) $(addprefix --test=,$(TEST))
 
+MAN_PAGES := $(wildcard deploy/man/*.[1-9])
+ZSHDIR = share/zsh/$(if $(filter /usr,$(PREFIX)),vendor-completions,site-functions)
 install: all
 	install -D -m 755 $(BUILD)/beamfenced $(DESTDIR)$(PREFIX)/sbin/beamfenced
 	install -D -m 755 $(BUILD)/beamfence $(DESTDIR)$(PREFIX)/sbin/beamfence
@@ -154,6 +169,31 @@ install: all
 	install -d -m 755 $(DESTDIR)$(SYSCONFDIR)/beamfence
 	test -e $(DESTDIR)$(SYSCONFDIR)/beamfence/beamfence.yaml || \
 		install -m 644 deploy/config/beamfence.yaml $(DESTDIR)$(SYSCONFDIR)/beamfence/
+	for page in $(MAN_PAGES); do install -D -m 644 "$$page" \
+		$(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$${page##*/} || exit; done
+	install -D -m 644 deploy/completions/beamfence.bash \
+		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/beamfence
+	install -D -m 644 deploy/completions/_beamfence \
+		$(DESTDIR)$(PREFIX)/$(ZSHDIR)/_beamfence
+	install -D -m 644 deploy/completions/beamfence.fish \
+		$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/beamfence.fish
+ifneq ($(UNITDIR),)
+	install -D -m 644 deploy/systemd/beamfence-pins.service \
+		$(DESTDIR)$(UNITDIR)/beamfence-pins.service
+	sed 's,@SBINDIR@,$(PREFIX)/sbin,' deploy/systemd/beamfenced.service \
+		>$(DESTDIR)$(UNITDIR)/beamfenced.service
+	chmod 644 $(DESTDIR)$(UNITDIR)/beamfenced.service
+endif
+ifneq ($(SYSUSERSDIR),)
+	install -D -m 644 deploy/systemd/sysusers.conf $(DESTDIR)$(SYSUSERSDIR)/beamfence.conf
+endif
+
+# A Debian package, in build/deb, from the files that git knows (or those of an unpacked archive).
+# DEB_VERSION= gives it another version, and "make deb" needs no network once "make deps" had one.
+DEB_VERSION ?= $(VERSION)
+deb:
+	@deploy/dependencies.sh build package
+	@BUILD=$(BUILD) VERSION=$(DEB_VERSION) COMMIT=$(COMMIT) deploy/debian/build
 
 SOURCES = $(shell git ls-files -co --exclude-standard '*.c' '*.h')
 format:
@@ -172,4 +212,4 @@ $(BUILD)/analysed/%: % $(wildcard user/*/*.h bpf/*.h) | $(SKELETONS)
 clean:
 	rm -rf $(BUILD)
 
--include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+-include $(shell find $(BUILD) -path $(BUILD)/deb -prune -o -name '*.d' -type f -print 2>/dev/null)

@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
 #
-# Brings in what building, checking or the demo need: dependencies.sh [build] [check] [demo] [kernels]
+# Brings in what building, checking, packaging, the demo or other kernels need:
+# dependencies.sh [build] [check] [demo] [package] [kernels]
 #
 # Silent when all is there. On Debian and its kin, as root, missing packages are installed, and no
 # service of theirs is started or left enabled. Elsewhere it says what is missing.
@@ -30,8 +31,11 @@ build  library   libmnl          libmnl-dev
 check  library   criterion       libcriterion-dev
 check  python    pytest          python3-pytest
 check  python    scapy           python3-scapy
+check  python    yaml            python3-yaml
 check  erlang    ssl             erlang-ssl
 check  command   clang-format    clang-format
+check  command   fish            fish
+check  command   mandoc          mandoc
 check  command   nft             nftables
 check  command   nmap            nmap
 check  command   openssl         openssl
@@ -39,7 +43,12 @@ check  command   promtool        prometheus
 check  command   rabbitmq-server rabbitmq-server
 check  command   setpriv         util-linux
 check  command   strace          strace
+check  command   systemd-nspawn  systemd-container
 check  command   tcpdump         tcpdump
+check  command   zsh             zsh
+package command  dh              debhelper
+package command  lintian         lintian
+package library  criterion       libcriterion-dev
 demo   command   python3         python3
 demo   command   epmd            erlang-base
 demo   command   erl             erlang-base
@@ -67,6 +76,7 @@ have() {
 	command) command -v "$2" || [ -x "$tools/$2" ] ;;
 	works) "$2" version ;; # Ubuntu's bpftool is a wrapper that may lack what it wraps
 	library) pkg-config --exists "$2" ;;
+	file) [ -e "$2" ] ;;
 	python) /usr/bin/python3 -c "from importlib.util import find_spec as find
 raise SystemExit(find('$2') is None)" ;;
 	erlang) ls -d "$(dirname "$(readlink -f "$(command -v erl)")")/../lib/$2"-* ;;
@@ -187,10 +197,11 @@ groups=
 for group in "$@"; do
 	case $group in
 	build) groups="$groups build" ;;
-	check) groups="$groups build check demo" ;;
+	check) groups="$groups build check demo package" ;;
 	demo) groups="$groups build demo" ;;
 	kernels) groups="$groups kernels" ;;
-	*) die "usage: dependencies.sh [build] [check] [demo] [kernels]" ;;
+	package) groups="$groups build package" ;;
+	*) die "usage: dependencies.sh [build] [check] [demo] [package] [kernels]" ;;
 	esac
 done
 

@@ -8,7 +8,8 @@ import pytest
 import lab as labs
 
 TOOLS = ("ip", "ethtool", "erl", "epmd", "nmap", "nft", "openssl", "clang", "bpftool",
-         "strace", "unshare", "setpriv", "rabbitmq-server")
+         "strace", "unshare", "setpriv", "rabbitmq-server", "systemd-nspawn", "dh", "lintian",
+         "mandoc", "fish", "zsh")
 
 
 def promtool():

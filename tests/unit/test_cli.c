@@ -155,7 +155,11 @@ static void expect_error_line(const char *part)
 Test(cli, version_and_help_go_to_stdout)
 {
 	cr_assert_eq(RUN("--version"), 0);
-	cr_assert_str_eq(output, "beamfence " BEAMFENCE_VERSION "\n");
+	cr_assert_eq(strncmp(output, "beamfence " BEAMFENCE_VERSION "\n",
+			     strlen("beamfence " BEAMFENCE_VERSION "\n")),
+		     0, "%s", output);
+	cr_assert(strstr(output, "\ncompiler: ") && strstr(output, "\nlibbpf:   ") &&
+		  strstr(output, "\ncontract: "));
 	cr_assert_eq(RUN("--help"), 0);
 	for (size_t i = 0; i < COMMAND_COUNT; i++)
 		cr_assert(strstr(output, commands[i].name), "%s", commands[i].name);

@@ -8,8 +8,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
+
+#include "agent/journal.h"
 
 static int reader = -1;
 static int saved_stderr = -1;
@@ -74,10 +78,58 @@ Test(log, a_line_has_time_level_message_and_pairs)
 	cr_assert_str_eq(logged_untimed(), "info attached interface=eth0 mode=native\n");
 }
 
-Test(log, under_the_journal_a_line_has_a_priority_and_no_time)
+/* The journal's end of its socket, which the agent is told of after log_open(). */
+static int play_journal(char *path, size_t size)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK, 0);
+
+	snprintf(path, size, "/tmp/beamfence-journal-%d", (int)getpid());
+	strcpy(address.sun_path, path);
+	unlink(path);
+	cr_assert_eq(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+	claim_journal("%lu:%lu");
+	log_open(LOG_INFO);
+	cr_assert_eq(journal_open(path), 0);
+	return fd;
+}
+
+Test(log, under_the_journal_pairs_are_fields)
+{
+	char path[64], entry[4 * LOG_LINE_MAX];
+	int fd = play_journal(path, sizeof(path));
+	ssize_t got;
+
+	log_line(LOG_NOTICE, "refused", "interface", "eth0", "peer", "a b\nPRIORITY=0", "none",
+		 NULL, "exit-code", "1", NULL);
+	got = recv(fd, entry, sizeof(entry) - 1, 0);
+	unlink(path);
+	cr_assert_gt(got, 0);
+	entry[got] = '\0';
+	cr_assert_str_eq(entry,
+			 "SYSLOG_IDENTIFIER=beamfenced\nPRIORITY=5\n"
+			 "MESSAGE=refused interface=eth0 peer=\"a b\\nPRIORITY=0\" exit-code=1\n"
+			 "BEAMFENCE_INTERFACE=eth0\nBEAMFENCE_PEER=a b\\nPRIORITY=0\n"
+			 "BEAMFENCE_EXIT_CODE=1\n");
+	cr_assert_str_empty(logged());
+}
+
+Test(log, a_journal_that_does_not_take_an_entry_gets_the_line)
+{
+	char path[64];
+	int fd = play_journal(path, sizeof(path));
+
+	close(fd);
+	log_line(LOG_WARNING, "unassigned", "interface", "eth5", NULL);
+	unlink(path);
+	cr_assert_str_eq(logged(), "<4>unassigned interface=eth5\n");
+}
+
+Test(log, without_the_journals_socket_a_line_has_a_priority_and_no_time)
 {
 	claim_journal("%lu:%lu");
 	log_open(LOG_INFO);
+	journal_close();
 	log_line(LOG_WARNING, "unassigned", "interface", "eth5", NULL);
 	cr_assert_str_eq(logged(), "<4>unassigned interface=eth5\n");
 }

@@ -241,6 +241,20 @@ void agent_count_ports(const struct agent *agent, struct port_count counts[PORT_
 	}
 }
 
+const char *agent_summary(const struct agent *agent, char text[static AGENT_SUMMARY_SIZE])
+{
+	const struct interface_state *states;
+	const size_t count = fence_interfaces(agent->fence, &states);
+	size_t attached = 0;
+
+	for (size_t i = 0; i < count; i++)
+		attached += states[i].attached != ATTACHED_NOT;
+	snprintf(text, AGENT_SUMMARY_SIZE, "%s: %zu of %zu interfaces attached%s",
+		 mode_name(agent->policy->mode), attached, count + agent->plan->absent_count,
+		 agent->last_reload_successful ? "" : "; the last reload was refused");
+	return text;
+}
+
 int agent_write_metrics(struct agent *agent, FILE *out)
 {
 	_cleanup_free_ struct peer_count *peers = NULL;

@@ -98,6 +98,11 @@ void agent_count_ports(const struct agent *agent, struct port_count counts[PORT_
 /* The peers of all clusters together, a prefix once for each of its clusters. */
 uint64_t agent_count_peers(const struct agent *agent);
 
+#define AGENT_SUMMARY_SIZE 160
+
+/* One line on how things are, for the service manager: "enforce: 2 of 2 interfaces attached". */
+const char *agent_summary(const struct agent *agent, char text[static AGENT_SUMMARY_SIZE]);
+
 /* Writes the metrics as they are now to @out. */
 int agent_write_metrics(struct agent *agent, FILE *out);
 

@@ -120,6 +120,15 @@ static json_t *warnings_json(const struct agent *agent)
 	return list;
 }
 
+static json_t *cluster_names_json(const struct agent *agent)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < agent->config->cluster_count; i++)
+		json_array_append_new(list, json_string(agent->config->clusters[i].name));
+	return list;
+}
+
 static int command_status(struct commands *commands, const struct control_peer *peer,
 			  json_t *arguments, json_t **result, struct error *error)
 {
@@ -149,6 +158,7 @@ static int command_status(struct commands *commands, const struct control_peer *
 		agent->last_reload_successful ? json_null()
 					      : json_string(agent->last_reload_error.text),
 		"warnings", warnings_json(agent));
+	json_object_set_new(*result, "clusters", cluster_names_json(agent));
 	return 0;
 }
 

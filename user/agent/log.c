@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "agent/log.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <poll.h>
 #include <stdarg.h>
@@ -14,12 +15,17 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "agent/journal.h"
+
 static bool to_journal;
 static int log_threshold = LOG_INFO;
 
-/* The line as it grows; one byte is kept for the newline. */
+#define PRIORITY_LENGTH 3 /* of "<6>", which starts a line for the journal */
+
+/* The line as it grows, or an entry of the journal; one byte is kept for the newline. */
 struct line {
-	char text[LOG_LINE_MAX];
+	char text[2 * LOG_LINE_MAX];
+	size_t size; /* that may be used */
 	size_t length;
 	bool full;
 };
@@ -29,7 +35,7 @@ static void line_add(struct line *line, const char *text)
 {
 	size_t length = strlen(text);
 
-	if (length > sizeof(line->text) - 1 - line->length)
+	if (length > line->size - 1 - line->length)
 		line->full = true;
 	if (line->full)
 		return;
@@ -112,6 +118,41 @@ static void line_begin(struct line *line, int level)
 	line_add(line, " ");
 }
 
+/* A field of a journal's entry: its name is the key in capitals. */
+static void entry_add(struct line *entry, const char *prefix, const char *key, const char *value)
+{
+	line_add(entry, prefix);
+	for (; *key; key++) {
+		const unsigned char c = (unsigned char)*key;
+		const char name[] = {isalnum(c) ? (char)toupper(c) : '_', '\0'};
+
+		line_add(entry, name);
+	}
+	line_add(entry, "=");
+	line_add_escaped(entry, value, false);
+	line_add(entry, "\n");
+}
+
+/* Sends the line to the journal, with its pairs as fields. Whether that took it. */
+static bool send_entry(int level, const struct line *line, va_list pairs)
+{
+	struct line entry = {.size = sizeof(entry.text)};
+	const char priority[] = {(char)('0' + level), '\0'};
+	const char *key, *value;
+
+	entry_add(&entry, "", "SYSLOG_IDENTIFIER", "beamfenced");
+	entry_add(&entry, "", "PRIORITY", priority);
+	line_add(&entry, "MESSAGE=");
+	line_add(&entry, line->text + PRIORITY_LENGTH);
+	line_add(&entry, "\n");
+	while ((key = va_arg(pairs, const char *))) {
+		value = va_arg(pairs, const char *);
+		if (value)
+			entry_add(&entry, "BEAMFENCE_", key, value);
+	}
+	return !entry.full && journal_send(entry.text, entry.length) == 0;
+}
+
 void log_open(int threshold)
 {
 	const char *stream = getenv("JOURNAL_STREAM");
@@ -120,11 +161,14 @@ void log_open(int threshold)
 
 	log_threshold = threshold;
 	to_journal = false;
+	journal_close();
 	if (!stream || fstat(STDERR_FILENO, &st))
 		return;
 	/* systemd.exec(5): device and inode of the stream, in decimal. */
 	snprintf(own, sizeof(own), "%ju:%ju", (uintmax_t)st.st_dev, (uintmax_t)st.st_ino);
 	to_journal = strcmp(stream, own) == 0;
+	if (to_journal)
+		journal_open(JOURNAL_SOCKET); /* without it, lines on stderr are what there is */
 }
 
 /* Never waits for whoever reads it: an agent that does so no longer fences what is new. */
@@ -143,7 +187,7 @@ static void write_line(const char *text, size_t length)
 
 void log_line(int level, const char *message, ...)
 {
-	struct line line = {.length = 0};
+	struct line line = {.size = LOG_LINE_MAX};
 	int saved_errno = errno;
 	const char *key, *value;
 	va_list pairs;
@@ -159,7 +203,11 @@ void log_line(int level, const char *message, ...)
 			line_add_pair(&line, key, value);
 	}
 	va_end(pairs);
-	line.text[line.length++] = '\n';
-	write_line(line.text, line.length);
+	va_start(pairs, message);
+	if (!to_journal || !send_entry(level, &line, pairs)) {
+		line.text[line.length++] = '\n';
+		write_line(line.text, line.length);
+	}
+	va_end(pairs);
 	errno = saved_errno;
 }

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The agent's log: one line on stderr for each event, written with a single write(2). Under the
- * journal a line starts with its priority ("<6>attached interface=eth0"), elsewhere with time and
- * level ("2026-11-22T10:00:00Z info attached interface=eth0"). Only the agent's main logs.
+ * The agent's log: one line on stderr for each event, written with a single write(2), after time
+ * and level ("2026-11-22T10:00:00Z info attached interface=eth0"). Where stderr is the journal, the
+ * line goes there as an entry whose pairs are fields as well (BEAMFENCE_INTERFACE=eth0); or, where
+ * that is refused, to stderr after its priority ("<6>attached interface=eth0"). Only the agent's
+ * main logs.
  */
 #ifndef BEAMFENCE_LOG_H
 #define BEAMFENCE_LOG_H

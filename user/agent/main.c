@@ -21,6 +21,7 @@
 #include "agent/notify.h"
 #include "agent/privileges.h"
 #include "core/cleanup.h"
+#include "core/version.h"
 #include "kernel/detach.h"
 
 #define RETRY_S	       5
@@ -62,6 +63,7 @@ struct daemon {
 
 static void log_outcome(struct daemon *daemon)
 {
+	char summary[AGENT_SUMMARY_SIZE];
 	const struct plan *plan = daemon->agent.plan;
 	const struct interface_state *states;
 	const size_t count = fence_interfaces(daemon->agent.fence, &states);
@@ -90,6 +92,7 @@ static void log_outcome(struct daemon *daemon)
 			 plan->unassigned[i], NULL);
 	if (daemon->agent.policy->mode == MODE_AUDIT)
 		log_line(LOG_WARNING, "audit mode: nothing is dropped", NULL);
+	notify_status(agent_summary(&daemon->agent, summary));
 }
 
 /* Whatever holds an interface may let go of it without a word to anybody. */
@@ -190,10 +193,12 @@ static void warn_of_control_change(struct daemon *daemon)
 
 static void on_reloaded(void *context, int code, const struct error *reason)
 {
+	char summary[AGENT_SUMMARY_SIZE];
 	struct daemon *daemon = context;
 
 	if (code) {
 		log_line(LOG_ERR, "reload refused, nothing changed", "error", reason->text, NULL);
+		notify_status(agent_summary(&daemon->agent, summary));
 		return;
 	}
 	log_line(LOG_NOTICE, "reloaded", "config", daemon->agent.config_path, NULL);
@@ -214,7 +219,7 @@ static void on_sighup(evutil_socket_t signal, short events, void *context)
 	notify_reloading();
 	code = agent_reload(&daemon->agent, &error);
 	on_reloaded(daemon, code, &error);
-	notify_ready(code ? "reload refused, the former configuration holds" : NULL);
+	notify_ready(NULL);
 }
 
 static void on_terminate(evutil_socket_t signal, short events, void *context)
@@ -424,7 +429,7 @@ int main(int argc, char **argv)
 			pin_dir = optarg;
 			break;
 		case 'V':
-			puts("beamfenced " BEAMFENCE_VERSION);
+			version_print(stdout, "beamfenced");
 			return 0;
 		case 'h':
 			fputs(usage, stdout);

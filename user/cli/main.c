@@ -4,22 +4,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/cli.h"
+#include "cli/command.h"
+#include "cli/complete.h"
 #include "cli/escape.h"
 #include "core/cleanup.h"
 #include "core/protocol.h"
 #include "core/text.h"
-
-struct command {
-	const char *name;
-	command_function run;
-	const char *usage;
-	const char *summary;
-	const char *help; /* after the summary: more of what it does, options, an example */
-	const char *const *options;
-	size_t words_min;
-	size_t words_max;
-};
+#include "core/version.h"
 
 static const char *const global_options[] = {"--json", "--socket=", "--help", "--version", NULL};
 
@@ -222,7 +213,7 @@ static enum status dispatch(char **words, const struct command **command, struct
 			return STATUS_USAGE;
 	}
 	if (arguments_option(&arguments, "--version")) {
-		printf("beamfence %s\n", BEAMFENCE_VERSION);
+		version_print(stdout, "beamfence");
 		return STATUS_DONE;
 	}
 	if (arguments_option(&arguments, "--help")) {
@@ -252,6 +243,11 @@ int main(int argc, char **argv)
 	enum status status;
 
 	signal(SIGPIPE, SIG_IGN);
+	if (argc > 1 && strcmp(argv[1], "complete") == 0) {
+		complete(&(struct completion_table){commands, COMMAND_COUNT, global_options},
+			 argv + 2, stdout);
+		return STATUS_DONE;
+	}
 	status = dispatch(argv + (argc > 0), &command, &error);
 	if (status != STATUS_DONE)
 		print_error(status, command, &error);
