@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""A host with systemd: this machine's files under an overlay, booted in a lab's host namespace.
+
+Nothing of it outlives the lab: what it writes is in memory, its bpf file system is its own.
+"""
+import os
+import pathlib
+import shutil
+import subprocess
+
+from lab import LabError, end, run, wait_until
+
+TARGET = """[Unit]
+Description=What a test needs
+Requires=basic.target
+After=basic.target
+AllowIsolate=yes
+"""
+
+
+def children(pid):
+    return pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+
+
+class Container:
+    """systemd as PID 1. Use as a context manager; `boot` again is a reboot."""
+
+    def __init__(self, lab, wants=()):
+        self._lab = lab
+        self.name = f"{lab.name}-systemd"
+        self._top = lab.directory / "container"
+        self.root = self._top / "merged"
+        self._bpf = lab.directory / "bpf"
+        self._process = None
+        self.leader = None
+        for directory in (self._top, self._bpf):
+            directory.mkdir()
+        self._mount("tmpfs", self._top, "mode=0755")
+        for name in ("upper", "work", "merged"):
+            (self._top / name).mkdir()
+        self._mount("overlay", self.root, f"lowerdir=/,upperdir={self._top}/upper,"
+                    f"workdir={self._top}/work")
+        self._set_up(wants)
+        lab.defer(self.halt)
+
+    def _mount(self, kind, where, options):
+        run("mount", "-t", kind, "-o", options, kind, where)
+        self._lab.defer(run, "umount", "-l", where)
+
+    def _set_up(self, wants):
+        """What the machine has enabled is not the test's; a target of its own is."""
+        etc = self.root / "etc/systemd/system"
+        for link in etc.glob("*.wants"):
+            shutil.rmtree(link)
+        (etc / "test.target").write_text(TARGET)
+        (etc / "test.target.wants").mkdir()
+        for unit in wants:
+            (etc / "test.target.wants" / unit).symlink_to(f"/lib/systemd/system/{unit}")
+        (self.root / "usr/sbin/policy-rc.d").unlink(missing_ok=True)
+        (self.root / "var/lib/man-db/auto-update").unlink(missing_ok=True)  # it takes seconds
+
+    def __enter__(self):
+        return self.boot()
+
+    def __exit__(self, *_):
+        self.halt()
+
+    def boot(self):
+        # A new boot is a new bpf file system, as empty as the kernel's is; root's alone, as there.
+        run("mount", "-t", "bpf", "-o", "mode=0700", "bpf", self._bpf)
+        # In a pid namespace of its own, which ends with its first process however that ends.
+        self._process = self._lab.popen(self._lab.host, [
+            "unshare", "--fork", "--pid", "--mount-proc", "--kill-child=SIGKILL", "systemd-nspawn", "--quiet", f"--directory={self.root}", f"--machine={self.name}",
+            "--boot", "--register=no", "--keep-unit", "--console=pipe", "--capability=all",
+            f"--network-namespace-path=/run/netns/{self._lab.host.name}",
+            f"--bind={self._bpf}:/sys/fs/bpf", "--system-call-filter=bpf perf_event_open",
+            "--tmpfs=/work", "--", "--unit=test.target"], "console.log")
+        self.leader = wait_until(self._find_leader, 10, "PID 1 of the container runs")
+        wait_until(lambda: self.try_run("systemctl", "is-active", "test.target").returncode == 0,
+                   30, f"the container is up: {self.console()}")
+        return self
+
+    def _find_leader(self):
+        """The pid of systemd, as seen from here: a child of nspawn's, which is one of unshare's."""
+        if self._process.poll() is not None:
+            raise LabError(f"systemd-nspawn ended: {self.console()}")
+        leaders = [pid for nspawn in children(self._process.pid) for pid in children(nspawn)
+                   if pathlib.Path(f"/proc/{pid}/comm").read_text() == "systemd\n"]
+        return leaders[0] if leaders else None
+
+    def console(self):
+        log = self._lab.directory / "console.log"
+        return log.read_text(errors="replace")[-4000:] if log.exists() else ""
+
+    def halt(self):
+        """Ends the container as a power failure does."""
+        if self._process:
+            end(self._process)
+            self._process = None
+            run("umount", self._bpf)
+
+    def try_run(self, *argv, **options):
+        """Runs a command in the container, whatever comes of it."""
+        return subprocess.run(
+            ["nsenter", "-t", str(self.leader), "-m", "-u", "-i", "-n", "-p", "-C", "-r", "-w",
+             "--", *map(str, argv)], text=True, check=False,
+            **{"capture_output": True, "timeout": 60, "stdin": subprocess.DEVNULL,
+               "env": {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8",
+                       "DEBIAN_FRONTEND": "noninteractive"}, **options})
+
+    def run(self, *argv, **options):
+        done = self.try_run(*argv, **options)
+        assert done.returncode == 0, f"{argv}: {done.returncode}: {done.stdout}{done.stderr}"
+        return done.stdout + done.stderr
+
+    def show(self, unit, name):
+        """One property of a unit."""
+        return self.run("systemctl", "show", "--value", "-p", name, unit).strip()
+
+    def write(self, path, text):
+        target = self.root / path.lstrip("/")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(text)
+
+    def bring(self, file):
+        """Copies a file of the machine into the container's /root; its path there."""
+        shutil.copy(file, self.root / "root")
+        return f"/root/{os.path.basename(file)}"
