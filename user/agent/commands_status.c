@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* What is in force, and what is wrong with it. */
+#include <string.h>
+#include <unistd.h>
+
+#include "agent/commands_internal.h"
+#include "agent/listeners.h"
+
+static json_t *interfaces_json(struct agent *agent)
+{
+	const struct interface_state *states;
+	const size_t count = fence_interfaces(agent->fence, &states);
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < count; i++) {
+		const bool attached = states[i].attached != ATTACHED_NOT;
+
+		json_array_append_new(
+			list,
+			json_pack("{s:s, s:s, s:b, s:o, s:o, s:o}", "name", states[i].name, "zone",
+				  zone_name(states[i].zone), "attached", attached, "attach_mode",
+				  attached ? json_string(attach_mode_name(states[i].attached))
+					   : json_null(),
+				  "problem", json_null_or_string(states[i].problem), "vlan",
+				  states[i].vlan ? json_integer(states[i].vlan) : json_null()));
+	}
+	for (size_t i = 0; i < agent->plan->absent_count; i++) {
+		const struct interface_rule *rule = agent->plan->absent[i];
+		json_t *name = rule->vlan ? json_sprintf("%s.%u", rule->pattern, rule->vlan)
+					  : json_string(rule->pattern);
+
+		json_array_append_new(
+			list, json_pack("{s:o, s:s, s:b, s:n, s:s, s:o}", "name", name, "zone",
+					zone_name(rule->zone), "attached", 0, "attach_mode",
+					"problem", "there is no such interface", "vlan",
+					rule->vlan ? json_integer(rule->vlan) : json_null()));
+	}
+	return list;
+}
+
+static void warn_of_listener(const struct agent *agent, const struct known_listener *listener,
+			     json_t *list)
+{
+	const unsigned int port = listener->kernel.port;
+
+	if (listener_is_exposed(agent, listener))
+		json_array_append_new(
+			list, json_sprintf("port %u: a BEAM (pid %u) listens there on every "
+					   "address, and it is not protected: if it is for "
+					   "clients, name it in discovery.exempt_ports",
+					   port, listener->kernel.pid));
+	if (listener_is_orphan(agent, listener))
+		json_array_append_new(
+			list, json_sprintf("port %u: node \"%s\" fits the \"nodes\" of no cluster: "
+					   "no peer may reach it",
+					   port, listener->node));
+}
+
+static json_t *warnings_json(const struct agent *agent)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < agent->plan->ambiguous_count; i++) {
+		const struct interface_rule *rule = agent->plan->ambiguous[i];
+
+		json_array_append_new(
+			list,
+			json_sprintf("line %u: \"%s\" (%s) also fits an interface that another "
+				     "entry puts into a stricter zone: the stricter one holds",
+				     rule->line, rule->pattern, zone_name(rule->zone)));
+	}
+	for (size_t i = 0; i < agent->listener_count; i++)
+		warn_of_listener(agent, &agent->listeners[i], list);
+	if (agent->metrics_error.text[0])
+		json_array_append_new(list, json_string(agent->metrics_error.text));
+	if (agent->control_is_stale)
+		json_array_append_new(
+			list,
+			json_string("a change of \"control\" takes effect at the next start"));
+	return list;
+}
+
+static json_t *cluster_names_json(const struct agent *agent)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < agent->config->cluster_count; i++)
+		json_array_append_new(list, json_string(agent->config->clusters[i].name));
+	return list;
+}
+
+int command_status(struct commands *commands, const struct control_peer *peer, json_t *arguments,
+		   json_t **result, struct error *error)
+{
+	struct agent *agent = commands->agent;
+	const struct fence_features features = fence_features(agent->fence);
+	json_t *unassigned = json_array();
+	struct port_count counts[PORT_COUNTS];
+	size_t ports = 0;
+
+	(void)peer, (void)arguments, (void)error;
+	for (size_t i = 0; i < agent->plan->unassigned_count; i++)
+		json_array_append_new(unassigned, json_string(agent->plan->unassigned[i]));
+	agent_count_ports(agent, counts);
+	for (size_t i = 0; i < PORT_COUNTS; i++)
+		ports += counts[i].count;
+	*result = json_pack(
+		"{s:s, s:i, s:s, s:s, s:s, s:{s:b, s:b, s:b}, s:o, s:o, s:I, s:I, s:I, "
+		"s:{s:b, s:I, s:o}, s:o}",
+		"version", BEAMFENCE_VERSION, "pid", (int)getpid(), "config", agent->config_path,
+		"pin_dir", agent->pin_dir, "mode", mode_name(agent->policy->mode), "features",
+		"frags", features.multi_buffer, "conntrack", features.conntrack, "gate",
+		features.gate, "interfaces", interfaces_json(agent), "unassigned", unassigned,
+		"peers", (json_int_t)agent_count_peers(agent), "peers_limit", (json_int_t)PEERS_MAX,
+		"protected_ports", (json_int_t)ports, "last_reload", "ok",
+		agent->last_reload_successful, "time", (json_int_t)agent->last_reload_time_s,
+		"error",
+		agent->last_reload_successful ? json_null()
+					      : json_string(agent->last_reload_error.text),
+		"warnings", warnings_json(agent));
+	json_object_set_new(*result, "clusters", cluster_names_json(agent));
+	return 0;
+}
+
+/* One port: what is known of its listener, if there is one, and null for what is not. */
+static json_t *port_json(const struct agent *agent, uint16_t port, const char *source,
+			 uint8_t cluster, const struct known_listener *listener)
+{
+	const bool epmd = !strcmp(source, "epmd-listener") || cluster == CLUSTER_ANY;
+	json_t *row = json_pack("{s:i, s:s, s:s, s:o, s:n, s:n, s:n, s:n, s:n}", "port", (int)port,
+				"kind", epmd ? "epmd" : "dist", "source", source, "cluster",
+				json_null_or_string(agent_cluster_name(agent, cluster)), "node",
+				"pid", "process", "address", "since");
+	char text[PREFIX_TEXT_SIZE];
+
+	if (!listener)
+		return row;
+	json_object_set_new(row, "node", json_null_or_string(listener->node));
+	json_object_set_new(row, "pid", json_integer(listener->kernel.pid));
+	json_object_set_new(row, "process", json_null_or_string(listener->process));
+	json_object_set_new(row, "address", json_string(listener_address(listener, text)));
+	if (listener->since_s)
+		json_object_set_new(row, "since", json_integer(listener->since_s));
+	return row;
+}
+
+/* The listener on a port that says most: one whose node is known, else any. */
+static const struct known_listener *listener_on(const struct agent *agent, uint16_t port)
+{
+	const struct known_listener *found = NULL;
+
+	for (size_t i = 0; i < agent->listener_count; i++)
+		if (agent->listeners[i].kernel.port == port && (!found || !found->node))
+			found = &agent->listeners[i];
+	return found;
+}
+
+int command_ports(struct commands *commands, const struct control_peer *peer, json_t *arguments,
+		  json_t **result, struct error *error)
+{
+	const struct agent *agent = commands->agent;
+	const struct policy *policy = agent->policy;
+
+	(void)peer, (void)arguments, (void)error;
+	*result = json_array();
+	for (unsigned int number = 0; number < PORTS; number++) {
+		const uint16_t port = (uint16_t)number;
+		const bool configured = policy->ports[port / 64] >> (port % 64) & 1;
+		const struct known_listener *listener;
+		const char *source;
+
+		if (!configured && !fence_protects(agent->fence, port))
+			continue;
+		listener = listener_on(agent, port);
+		source = configured ? "config" : listener ? listener_source(agent, listener) : NULL;
+		if (source)
+			json_array_append_new(*result, port_json(agent, port, source,
+								 fence_cluster(agent->fence, port),
+								 listener));
+	}
+	return 0;
+}

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What the server of the control protocol (control.c) and its connections share. */
+#ifndef BEAMFENCE_CONTROL_INTERNAL_H
+#define BEAMFENCE_CONTROL_INTERNAL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "agent/control.h"
+#include "agent/control_socket.h"
+
+struct client {
+	struct control *control;
+	struct client *next;
+	struct bufferevent *stream;
+	struct event *timer; /* runs while the client owes us a line, or the end of one */
+	struct control_peer peer;
+	bool half_line;	 /* the timer runs for the end of a line */
+	bool last_reply; /* close when the output is gone, read nothing more */
+	bool input_ended;
+};
+
+struct control {
+	struct event_base *base;
+	struct control_settings settings;
+	struct control_socket socket;
+	struct evconnlistener *listener;
+	struct event *retry; /* runs after accept(2) failed */
+	struct client *clients;
+	unsigned client_count;
+};
+
+struct timeval control_interval(unsigned ms);
+
+/* Takes connections or not, by how many there are: due when that or a client's output changed. */
+void control_update_accepting(struct control *control);
+
+/* Makes a client of a connection and takes @fd over; NULL, and @fd still the caller's. */
+struct client *client_new(struct control *control, int fd);
+
+void client_free(struct client *client);
+
+/* Looks at the input as far as it goes, one reply at a time. May free the client. */
+void client_advance(struct client *client);
+
+/* Bytes of replies that it has not read. */
+size_t client_pending(const struct client *client);
+
+/* Sends what the socket takes without waiting. */
+void client_flush(struct client *client);
+
+#endif
