@@ -58,6 +58,7 @@ class Fence:
         self.socket = directory / "control.sock"
         self.config = directory / "beamfence.yaml"
         self.log_path = directory / "log"
+        self.state = directory / "state"
         self.process = None
         self._notify = directory / "notify.sock"
         self._notifications = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
@@ -90,7 +91,8 @@ class Fence:
         self.config.write_text(config_text(self.socket, **settings))
 
     def command(self):
-        return [BEAMFENCED, "--config", self.config, "--pin-dir", self.pins]
+        return [BEAMFENCED, "--config", self.config, "--pin-dir", self.pins,
+                "--state-dir", self.state]
 
     def launch(self, **options):
         """Starts the agent and does not wait for it."""

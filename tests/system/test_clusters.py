@@ -102,15 +102,6 @@ def test_peer_with_a_time_to_live_goes_by_itself(tiers):
         assert all(one["source"] == "config" for one in fence.json("peers", "list"))
 
 
-def test_peers_added_at_run_time_end_with_the_agent(tiers):
-    stranger = tiers.stranger
-    with Fence(tiers) as fence:
-        fence.tell("peers", "add", "app", "10.77.4.2")
-        assert stranger.probe(stranger.host4, 9100, 0.7) == "open"
-        assert fence.end() == 0
-        assert stranger.probe(stranger.host4, 9100, 0.7) == "silent"
-
-
 def test_peers_refuses_what_makes_no_sense(tiers):
     with Fence(tiers) as fence:
         before = fence.json("peers", "list")

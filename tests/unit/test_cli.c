@@ -191,6 +191,9 @@ Test(cli, wrong_usage_is_status_2_and_one_line)
 		{"status", "extra"},
 		{"status", "--json=yes"},
 		{"check"},
+		{"try"},
+		{"try", "/dev/null", "--for", "1"},
+		{"confirm", "extra"},
 		{"check", "a", "b"},
 		{"--socket"},
 		{"peers", "add"},
@@ -377,6 +380,16 @@ Test(cli, peers_add_sends_all_that_was_said)
 				  "\"comment\":\"--json\"}}\n");
 }
 
+Test(cli, what_may_not_last_is_a_warning_and_status_0)
+{
+	answer("{\"version\":1,\"ok\":true,\"result\":{\"cluster\":\"app\",\"kept\":false,"
+	       "\"prefix\":\"10.0.1.9/32\",\"warning\":\"in force, but \\u001b disk\"}}\n");
+	cr_assert_eq(ASK("peers", "add", "app", "10.0.1.9"), 0);
+	cr_assert_str_eq(output, "added 10.0.1.9/32 to cluster app\n");
+	cr_assert_str_eq(errors, "beamfence: warning: in force, but \\x1b disk\n");
+	asked();
+}
+
 Test(cli, peers_del_names_the_peer)
 {
 	answer("{\"version\":1,\"ok\":true,\"result\":{\"cluster\":\"app\","
@@ -393,13 +406,22 @@ Test(cli, peers_alone_lists_them)
 	       "{\"cluster\":\"app\",\"prefix\":\"10.0.1.0/24\",\"source\":\"config\","
 	       "\"comment\":null,\"expires\":null,\"added_by\":null},"
 	       "{\"cluster\":\"app\",\"prefix\":\"fd00::1/128\",\"source\":\"runtime\","
-	       "\"comment\":\"new\\nnode\",\"expires\":1795341600,\"added_by\":1000}]}\n");
+	       "\"comment\":\"new\\nnode\",\"expires\":1795341600,\"added_by\":4294967294,"
+	       "\"added_by_pid\":77,\"in_force\":false},"
+	       "{\"cluster\":\"b\",\"prefix\":\"fd00::2/128\",\"source\":\"runtime\","
+	       "\"comment\":null,\"expires\":null,\"added_by\":0,\"in_force\":true}]}\n");
 	cr_assert_eq(ASK("peers"), 0);
 	cr_assert_str_eq(
 		output,
-		"CLUSTER  PREFIX       SOURCE   EXPIRES               BY UID  COMMENT\n"
-		"app      10.0.1.0/24  config   -                          -  -\n"
-		"app      fd00::1/128  runtime  2026-11-22T10:00:00Z    1000  new\\x0anode\n");
+		"CLUSTER  PREFIX       SOURCE                 EXPIRES               BY"
+		"                      COMMENT\n"
+		"app      10.0.1.0/24  config                 -                     -"
+		"                       -\n"
+		"app      fd00::1/128  runtime, not in force  2026-11-22T10:00:00Z  uid "
+		"4294967294, "
+		"pid 77  new\\x0anode\n"
+		"b        fd00::2/128  runtime                -                     root (0)"
+		"                -\n");
 	cr_assert_str_eq(asked(), "{\"version\":1,\"command\":\"peers.list\"}\n");
 }
 
@@ -514,7 +536,8 @@ Test(cli, status_shows_what_needs_attention)
 
 Test(cli, results_that_lack_everything_print_without_harm)
 {
-	static char *const names[] = {"status", "ports", "peers", "counters", "reload", "detach"};
+	static char *const names[] = {"status", "ports",  "peers",   "counters",
+				      "reload", "detach", "confirm", "revert"};
 	static const char *const results[] = {"null", "{}", "[1,null,{}]", "\"x\""};
 	char reply[128];
 
@@ -542,6 +565,64 @@ Test(cli, reload_and_detach_say_what_was_done)
 	cr_assert_str_eq(output, "detached: eth0 eth1\n");
 }
 
+static void write_config(const char *text)
+{
+	FILE *file = fopen(config_path, "w");
+
+	fputs(text, file);
+	fclose(file);
+}
+
+Test(cli, try_sends_the_text_of_the_file_and_its_name)
+{
+	char request[256];
+
+	write_config("a: \"b\"\n");
+	answer("{\"version\":1,\"ok\":true,\"result\":{\"file\":\"new.yaml\",\"for_s\":90}}\n");
+	cr_assert_eq(ASK("try", config_path, "--for", "90s"), 0, "%s", errors);
+	cr_assert(strstr(output, "new.yaml is in force for 90 s"), "%s", output);
+	snprintf(request, sizeof(request),
+		 "{\"version\":1,\"command\":\"try\",\"arguments\":{\"config\":"
+		 "\"a: \\\"b\\\"\\n\",\"name\":\"%s\",\"for_s\":90}}\n",
+		 config_path);
+	cr_assert_str_eq(asked(), request);
+}
+
+Test(cli, try_refuses_what_it_cannot_send)
+{
+	char missing[100];
+
+	snprintf(missing, sizeof(missing), "%s/none", directory);
+	cr_assert_eq(ASK("try", missing), 1);
+	expect_error_line("cannot be opened");
+	write_config("\xff\n");
+	cr_assert_eq(ASK("try", config_path), 1);
+	expect_error_line("not UTF-8");
+	write_config("");
+	cr_assert_eq(truncate(config_path, PROTOCOL_LONG_LINE_MAX), 0);
+	cr_assert_eq(ASK("try", config_path), 1);
+	expect_error_line("install it and reload");
+	write_config("");
+	cr_assert_eq(ASK("try", config_path, "--for", "2d"), 2);
+	expect_error_line("at most 1d");
+}
+
+Test(cli, confirm_and_revert_say_what_was_done)
+{
+	answer("{\"version\":1,\"ok\":true,\"result\":{\"file\":\"new.yaml\",\"config\":"
+	       "\"/etc/b.yaml\",\"differs\":true}}\n");
+	cr_assert_eq(ASK("confirm"), 0);
+	cr_assert(strstr(output, "new.yaml stays in force\ninstall it as /etc/b.yaml"), "%s",
+		  output);
+	asked();
+	close(agent.listener);
+	unlink(path);
+	answer("{\"version\":1,\"ok\":true,\"result\":{\"file\":\"new.yaml\"}}\n");
+	cr_assert_eq(ASK("revert"), 0);
+	cr_assert_str_eq(output, "went back to what was in force before new.yaml\n");
+	asked();
+}
+
 Test(cli, detach_works_without_an_agent_but_not_behind_the_back_of_one)
 {
 	char pins[100];
@@ -551,14 +632,6 @@ Test(cli, detach_works_without_an_agent_but_not_behind_the_back_of_one)
 	cr_assert(strstr(output, "removed 0 pins below"));
 	answer(NULL);
 	cr_assert_eq(ASK("detach", "--pin-dir", pins), 3);
-}
-
-static void write_config(const char *text)
-{
-	FILE *file = fopen(config_path, "w");
-
-	fputs(text, file);
-	fclose(file);
 }
 
 static const char good_config[] = "mode: audit\n"
@@ -650,11 +723,12 @@ Test(cli, times_to_live_are_read_with_their_unit)
 	int64_t seconds;
 
 	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
-		cr_assert_eq(parse_ttl(good[i].text, &seconds, &error), 0, "%s", good[i].text);
+		cr_assert_eq(parse_time(good[i].text, "time", &seconds, &error), 0, "%s",
+			     good[i].text);
 		cr_assert_eq(seconds, good[i].seconds);
 	}
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
-		cr_assert_eq(parse_ttl(bad[i], &seconds, &error), -EINVAL, "%s", bad[i]);
+		cr_assert_eq(parse_time(bad[i], "time", &seconds, &error), -EINVAL, "%s", bad[i]);
 }
 
 Test(cli, flags_are_letters_each_once)

@@ -116,7 +116,8 @@ Test(config, reads_every_key)
 		"  listen: \"[::1]:9400\"\n"
 		"control:\n"
 		"  socket: /tmp/x.sock\n"
-		"  group: _ops-1\n");
+		"  group: _ops-1\n"
+		"  readers: looks\n");
 	const struct cluster_config *app = &config->clusters[0];
 
 	cr_expect_eq(config->mode, MODE_AUDIT);
@@ -154,6 +155,7 @@ Test(config, reads_every_key)
 	cr_expect_eq(config->metrics_port, 9400);
 	cr_expect_str_eq(config->control_socket, "/tmp/x.sock");
 	cr_expect_str_eq(config->control_group, "_ops-1");
+	cr_expect_str_eq(config->control_readers, "looks");
 }
 
 static void expect_defaults(const struct config *config)
@@ -171,6 +173,7 @@ static void expect_defaults(const struct config *config)
 	cr_expect_eq(config->metrics_port, 9369);
 	cr_expect_str_eq(config->control_socket, "/run/beamfence/control.sock");
 	cr_expect_str_eq(config->control_group, "beamfence");
+	cr_expect_null(config->control_readers);
 }
 
 Test(config, has_defaults_for_all_but_the_interfaces)
@@ -303,6 +306,9 @@ Test(config, refuses_values_of_the_wrong_type)
 		{FENCE "metrics:\n  listen: [a]\n", 3, "listen: expected a single value"},
 		{FENCE "control:\n  socket: ~\n", 3, "socket: expected a single value"},
 		{FENCE "control:\n  group: []\n", 3, "group: expected a single value"},
+		{FENCE "control:\n  readers: Admin\n", 3, "readers: \"Admin\" is not a group"},
+		{FENCE "control:\n  readers: ops\n  socket: /run/read.sock\n", 3,
+		 "readers: their socket is read.sock beside \"/run/read.sock\""},
 	};
 
 	EXPECT_BAD(rows);
@@ -734,4 +740,20 @@ Test(config, takes_as_many_peers_as_fit_and_no_more, .timeout = 120)
 	write_peers(PEERS_MAX + 1);
 	cr_expect_eq(config_load(path, &too_many, &error), -EINVAL);
 	cr_expect(strstr(error.text, ":1000005: peers: more than 1000000"), "%s", error.text);
+}
+
+Test(config, text_is_read_as_a_file_is_and_named_as_it_is_called)
+{
+	static const char good[] = FENCE "mode: audit\n", bad[] = FENCE "mode: what\n";
+	struct config *config = NULL;
+	struct error error = {""};
+
+	cr_assert_eq(config_read("new.yaml", good, strlen(good), &config, &error), 0, "%s",
+		     error.text);
+	cr_expect_eq(config->mode, MODE_AUDIT);
+	config_free(config);
+	cr_assert_eq(config_read("new.yaml", bad, strlen(bad), &config, &error), -EINVAL);
+	cr_expect_eq(strncmp(error.text, "new.yaml:2: mode: ", 18), 0, "%s", error.text);
+	cr_assert_eq(config_read("new.yaml", good, 0, &config, &error), -EINVAL);
+	cr_expect(strstr(error.text, "holds no configuration"), "%s", error.text);
 }

@@ -30,6 +30,7 @@ static struct event_base *base;
 static struct control *control;
 static struct control_peer last_peer;
 static unsigned calls;
+static bool last_peer_is_read_only;
 
 static int handler(void *context, const struct control_peer *peer, const char *command,
 		   json_t *arguments, json_t **result, struct error *error)
@@ -37,7 +38,13 @@ static int handler(void *context, const struct control_peer *peer, const char *c
 	cr_assert_eq(context, &calls);
 	last_peer = *peer;
 	calls++;
-	if (strcmp(command, "echo") == 0) {
+	last_peer_is_read_only = peer->read_only;
+	if (strcmp(command, "later") == 0) {
+		return CONTROL_LATER;
+	} else if (strcmp(command, "size") == 0) {
+		*result = json_integer(
+			(json_int_t)json_string_length(json_object_get(arguments, "text")));
+	} else if (strcmp(command, "echo") == 0) {
 		*result = json_incref(arguments);
 	} else if (strcmp(command, "big") == 0) {
 		size_t size = (size_t)json_integer_value(json_object_get(arguments, "size"));
@@ -229,11 +236,13 @@ Test(control, a_refusal_carries_the_handlers_text)
 	SERVE();
 	fd = connect_to(path);
 	tell(fd, "{\"version\":1,\"command\":\"bogus\"}\n");
-	expect(fd, "{\"version\":1,\"ok\":false,\"error\":\"unknown command\"}");
+	expect(fd,
+	       "{\"version\":1,\"ok\":false,\"error\":\"unknown command\",\"code\":\"invalid\"}");
 	tell(fd, "{\"version\":1,\"command\":\"silent failure\"}\n");
-	expect(fd, "{\"version\":1,\"ok\":false,\"error\":\"Device or resource busy\"}");
+	expect(fd, "{\"version\":1,\"ok\":false,\"error\":\"Device or resource "
+		   "busy\",\"code\":\"busy\"}");
 	tell(fd, "{\"version\":1,\"command\":\"not UTF-8\"}\n");
-	expect(fd, "{\"version\":1,\"ok\":false,\"error\":\"cut ?\"}");
+	expect(fd, "{\"version\":1,\"ok\":false,\"error\":\"cut ?\",\"code\":\"invalid\"}");
 	close(fd);
 }
 
@@ -503,7 +512,8 @@ Test(control, a_reply_beyond_the_bound_is_refused_and_small_ones_still_go)
 	fd = connect_to(path);
 	tell(fd, "{\"version\":1,\"command\":\"big\",\"arguments\":{\"size\":134217728}}\n");
 	expect(fd, "{\"version\":1,\"ok\":false,\"error\":"
-		   "\"the reply is too large while others wait: try again later\"}");
+		   "\"the reply is too large while others wait: try again later\","
+		   "\"code\":\"busy\"}");
 	close(fd);
 	expect_service();
 }
@@ -692,7 +702,144 @@ Test(control, a_path_that_cannot_be_is_an_error)
 	name[sizeof(name) - 1] = '\0';
 	settings.path = name;
 	cr_assert_eq(open_with(settings, &error), -ENAMETOOLONG);
-	settings.path = "/nonexistent/below/control.sock";
+	snprintf(name, sizeof(name), "%s/none/below/control.sock", directory);
 	cr_assert_eq(open_with(settings, &error), -ENOENT);
-	cr_assert(strstr(error.text, "/nonexistent/below"));
+	cr_assert(strstr(error.text, "/none/below"));
+}
+
+/* Lets the server look at what came. */
+static void turn_until_called(unsigned wanted)
+{
+	long deadline = now_ms() + DEADLINE_MS;
+
+	while (calls < wanted) {
+		cr_assert_lt(now_ms(), deadline, "the handler is not called");
+		event_base_loop(base, EVLOOP_NONBLOCK);
+	}
+}
+
+Test(control, a_reply_may_come_later_and_the_next_request_waits_for_it)
+{
+	const struct error error = {"no disk"};
+	uint64_t first;
+	int fd;
+
+	SERVE();
+	fd = connect_to(path);
+	tell(fd, "{\"version\":1,\"command\":\"later\"}\n{\"version\":1,\"command\":\"later\"}\n");
+	turn_until_called(1);
+	first = last_peer.client;
+	turn(fd);
+	cr_assert_eq(calls, 1);
+	expect_service();
+	control_reply(control, first, 0, json_integer(7), NULL);
+	expect(fd, "{\"version\":1,\"ok\":true,\"result\":7}");
+	turn_until_called(3);
+	control_reply(control, first, -EIO, json_integer(7), &error);
+	expect(fd, "{\"version\":1,\"ok\":false,\"error\":\"no disk\",\"code\":\"failed\"}");
+	/* It waits for nothing any more, and nobody has that number. */
+	control_reply(control, first, 0, json_integer(8), NULL);
+	control_reply(control, first + 100, 0, json_integer(8), NULL);
+	tell(fd, "{\"version\":1,\"command\":\"nothing\"}\n");
+	expect(fd, "{\"version\":1,\"ok\":true,\"result\":null}");
+	close(fd);
+}
+
+Test(control, a_late_reply_to_one_that_has_gone_harms_nobody)
+{
+	uint64_t gone;
+	int fd;
+
+	SERVE();
+	fd = connect_to(path);
+	tell(fd, "{\"version\":1,\"command\":\"later\"}\n");
+	turn_until_called(1);
+	gone = last_peer.client;
+	close(fd);
+	expect_service();
+	control_reply(control, gone, 0, json_integer(7), NULL);
+	control_reply(control, gone, 0, json_integer(7), NULL);
+	expect_service();
+}
+
+/* Sends a request of that command whose line has @size bytes; serves meanwhile. */
+static void tell_long(int fd, const char *command, size_t size)
+{
+	char *line = malloc(size + 1);
+	size_t length = (size_t)sprintf(
+		line, "{\"version\":1,\"command\":\"%s\",\"arguments\":{\"text\":\"", command);
+
+	memset(line + length, 'x', size - length);
+	strcpy(line + size - 4, "\"}}\n");
+	for (size_t sent = 0; sent < size;) {
+		ssize_t got = send(fd, line + sent, size - sent, MSG_DONTWAIT | MSG_NOSIGNAL);
+
+		if (got < 0 && errno == EPIPE)
+			break;
+		sent += got > 0 ? (size_t)got : 0;
+		event_base_loop(base, EVLOOP_NONBLOCK);
+	}
+	free(line);
+}
+
+Test(control, one_command_may_have_a_long_line)
+{
+	char reply[100];
+	int fd;
+
+	SERVE(.long_command = "size");
+	fd = connect_to(path);
+	tell_long(fd, "size", PROTOCOL_LONG_LINE_MAX);
+	snprintf(reply, sizeof(reply), "{\"version\":1,\"ok\":true,\"result\":%zu}",
+		 PROTOCOL_LONG_LINE_MAX - strlen("{'version':1,'command':'size','arguments':"
+						 "{'text':''}}\n"));
+	expect(fd, reply);
+	tell_long(fd, "echo", PROTOCOL_LINE_MAX + 1);
+	expect(fd, "{\"version\":1,\"ok\":false,\"error\":\"the request is too long\","
+		   "\"code\":\"limit\"}");
+	tell_long(fd, "size", PROTOCOL_LONG_LINE_MAX + 1);
+	expect(fd, "{\"version\":1,\"ok\":false,\"error\":\"the request is too long\","
+		   "\"code\":\"limit\"}");
+	expect_end(fd);
+}
+
+Test(control, only_one_client_at_a_time_may_send_a_long_line)
+{
+	char text[PROTOCOL_LINE_MAX + 1];
+	int first, second;
+
+	memset(text, ' ', sizeof(text) - 1);
+	text[sizeof(text) - 1] = '\0';
+	SERVE(.long_command = "size");
+	first = connect_to(path);
+	tell(first, text);
+	for (int i = 0; i < 10; i++)
+		turn(first);
+	second = connect_to(path);
+	tell(second, text);
+	expect(second, "{\"version\":1,\"ok\":false,\"error\":\"another long request is being "
+		       "sent: try again in a moment\",\"code\":\"busy\"}");
+	expect_end(second);
+	tell(first, "{\"version\":1,\"command\":\"size\"}\n");
+	expect(first, "{\"version\":1,\"ok\":true,\"result\":0}");
+	close(first);
+}
+
+Test(control, requests_by_a_socket_for_readers_are_marked)
+{
+	SERVE(.read_only = true);
+	expect_service();
+	cr_assert(last_peer_is_read_only);
+}
+
+Test(control, another_version_is_answered_with_the_one_that_is_spoken)
+{
+	int fd;
+
+	SERVE();
+	fd = connect_to(path);
+	tell(fd, "{\"version\":2,\"command\":\"nothing\"}\n");
+	expect(fd, "{\"version\":1,\"ok\":false,\"error\":\"this agent speaks version 1 of the "
+		   "control protocol\",\"code\":\"version\"}");
+	close(fd);
 }

@@ -62,6 +62,7 @@ Test(metrics, every_metric_of_the_contract_is_there_with_its_labels)
 		"beamfence_peers{cluster=\"app\",family=\"ipv4\"} 2\n",
 		"beamfence_peers{cluster=\"app\",family=\"ipv6\"} 1\n",
 		"beamfence_peers_limit 1000000\n",
+		"beamfence_try_active 0\n",
 		"beamfence_config_last_reload_successful 1\n",
 		"beamfence_config_last_reload_success_timestamp_seconds 1700000000\n",
 		"beamfence_events_lost_total 0\n",
@@ -99,7 +100,7 @@ Test(metrics, only_counters_are_named_total_and_each_name_has_help_and_type_once
 			     strlen(name) > 6 && !strcmp(name + strlen(name) - 6, "_total"), "%s",
 			     name);
 	}
-	cr_expect_eq(types, 13);
+	cr_expect_eq(types, 14);
 	cr_expect_eq(helps, types);
 	free(text);
 }

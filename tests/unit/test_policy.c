@@ -152,6 +152,27 @@ Test(policy, adds_runtime_peers_of_known_clusters_only)
 	cr_expect_eq(clusters_of(policy, "192.0.2.2"), 0);
 }
 
+Test(policy, tells_what_the_configuration_says_from_what_was_added)
+{
+	const struct runtime_peer runtime[] = {
+		{.prefix = parsed("10.0.0.0/8"), .cluster = "db"},
+		{.prefix = parsed("192.0.2.1"), .cluster = "db"},
+	};
+	_cleanup_policy_ struct policy *policy = built(runtime, 2);
+	const struct {
+		const char *prefix;
+		uint64_t clusters;
+	} rows[] = {{"10.0.0.0/8", 1}, {"10.0.1.0/24", 3}, {"::/0", 2},
+		    {"192.0.2.1", 0},  {"192.0.2.2", 0},   {"10.0.1.0/25", 0}};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const struct prefix prefix = parsed(rows[i].prefix);
+
+		cr_expect_eq(policy_configured(policy, &prefix), rows[i].clusters, "%s",
+			     rows[i].prefix);
+	}
+}
+
 Test(policy, without_clusters_no_address_is_a_peer)
 {
 	_cleanup_policy_ struct policy *policy = NULL;

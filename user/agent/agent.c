@@ -34,24 +34,12 @@ static int make_plan(const struct config *config, struct plan **plan, struct err
 	return count < 0 ? count : plan_build(config, host, (size_t)count, plan, error);
 }
 
-/* Forgets the runtime peers of clusters that the configuration no longer has. */
-static void prune_runtime_peers(struct agent *agent)
-{
-	size_t kept = 0;
-
-	for (size_t i = 0; i < agent->runtime_peer_count; i++)
-		if (policy_cluster_index(agent->config, agent->runtime_peers[i].cluster) >= 0)
-			agent->runtime_peers[kept++] = agent->runtime_peers[i];
-	agent->runtime_peer_count = kept;
-}
-
-/* Puts @config into force and takes it over, or fails with the former one still there. */
-static int apply_config(struct agent *agent, struct config **config, struct error *error)
+int agent_apply(struct agent *agent, struct config **config, struct error *error)
 {
 	_cleanup_(cleanup_policy) struct policy *policy = NULL;
 	_cleanup_(cleanup_plan) struct plan *plan = NULL;
-	int code = policy_build(*config, agent->runtime_peers, agent->runtime_peer_count, &policy,
-				error);
+	struct config *former = agent->config;
+	int code = policy_build(*config, agent->peers.peers, agent->peers.count, &policy, error);
 
 	if (!code)
 		listeners_assign(agent, *config, policy);
@@ -70,10 +58,8 @@ static int apply_config(struct agent *agent, struct config **config, struct erro
 	policy_free(agent->policy);
 	agent->plan = TAKE_POINTER(plan);
 	agent->policy = TAKE_POINTER(policy);
-	if (agent->config != *config)
-		config_free(agent->config);
-	agent->config = TAKE_POINTER(*config);
-	prune_runtime_peers(agent);
+	agent->config = *config;
+	*config = former == *config ? NULL : former;
 	if (!agent->config->discovery_listeners)
 		fence_watch(agent->fence, false, NULL);
 	return 0;
@@ -96,7 +82,9 @@ int agent_reload(struct agent *agent, struct error *error)
 	int code = config_load(agent->config_path, &config, error);
 
 	if (!code)
-		code = apply_config(agent, &config, error);
+		code = agent_apply(agent, &config, error);
+	if (!code)
+		trial_forget(&agent->trial);
 	note_outcome(agent, code, error);
 	return code;
 }
@@ -114,7 +102,7 @@ int agent_open(struct agent *agent, const char *config_path, const char *pin_dir
 int agent_start(struct agent *agent, struct error *error)
 {
 	struct config *config = agent->config;
-	const int code = apply_config(agent, &config, error);
+	const int code = agent_apply(agent, &config, error);
 
 	if (!code)
 		note_outcome(agent, 0, NULL);
@@ -128,7 +116,8 @@ void agent_close(struct agent *agent)
 	plan_free(agent->plan);
 	policy_free(agent->policy);
 	config_free(agent->config);
-	free(agent->runtime_peers);
+	peer_list_free(&agent->peers);
+	trial_forget(&agent->trial);
 	*agent = (struct agent){};
 }
 
@@ -192,8 +181,8 @@ static void count_peers(const struct agent *agent, struct peer_count *counts)
 		for (size_t i = 0; i < cluster->peer_count; i++)
 			count_peer(&counts[c], &cluster->peers[i]);
 	}
-	for (size_t i = 0; i < agent->runtime_peer_count; i++) {
-		const struct runtime_peer *peer = &agent->runtime_peers[i];
+	for (size_t i = 0; i < agent->peers.count; i++) {
+		const struct runtime_peer *peer = &agent->peers.peers[i];
 		const int c = policy_cluster_index(agent->config, peer->cluster);
 
 		if (c >= 0 && !agent_has_configured(agent, (size_t)c, &peer->prefix))
@@ -269,6 +258,7 @@ int agent_write_metrics(struct agent *agent, FILE *out)
 		.peer_count = agent->config->cluster_count,
 		.last_reload_successful = agent->last_reload_successful,
 		.last_success_time_s = agent->last_success_time_s,
+		.try_active = agent->trial.former != NULL,
 		.version = BEAMFENCE_VERSION,
 	};
 	int code;

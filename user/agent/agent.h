@@ -9,12 +9,12 @@
 #include <stdio.h>
 #include <sys/types.h>
 
+#include "agent/peer_list.h"
+#include "agent/trial.h"
 #include "core/plan.h"
 #include "core/policy.h"
 #include "core/snapshot.h"
 #include "kernel/fence.h"
-
-#define RUNTIME_PEERS_MAX 65536
 
 struct agent {
 	const char *config_path;
@@ -25,9 +25,9 @@ struct agent {
 	struct fence *fence;
 	struct known_listener *listeners; /* see agent/listeners.h */
 	size_t listener_count;
-	bool listeners_read; /* at least once: what came before may have been judged already */
-	struct runtime_peer *runtime_peers;
-	size_t runtime_peer_count;
+	bool listeners_read;	/* at least once: what came before may have been judged already */
+	struct peer_list peers; /* added at run time; see agent_add_peer() */
+	struct trial trial;
 	bool last_reload_successful;
 	int64_t last_reload_time_s;  /* of the last attempt */
 	int64_t last_success_time_s; /* of the last that succeeded */
@@ -49,8 +49,14 @@ int agent_start(struct agent *agent, struct error *error);
 /* Frees everything; what is in force in the kernel stays. */
 void agent_close(struct agent *agent);
 
-/* Loads the configuration again. When that fails nothing has changed. */
+/* Loads the configuration again, which ends a trial. When that fails nothing has changed. */
 int agent_reload(struct agent *agent, struct error *error);
+
+/*
+ * Puts *@config into force and takes it over; *@config is then the former one, the caller's (or
+ * NULL when it was the same). When that fails nothing has changed.
+ */
+int agent_apply(struct agent *agent, struct config **config, struct error *error);
 
 /*
  * Looks at the host's interfaces again and lays the same policy over them. Returns 1 when something
@@ -62,8 +68,13 @@ int agent_replan(struct agent *agent, struct error *error);
 int agent_retry(struct agent *agent, struct error *error);
 
 /*
- * Adds a peer to the policy in force. @peer->cluster must name a cluster; a peer that is already
- * there is given the new comment and end. -ENOENT, -E2BIG.
+ * Runtime peers: added to the policy in force, in place. Those of clusters that the configuration
+ * in force does not have are kept, but mean nothing until it has such a cluster.
+ */
+
+/*
+ * Adds a peer. @peer->cluster must name a cluster; a peer that is already there is given the new
+ * comment, end and originator. -ENOENT, -E2BIG, and what the kernel says; then nothing changed.
  */
 int agent_add_peer(struct agent *agent, const struct runtime_peer *peer, struct error *error);
 
@@ -77,14 +88,16 @@ int agent_delete_peer(struct agent *agent, const char *cluster, const struct pre
 /* Whether the configuration itself makes the prefix a peer of the cluster of that index. */
 bool agent_has_configured(const struct agent *agent, size_t cluster, const struct prefix *prefix);
 
-/* Takes away every peer that was added at run time: none outlives the agent's orderly end. */
-void agent_forget_peers(struct agent *agent);
+/* How many runtime peers are of clusters that the configuration does not have. */
+size_t agent_count_dormant(const struct agent *agent);
 
 /*
- * Takes away the peers whose time is over. Returns the number of seconds until the next one's is,
- * or -1 when none has an end.
+ * Takes away the peers whose time is over, and tells of each. Returns when to do so again, by
+ * CLOCK_BOOTTIME, or -1 when no peer has an end.
  */
-int64_t agent_expire_peers(struct agent *agent, int64_t now_s);
+int64_t agent_expire_peers(struct agent *agent, int64_t boot_ms,
+			   void (*over)(void *context, const struct runtime_peer *peer),
+			   void *context);
 
 /* Name of a cluster by its index in the configuration, NULL for CLUSTER_ANY and CLUSTER_NOBODY. */
 const char *agent_cluster_name(const struct agent *agent, uint8_t cluster);

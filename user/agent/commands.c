@@ -39,22 +39,48 @@ static int command_detach(struct commands *commands, const struct control_peer *
 	return 0;
 }
 
-static const struct {
+static const struct command {
 	const char *name;
 	command_function *function;
+	bool changes; /* something: not for those who may only look */
 } table[] = {
-	{"status", command_status},	    {"ports", command_ports},
-	{"peers.list", command_peers_list}, {"peers.add", command_peers_add},
-	{"peers.del", command_peers_del},   {"counters", command_counters},
-	{"explain", command_explain},	    {"reload", command_reload},
-	{"detach", command_detach},
+	{"status", command_status, false},
+	{"ports", command_ports, false},
+	{"counters", command_counters, false},
+	{"explain", command_explain, false},
+	{"peers.list", command_peers_list, false},
+	{"peers.add", command_peers_add, true},
+	{"peers.del", command_peers_del, true},
+	{"reload", command_reload, true},
+	{"try", command_try, true},
+	{"confirm", command_confirm, true},
+	{"revert", command_revert, true},
+	{"detach", command_detach, true},
 };
 
-int commands_handle(void *context, const struct control_peer *peer, const char *command,
-		    json_t *arguments, json_t **result, struct error *error)
+static const struct command *find_command(const char *name)
 {
 	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++)
-		if (!strcmp(command, table[i].name))
-			return table[i].function(context, peer, arguments, result, error);
-	return error_set(error, -ENOSYS, "there is no command \"%.64s\"", command);
+		if (!strcmp(name, table[i].name))
+			return &table[i];
+	return NULL;
+}
+
+int commands_handle(void *context, const struct control_peer *peer, const char *name,
+		    json_t *arguments, json_t **result, struct error *error)
+{
+	const struct command *command = find_command(name);
+	struct commands *commands = context;
+	int code;
+
+	if (!command)
+		return error_set(error, -ENOSYS, "there is no command \"%.64s\"", name);
+	if (command->changes && peer->read_only)
+		code = error_set(error, -EPERM, "this socket is for looking only: \"%s\" needs %s",
+				 name, commands->agent->config->control_socket);
+	else
+		code = command->function(commands, peer, arguments, result, error);
+	if (command->changes)
+		commands->changed(commands->context, peer, name, arguments, code, error);
+	return code;
 }

@@ -5,14 +5,23 @@
 
 #include "agent/agent.h"
 #include "agent/control.h"
+#include "agent/keeper.h"
 
 struct commands {
 	struct agent *agent;
-	/* Called after a reload, with its outcome; after detach; and when the peers' ends changed.
-	 */
+	struct control *control; /* where peers.add and peers.del are answered */
+	struct keeper *keeper;	 /* NULL: nothing is kept, for this reason: */
+	struct error keeper_error;
+	const char *state_dir;
+	/* Called after a reload, with its outcome; after detach; when the peers' ends changed. */
 	void (*reloaded)(void *context, int code, const struct error *error);
 	void (*detached)(void *context);
 	void (*peers_changed)(void *context);
+	/* Called when a trial began, was confirmed or went back. */
+	void (*tried)(void *context);
+	/* Called with each command that changes something, and its outcome. */
+	void (*changed)(void *context, const struct control_peer *peer, const char *command,
+			const json_t *arguments, int code, const struct error *error);
 	void *context;
 };
 

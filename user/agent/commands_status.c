@@ -5,6 +5,7 @@
 
 #include "agent/commands_internal.h"
 #include "agent/listeners.h"
+#include "agent/moment.h"
 
 static json_t *interfaces_json(struct agent *agent)
 {
@@ -56,8 +57,25 @@ static void warn_of_listener(const struct agent *agent, const struct known_liste
 					   port, listener->node));
 }
 
-static json_t *warnings_json(const struct agent *agent)
+static void warn_of_peers(const struct commands *commands, json_t *list)
 {
+	const struct error *problem = commands->keeper ? keeper_problem(commands->keeper)
+						       : &commands->keeper_error;
+	const size_t dormant = agent_count_dormant(commands->agent);
+
+	if (problem)
+		json_array_append_new(list, json_string(problem->text));
+	if (dormant)
+		json_array_append_new(
+			list,
+			json_sprintf("%zu runtime peers are of clusters that the configuration "
+				     "does not have, and not in force: see \"beamfence peers\"",
+				     dormant));
+}
+
+static json_t *warnings_json(const struct commands *commands)
+{
+	const struct agent *agent = commands->agent;
 	json_t *list = json_array();
 
 	for (size_t i = 0; i < agent->plan->ambiguous_count; i++) {
@@ -71,6 +89,14 @@ static json_t *warnings_json(const struct agent *agent)
 	}
 	for (size_t i = 0; i < agent->listener_count; i++)
 		warn_of_listener(agent, &agent->listeners[i], list);
+	warn_of_peers(commands, list);
+	if (agent_differs_from_file(agent))
+		json_array_append_new(
+			list,
+			json_sprintf("the configuration in force was tried and confirmed, and "
+				     "is not that of %s: install it there and reload, or the "
+				     "next start brings back the one that is there",
+				     agent->config_path));
 	if (agent->metrics_error.text[0])
 		json_array_append_new(list, json_string(agent->metrics_error.text));
 	if (agent->control_is_stale)
@@ -87,6 +113,25 @@ static json_t *cluster_names_json(const struct agent *agent)
 	for (size_t i = 0; i < agent->config->cluster_count; i++)
 		json_array_append_new(list, json_string(agent->config->clusters[i].name));
 	return list;
+}
+
+static json_t *trial_json(const struct agent *agent)
+{
+	const struct trial *trial = &agent->trial;
+	const int64_t left_ms = trial->ends_ms - boot_ms_now();
+
+	if (!trial->former)
+		return json_null();
+	return json_pack("{s:s, s:I, s:I, s:I}", "file", trial->name, "uid", (json_int_t)trial->uid,
+			 "pid", (json_int_t)trial->pid, "left_s",
+			 (json_int_t)(left_ms > 0 ? (left_ms + 999) / 1000 : 0));
+}
+
+static const char *config_in_force(const struct agent *agent)
+{
+	if (agent->trial.former)
+		return "trial";
+	return agent_differs_from_file(agent) ? "confirmed" : "file";
 }
 
 int command_status(struct commands *commands, const struct control_peer *peer, json_t *arguments,
@@ -106,7 +151,7 @@ int command_status(struct commands *commands, const struct control_peer *peer, j
 		ports += counts[i].count;
 	*result = json_pack(
 		"{s:s, s:i, s:s, s:s, s:s, s:{s:b, s:b, s:b}, s:o, s:o, s:I, s:I, s:I, "
-		"s:{s:b, s:I, s:o}, s:o}",
+		"s:{s:b, s:I, s:o}, s:o, s:o, s:I, s:o, s:s}",
 		"version", BEAMFENCE_VERSION, "pid", (int)getpid(), "config", agent->config_path,
 		"pin_dir", agent->pin_dir, "mode", mode_name(agent->policy->mode), "features",
 		"frags", features.multi_buffer, "conntrack", features.conntrack, "gate",
@@ -117,7 +162,10 @@ int command_status(struct commands *commands, const struct control_peer *peer, j
 		"error",
 		agent->last_reload_successful ? json_null()
 					      : json_string(agent->last_reload_error.text),
-		"warnings", warnings_json(agent));
+		"warnings", warnings_json(commands), "state_dir",
+		commands->keeper ? json_string(commands->state_dir) : json_null(), "runtime_peers",
+		(json_int_t)agent->peers.count, "trial", trial_json(agent), "config_in_force",
+		config_in_force(agent));
 	json_object_set_new(*result, "clusters", cluster_names_json(agent));
 	return 0;
 }

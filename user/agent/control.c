@@ -8,13 +8,13 @@
 
 #include "agent/control_internal.h"
 
-/* The client that has gone longest without a request, of those that no reply waits for. */
+/* The client that has gone longest without a request, of those that owe the next step. */
 static struct client *longest_silent(const struct control *control)
 {
 	struct client *silent = NULL;
 
 	for (struct client *client = control->clients; client; client = client->next)
-		if (!client_pending(client))
+		if (!client_pending(client) && !client->waiting)
 			silent = client;
 	return silent;
 }
@@ -104,6 +104,19 @@ int control_open(struct event_base *base, const struct control_settings *setting
 	evconnlistener_set_error_cb(control->listener, on_accept_error);
 	*result = control;
 	return 0;
+}
+
+void control_reply(struct control *control, uint64_t number, int code, json_t *result,
+		   const struct error *error)
+{
+	struct client *client = control->clients;
+
+	while (client && client->peer.client != number)
+		client = client->next;
+	if (client && client->waiting)
+		client_reply(client, code, result, error);
+	else
+		json_decref(result);
 }
 
 void control_close(struct control *control)

@@ -10,6 +10,8 @@
 
 #include <event2/event.h>
 #include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "core/error.h"
@@ -28,13 +30,18 @@ struct control;
 struct control_peer {
 	uid_t uid;
 	pid_t pid;
+	bool read_only;	 /* it came by a socket that is for looking only */
+	uint64_t client; /* its connection, for control_reply(); never used again for another */
 };
+
+#define CONTROL_LATER 1
 
 /*
  * Carries out @command. @arguments is an object, empty when the request had none, and belongs to
  * the server. Returns 0 with the result in *@result, which the server takes over (left NULL it is
- * sent as null), or a negative errno with a text in @error that the client is shown. Must not
- * call control_close().
+ * sent as null), or a negative errno with a text in @error that the client is shown, or
+ * CONTROL_LATER: then control_reply() is due, and until that the client waits. Must not call
+ * control_close().
  */
 typedef int (*control_handler)(void *context, const struct control_peer *peer, const char *command,
 			       json_t *arguments, json_t **result, struct error *error);
@@ -44,7 +51,9 @@ struct control_settings {
 	gid_t group;	  /* mode 0660 and this group; (gid_t)-1: mode 0600 */
 	control_handler handler;
 	void *context;
-	unsigned idle_ms; /* this and the next two: 0 for the value above */
+	bool read_only;		  /* handed on to the handler with each request */
+	const char *long_command; /* the one that may have a long line; NULL: none. Not copied */
+	unsigned idle_ms;	  /* this and the next two: 0 for the value above */
 	unsigned half_line_ms;
 	unsigned stall_ms;
 };
@@ -59,6 +68,13 @@ struct control_settings {
  */
 int control_open(struct event_base *base, const struct control_settings *settings,
 		 struct control **control, struct error *error);
+
+/*
+ * Replies to a request that was answered with CONTROL_LATER: as the handler's own outcome, and
+ * @result is taken over. Does nothing more when that client has gone.
+ */
+void control_reply(struct control *control, uint64_t client, int code, json_t *result,
+		   const struct error *error);
 
 /*
  * Sends of each pending reply what the socket takes at once (so the reply to a request that ended

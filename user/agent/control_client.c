@@ -55,80 +55,29 @@ static void client_end(struct client *client)
 	control_update_accepting(control);
 }
 
-/* Queues @reply as a line. Returns 0, or a negative errno with nothing queued. */
-static int queue_reply(struct client *client, json_t *reply)
+/* 0, or a negative errno with what is wrong with @request. */
+static int request_fault(const struct client *client, const json_t *request, struct error *error)
 {
-	struct control *control = client->control;
-	_cleanup_free_ char *line = json_dumps(reply, JSON_COMPACT);
-	size_t pending = 0, length;
-
-	if (!line)
-		return -ENOMEM;
-	length = strlen(line);
-	for (const struct client *other = control->clients; other; other = other->next)
-		pending += client_pending(other);
-	if (length > CONTROL_REPLY_SMALL && pending + length > CONTROL_PENDING_MAX)
-		return -E2BIG;
-	line[length] = '\n'; /* in place of the terminating NUL */
-	return bufferevent_write(client->stream, line, length + 1) ? -ENOMEM : 0;
-}
-
-/* Text as JSON, even when it is not UTF-8, as the rest of a line that was cut may be. */
-static json_t *text_to_json(const char *text)
-{
-	json_t *string = json_string(text);
-	char ascii[sizeof(((struct error *)NULL)->text)];
-	size_t i;
-
-	if (string)
-		return string;
-	for (i = 0; text[i] && i < sizeof(ascii) - 1; i++)
-		ascii[i] = (char)((unsigned char)text[i] < 0x80 ? text[i] : '?');
-	ascii[i] = '\0';
-	return json_string(ascii);
-}
-
-static void reply_error(struct client *client, const char *text)
-{
-	json_t *reply = json_pack("{s:i, s:b, s:o}", "version", PROTOCOL_VERSION, "ok", 0, "error",
-				  text_to_json(text));
-
-	if (!reply || queue_reply(client, reply))
-		client->last_reply = true;
-	json_decref(reply);
-}
-
-/* Sends @result, and takes it over. */
-static void reply_result(struct client *client, json_t *result)
-{
-	json_t *reply = json_pack("{s:i, s:b, s:o}", "version", PROTOCOL_VERSION, "ok", 1, "result",
-				  result ? result : json_null());
-	int code = reply ? queue_reply(client, reply) : -ENOMEM;
-
-	json_decref(reply);
-	if (code == -E2BIG)
-		reply_error(client, "the reply is too large while others wait: try again later");
-	else if (code)
-		reply_error(client, "the agent is out of memory");
-}
-
-/* Says what is wrong with @request, or NULL. */
-static const char *request_fault(const json_t *request)
-{
+	const char *long_command = client->control->settings.long_command;
 	const json_t *version = json_object_get(request, "version");
 	const json_t *arguments = json_object_get(request, "arguments");
+	const char *command = json_string_value(json_object_get(request, "command"));
 
 	if (!json_is_object(request))
-		return "a request is a JSON object";
+		return error_set(error, -EINVAL, "a request is a JSON object");
 	if (!json_is_integer(version))
-		return "the request has no version";
+		return error_set(error, -EINVAL, "the request has no version");
 	if (json_integer_value(version) != PROTOCOL_VERSION)
-		return "this agent speaks another version of the control protocol";
-	if (!json_is_string(json_object_get(request, "command")))
-		return "the request names no command";
+		return error_set(error, -EPROTONOSUPPORT,
+				 "this agent speaks version %d of the control protocol",
+				 PROTOCOL_VERSION);
+	if (!command)
+		return error_set(error, -EINVAL, "the request names no command");
 	if (arguments && !json_is_object(arguments))
-		return "the arguments of a request are a JSON object";
-	return NULL;
+		return error_set(error, -EINVAL, "the arguments of a request are a JSON object");
+	if (client->long_line && (!long_command || strcmp(command, long_command)))
+		return error_set(error, -EMSGSIZE, "the request is too long");
+	return 0;
 }
 
 static void handle_request(struct client *client, json_t *request)
@@ -136,25 +85,22 @@ static void handle_request(struct client *client, json_t *request)
 	const struct control_settings *settings = &client->control->settings;
 	json_t *arguments, *result = NULL;
 	struct error error = {""};
-	const char *fault = request_fault(request);
-	int code;
+	const char *command;
+	int code = request_fault(client, request, &error);
 
-	if (fault) {
-		reply_error(client, fault);
+	if (code) {
+		client_error(client, code, error.text);
 		return;
 	}
+	command = json_string_value(json_object_get(request, "command"));
 	arguments = json_object_get(request, "arguments");
 	arguments = arguments ? json_incref(arguments) : json_object();
-	code = settings->handler(settings->context, &client->peer,
-				 json_string_value(json_object_get(request, "command")), arguments,
-				 &result, &error);
+	code = settings->handler(settings->context, &client->peer, command, arguments, &result,
+				 &error);
 	json_decref(arguments);
-	if (!code) {
-		reply_result(client, result);
-		return;
-	}
-	json_decref(result);
-	reply_error(client, error.text[0] ? error.text : strerror(-code));
+	client->waiting = code == CONTROL_LATER;
+	if (!client->waiting)
+		client_outcome(client, code, result, &error);
 }
 
 static void handle_line(struct client *client, const char *line, size_t length)
@@ -164,27 +110,68 @@ static void handle_line(struct client *client, const char *line, size_t length)
 	if (request) {
 		handle_request(client, request);
 	} else {
-		reply_error(client, "the request is not valid JSON");
+		client_error(client, -EINVAL, "the request is not valid JSON");
 		client->last_reply = true;
 	}
 	json_decref(request);
+}
+
+static size_t line_max(const struct control *control)
+{
+	return control->settings.long_command ? PROTOCOL_LONG_LINE_MAX : PROTOCOL_LINE_MAX;
 }
 
 /* Takes the next whole line out of the input. Returns false when there is none. */
 static bool take_line(struct client *client)
 {
 	struct evbuffer *input = bufferevent_get_input(client->stream);
+	_cleanup_free_ char *long_line = NULL;
 	char line[PROTOCOL_LINE_MAX];
-	struct evbuffer_ptr end;
+	struct evbuffer_ptr start, end;
+	size_t length;
 
-	end = evbuffer_search_eol(input, NULL, NULL, EVBUFFER_EOL_LF);
-	if (end.pos < 0 || end.pos >= PROTOCOL_LINE_MAX)
+	evbuffer_ptr_set(input, &start, client->searched, EVBUFFER_PTR_SET);
+	end = evbuffer_search_eol(input, &start, NULL, EVBUFFER_EOL_LF);
+	client->searched = end.pos < 0 ? evbuffer_get_length(input) : 0;
+	if (end.pos < 0 || (size_t)end.pos >= line_max(client->control))
 		return false;
-	evbuffer_remove(input, line, (size_t)end.pos + 1);
+	length = (size_t)end.pos;
+	client->long_line = length >= sizeof(line);
+	if (client->long_line)
+		long_line = malloc(length + 1);
+	if (client->long_line && !long_line)
+		return false;
+	evbuffer_remove(input, long_line ? long_line : line, length + 1);
 	client_unlink(client);
 	client_put_first(client);
-	handle_line(client, line, (size_t)end.pos);
+	handle_line(client, long_line ? long_line : line, length);
+	client->long_line = false;
 	return true;
+}
+
+/* Whether another client is sending a long line: there is memory for one of them. */
+static bool long_line_taken(const struct client *client)
+{
+	for (const struct client *other = client->control->clients; other; other = other->next)
+		if (other != client && other->long_line)
+			return true;
+	return false;
+}
+
+/* Looks at the part of a line that has no end yet, and ends those that grow too long. */
+static void check_length(struct client *client)
+{
+	const size_t length = evbuffer_get_length(bufferevent_get_input(client->stream));
+
+	if (length < PROTOCOL_LINE_MAX)
+		return;
+	client->last_reply = length >= line_max(client->control) || long_line_taken(client);
+	if (length >= line_max(client->control))
+		client_error(client, -EMSGSIZE, "the request is too long");
+	else if (client->last_reply)
+		client_error(client, -EBUSY,
+			     "another long request is being sent: try again in a moment");
+	client->long_line = !client->last_reply;
 }
 
 /* Waits for what the client does next, with the time that it has for that. */
@@ -201,20 +188,21 @@ static void client_wait(struct client *client, bool progress)
 	event_add(client->timer, &patience);
 }
 
-/* Looks at the input as far as it goes, one reply at a time. May free the client. */
+static bool owes_line(const struct client *client)
+{
+	return !client->last_reply && !client->waiting && !client_pending(client);
+}
+
 void client_advance(struct client *client)
 {
 	bool progress = false;
 
-	while (!client->last_reply && !client_pending(client) && take_line(client))
+	while (owes_line(client) && take_line(client))
 		progress = true;
-	if (!client->last_reply && !client_pending(client) &&
-	    evbuffer_get_length(bufferevent_get_input(client->stream)) >= PROTOCOL_LINE_MAX) {
-		reply_error(client, "the request is too long");
-		client->last_reply = true;
-	}
+	if (owes_line(client))
+		check_length(client);
 	control_update_accepting(client->control);
-	if (client_pending(client)) {
+	if (client_pending(client) || client->waiting) {
 		/* Now the stream's own time limit for writing runs. */
 		event_del(client->timer);
 		client->half_line = false;
@@ -225,6 +213,13 @@ void client_advance(struct client *client)
 		bufferevent_enable(client->stream, EV_READ);
 		client_wait(client, progress);
 	}
+}
+
+void client_reply(struct client *client, int code, json_t *result, const struct error *error)
+{
+	client->waiting = false;
+	client_outcome(client, code, result, error);
+	client_advance(client);
 }
 
 static void on_read(struct bufferevent *stream, void *context)
@@ -260,7 +255,7 @@ static void on_timer(evutil_socket_t fd, short events, void *context)
 	(void)fd;
 	(void)events;
 	if (client->half_line) {
-		reply_error(client, "the request did not end in time");
+		client_error(client, -EINVAL, "the request did not end in time");
 		client->last_reply = true;
 		client_advance(client);
 	} else {
@@ -291,9 +286,14 @@ struct client *client_new(struct control *control, int fd)
 		free(client);
 		return NULL;
 	}
-	client->peer = (struct control_peer){.uid = credentials.uid, .pid = credentials.pid};
+	client->peer = (struct control_peer){
+		.uid = credentials.uid,
+		.pid = credentials.pid,
+		.read_only = control->settings.read_only,
+		.client = ++control->last_client,
+	};
 	bufferevent_setcb(client->stream, on_read, on_written, on_event, client);
-	bufferevent_setwatermark(client->stream, EV_READ, 0, PROTOCOL_LINE_MAX);
+	bufferevent_setwatermark(client->stream, EV_READ, 0, line_max(control));
 	bufferevent_set_timeouts(client->stream, NULL, &stall);
 	client_put_first(client);
 	control->client_count++;

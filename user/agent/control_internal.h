@@ -18,6 +18,9 @@ struct client {
 	bool half_line;	 /* the timer runs for the end of a line */
 	bool last_reply; /* close when the output is gone, read nothing more */
 	bool input_ended;
+	bool waiting;	 /* for control_reply() */
+	size_t searched; /* bytes of input in which there is no end of a line */
+	bool long_line;	 /* its line is longer than that of most commands may be */
 };
 
 struct control {
@@ -28,6 +31,7 @@ struct control {
 	struct event *retry; /* runs after accept(2) failed */
 	struct client *clients;
 	unsigned client_count;
+	uint64_t last_client; /* number given out */
 };
 
 struct timeval control_interval(unsigned ms);
@@ -42,6 +46,15 @@ void client_free(struct client *client);
 
 /* Looks at the input as far as it goes, one reply at a time. May free the client. */
 void client_advance(struct client *client);
+
+/* Replies to the request that it waits for, and goes on; takes @result over. May free it. */
+void client_reply(struct client *client, int code, json_t *result, const struct error *error);
+
+/* Queues a reply that says what is wrong; ends the client after what is queued if it cannot. */
+void client_error(struct client *client, int code, const char *text);
+
+/* Queues the outcome of a command, and takes @result over. */
+void client_outcome(struct client *client, int code, json_t *result, const struct error *error);
 
 /* Bytes of replies that it has not read. */
 size_t client_pending(const struct client *client);

@@ -7,57 +7,49 @@
 #include "agent/listeners.h"
 #include "core/cleanup.h"
 
+#define EXPIRY_RETRY_MS 1000 /* where the kernel refused to let a peer go */
+
 static void cleanup_policy(struct policy **policy)
 {
 	policy_free(*policy);
 }
 
-static struct runtime_peer *find_runtime(const struct agent *agent, const char *cluster,
-					 const struct prefix *prefix)
-{
-	for (size_t i = 0; i < agent->runtime_peer_count; i++)
-		if (!strcmp(agent->runtime_peers[i].cluster, cluster) &&
-		    !prefix_compare(&agent->runtime_peers[i].prefix, prefix))
-			return &agent->runtime_peers[i];
-	return NULL;
-}
-
 bool agent_has_configured(const struct agent *agent, size_t cluster, const struct prefix *prefix)
 {
-	const struct cluster_config *config = &agent->config->clusters[cluster];
+	return policy_configured(agent->policy, prefix) >> cluster & 1;
+}
 
-	for (size_t i = 0; i < config->peer_count; i++)
-		if (!prefix_compare(&config->peers[i], prefix))
-			return true;
-	return false;
+struct clusters {
+	const struct config *config;
+	uint64_t bits;
+};
+
+static void add_cluster(void *context, const struct runtime_peer *peer)
+{
+	struct clusters *clusters = context;
+	const int index = policy_cluster_index(clusters->config, peer->cluster);
+
+	if (index >= 0)
+		clusters->bits |= UINT64_C(1) << index;
 }
 
 /* All clusters that the prefix is a peer of, by the configuration or at run time. */
 static uint64_t clusters_of(const struct agent *agent, const struct prefix *prefix)
 {
-	uint64_t clusters = 0;
+	struct clusters clusters = {.config = agent->config,
+				    .bits = policy_configured(agent->policy, prefix)};
 
-	for (size_t c = 0; c < agent->config->cluster_count; c++)
-		if (agent_has_configured(agent, c, prefix) ||
-		    find_runtime(agent, agent->config->clusters[c].name, prefix))
-			clusters |= 1ull << c;
-	return clusters;
+	peer_list_each(&agent->peers, prefix, add_cluster, &clusters);
+	return clusters.bits;
 }
 
-/* Brings the kernel's entry for one prefix in line; a whole new policy where it has no room. */
-static int update_kernel(struct agent *agent, const struct prefix *prefix, struct error *error)
+/* Builds the whole policy anew, with room for the peers as they are now. */
+static int rebuild(struct agent *agent, struct error *error)
 {
 	_cleanup_(cleanup_policy) struct policy *policy = NULL;
-	char text[PREFIX_TEXT_SIZE];
-	int code = fence_set_peer(agent->fence, prefix, clusters_of(agent, prefix));
+	int code = policy_build(agent->config, agent->peers.peers, agent->peers.count, &policy,
+				error);
 
-	if (code && code != -E2BIG)
-		return error_set(error, code, "cannot change peer %s: %s",
-				 prefix_format(prefix, text), strerror(-code));
-	if (!code)
-		return 0;
-	code = policy_build(agent->config, agent->runtime_peers, agent->runtime_peer_count, &policy,
-			    error);
 	if (!code)
 		listeners_assign(agent, agent->config, policy);
 	if (!code)
@@ -69,15 +61,22 @@ static int update_kernel(struct agent *agent, const struct prefix *prefix, struc
 	return 0;
 }
 
-static void forget(struct agent *agent, struct runtime_peer *peer)
+/* Brings the kernel's entry for one prefix in line; a whole new policy where it has no room. */
+static int update_kernel(struct agent *agent, const struct prefix *prefix, struct error *error)
 {
-	*peer = agent->runtime_peers[--agent->runtime_peer_count];
+	char text[PREFIX_TEXT_SIZE];
+	const int code = fence_set_peer(agent->fence, prefix, clusters_of(agent, prefix));
+
+	if (code == -E2BIG)
+		return rebuild(agent, error);
+	return code ? error_set(error, code, "cannot change peer %s: %s",
+				prefix_format(prefix, text), strerror(-code))
+		    : 0;
 }
 
 int agent_add_peer(struct agent *agent, const struct runtime_peer *peer, struct error *error)
 {
-	struct runtime_peer *known = find_runtime(agent, peer->cluster, &peer->prefix);
-	struct runtime_peer *list;
+	struct runtime_peer *known = peer_list_find(&agent->peers, peer->cluster, &peer->prefix);
 	int code;
 
 	if (policy_cluster_index(agent->config, peer->cluster) < 0)
@@ -87,70 +86,84 @@ int agent_add_peer(struct agent *agent, const struct runtime_peer *peer, struct 
 		*known = *peer;
 		return 0;
 	}
-	if (agent->runtime_peer_count == RUNTIME_PEERS_MAX)
-		return error_set(error, -E2BIG,
+	code = peer_list_add(&agent->peers, peer);
+	if (code == -E2BIG)
+		return error_set(error, code,
 				 "%d peers were added at run time already: put them into %s",
 				 RUNTIME_PEERS_MAX, agent->config_path);
-	list = reallocarray(agent->runtime_peers, agent->runtime_peer_count + 1, sizeof(*list));
-	if (!list)
-		return error_set(error, -ENOMEM, "out of memory");
-	agent->runtime_peers = list;
-	list[agent->runtime_peer_count++] = *peer;
+	if (code)
+		return error_set(error, code, "out of memory");
 	code = update_kernel(agent, &peer->prefix, error);
 	if (code)
-		agent->runtime_peer_count--;
+		peer_list_remove(&agent->peers,
+				 peer_list_find(&agent->peers, peer->cluster, &peer->prefix));
+	return code;
+}
+
+/* Takes a peer away, or changes nothing: what the kernel still knows must be on the list. */
+static int remove_peer(struct agent *agent, struct runtime_peer *peer, struct error *error)
+{
+	const struct runtime_peer copy = *peer;
+	int code;
+
+	peer_list_remove(&agent->peers, peer);
+	code = update_kernel(agent, &copy.prefix, error);
+	if (code)
+		peer_list_add(&agent->peers, &copy); /* there is room: it was there just now */
 	return code;
 }
 
 int agent_delete_peer(struct agent *agent, const char *cluster, const struct prefix *prefix,
 		      struct error *error)
 {
+	struct runtime_peer *peer = peer_list_find(&agent->peers, cluster, prefix);
 	const int index = policy_cluster_index(agent->config, cluster);
-	struct runtime_peer *peer = find_runtime(agent, cluster, prefix);
 	char text[PREFIX_TEXT_SIZE];
 
-	if (index < 0)
+	prefix_format(prefix, text);
+	if (index < 0 && !peer)
 		return error_set(error, -ENOENT, "no cluster is called \"%s\" in the configuration",
 				 cluster);
-	prefix_format(prefix, text);
-	if (agent_has_configured(agent, (size_t)index, prefix))
+	if (index >= 0 && agent_has_configured(agent, (size_t)index, prefix))
 		return error_set(error, -EPERM,
 				 "%s is a peer of \"%s\" by the configuration: take it out of %s "
 				 "and reload",
 				 text, cluster, agent->config_path);
 	if (!peer)
 		return error_set(error, -ENOENT, "%s is no peer of \"%s\"", text, cluster);
-	forget(agent, peer);
-	return update_kernel(agent, prefix, error);
+	return remove_peer(agent, peer, error);
 }
 
-void agent_forget_peers(struct agent *agent)
+size_t agent_count_dormant(const struct agent *agent)
 {
-	while (agent->runtime_peer_count) {
-		struct runtime_peer *peer = &agent->runtime_peers[agent->runtime_peer_count - 1];
-		const struct prefix prefix = peer->prefix;
+	size_t count = 0;
 
-		forget(agent, peer);
-		update_kernel(agent, &prefix, NULL);
-	}
+	for (size_t i = 0; i < agent->peers.count; i++)
+		count += policy_cluster_index(agent->config, agent->peers.peers[i].cluster) < 0;
+	return count;
 }
 
-int64_t agent_expire_peers(struct agent *agent, int64_t now_s)
+int64_t agent_expire_peers(struct agent *agent, int64_t boot_ms,
+			   void (*over)(void *context, const struct runtime_peer *peer),
+			   void *context)
 {
-	int64_t next_s = -1;
+	int64_t next_ms = -1;
 
-	for (size_t i = 0; i < agent->runtime_peer_count;) {
-		struct runtime_peer *peer = &agent->runtime_peers[i];
-		const struct prefix prefix = peer->prefix;
+	for (size_t i = 0; i < agent->peers.count;) {
+		struct runtime_peer *peer = &agent->peers.peers[i];
+		const struct runtime_peer copy = *peer;
+		int64_t ends_ms = copy.ends_ms;
 
-		if (peer->expires_s && peer->expires_s <= now_s) {
-			forget(agent, peer);
-			update_kernel(agent, &prefix, NULL);
-			continue;
+		if (peer_is_over(peer, boot_ms)) {
+			if (!remove_peer(agent, peer, NULL)) {
+				over(context, &copy);
+				continue; /* another has taken its place */
+			}
+			ends_ms = boot_ms + EXPIRY_RETRY_MS;
 		}
-		if (peer->expires_s && (next_s < 0 || peer->expires_s - now_s < next_s))
-			next_s = peer->expires_s - now_s;
+		if (copy.ttl_s && (next_ms < 0 || ends_ms < next_ms))
+			next_ms = ends_ms;
 		i++;
 	}
-	return next_s;
+	return next_ms;
 }

@@ -110,7 +110,7 @@ int parse_number(const char *text, const char *what, long min, long max, long *n
 	return 0;
 }
 
-int parse_ttl(const char *text, int64_t *ttl_s, struct error *error)
+int parse_time(const char *text, const char *what, int64_t *seconds, struct error *error)
 {
 	static const struct {
 		char letter;
@@ -126,12 +126,11 @@ int parse_ttl(const char *text, int64_t *ttl_s, struct error *error)
 			continue;
 		if (count > TTL_MAX_S / units[i].seconds)
 			break;
-		*ttl_s = count * units[i].seconds;
+		*seconds = count * units[i].seconds;
 		return 0;
 	}
-	return error_set(error, -EINVAL,
-			 "time to live %s is not like 30s, 15m, 1h or 7d, at most 3650d",
-			 QUOTE(text));
+	return error_set(error, -EINVAL, "%s %s is not like 30s, 15m, 1h or 7d, at most 3650d",
+			 what, QUOTE(text));
 }
 
 int parse_flags(const char *text, struct error *error)

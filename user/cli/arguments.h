@@ -41,8 +41,8 @@ const char *arguments_option(const struct arguments *arguments, const char *name
 int parse_number(const char *text, const char *what, long min, long max, long *number,
 		 struct error *error);
 
-/* A time to live in seconds: a whole number above 0 and s, m, h or d, at most 3650d. */
-int parse_ttl(const char *text, int64_t *ttl_s, struct error *error);
+/* A time in seconds: a whole number above 0 and s, m, h or d, at most 3650d; @what names it. */
+int parse_time(const char *text, const char *what, int64_t *seconds, struct error *error);
 
 /* TCP flags: at least one of the letters F S R P A U E C, each at most once, in capitals. */
 int parse_flags(const char *text, struct error *error);

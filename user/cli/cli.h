@@ -42,6 +42,8 @@ enum status cli_ask_and_show(const struct cli *cli, unsigned timeout_ms, const c
 
 enum status run_check(const struct cli *cli, const struct arguments *arguments,
 		      struct error *error);
+enum status run_confirm(const struct cli *cli, const struct arguments *arguments,
+			struct error *error);
 enum status run_counters(const struct cli *cli, const struct arguments *arguments,
 			 struct error *error);
 enum status run_detach(const struct cli *cli, const struct arguments *arguments,
@@ -54,7 +56,10 @@ enum status run_ports(const struct cli *cli, const struct arguments *arguments,
 		      struct error *error);
 enum status run_reload(const struct cli *cli, const struct arguments *arguments,
 		       struct error *error);
+enum status run_revert(const struct cli *cli, const struct arguments *arguments,
+		       struct error *error);
 enum status run_status(const struct cli *cli, const struct arguments *arguments,
 		       struct error *error);
+enum status run_try(const struct cli *cli, const struct arguments *arguments, struct error *error);
 
 #endif

@@ -145,9 +145,10 @@ static int make_request(const char *command, json_t *arguments, char **line, str
 	if (!*line)
 		return error_set(error, -EINVAL, "cannot make a request of these arguments");
 	length = strlen(*line);
-	if (length + 1 > PROTOCOL_LINE_MAX) {
+	if (length + 1 > (strcmp(command, "try") ? PROTOCOL_LINE_MAX : PROTOCOL_LONG_LINE_MAX)) {
 		free(TAKE_POINTER(*line));
-		return error_set(error, -E2BIG, "the arguments are too long");
+		return error_set(error, -E2BIG,
+				 "the arguments are too long: %zu bytes as a request", length + 1);
 	}
 	(*line)[length] = '\n'; /* in place of the terminating NUL */
 	return (int)length + 1;

@@ -1,15 +1,44 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include <errno.h>
+#include <string.h>
 
 #include "cli/cli.h"
 #include "cli/client.h"
 #include "cli/print.h"
+#include "core/protocol.h"
 #include "kernel/detach.h"
+
+static bool only_looks(const char *command)
+{
+	static const char *const names[] = {"status", "ports", "counters", "explain", "peers.list"};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (!strcmp(command, names[i]))
+			return true;
+	return false;
+}
+
+/* Asks on the control socket, and where that is not for this user on the one for readers. */
+static int ask(const struct cli *cli, unsigned timeout_ms, const char *command, json_t *arguments,
+	       json_t **result, struct error *error)
+{
+	int code = client_request(cli->socket, timeout_ms, command, arguments, result, error);
+	char path[PROTOCOL_PATH_SIZE];
+	struct error second;
+
+	if (code != -EACCES || !only_looks(command) || !protocol_read_socket(cli->socket, path))
+		return code;
+	code = client_request(path, timeout_ms, command, arguments, result, &second);
+	if (code == -EACCES || code == -ENOENT || code == -ECONNREFUSED)
+		return -EACCES; /* the first error stands */
+	*error = second;
+	return code;
+}
 
 enum status cli_ask(const struct cli *cli, unsigned timeout_ms, const char *command,
 		    json_t *arguments, json_t **result, struct error *error)
 {
-	int code = client_request(cli->socket, timeout_ms, command, arguments, result, error);
+	int code = ask(cli, timeout_ms, command, arguments, result, error);
 
 	json_decref(arguments);
 	switch (code) {

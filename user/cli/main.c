@@ -54,9 +54,11 @@ static const struct command commands[] = {
 		.usage = "[list | add CLUSTER PREFIX [--ttl TIME] [--comment TEXT] | "
 			 "del CLUSTER PREFIX]",
 		.summary = "Lists the peers of the clusters, adds or removes one",
-		.help = "Added peers last until their time is over, they are removed, or the "
-			"agent\n"
-			"ends; the configuration's own peers cannot be removed here.\n\n"
+		.help = "Added peers last until their time is over or they are removed, and "
+			"outlive the\n"
+			"agent; the configuration's own peers cannot be removed here. A warning "
+			"says\n"
+			"when a change is in force but could not be written to disk.\n\n"
 			"Options of add:\n"
 			"  --ttl TIME      how long it stays: 30s, 15m, 1h, 7d (default: no end)\n"
 			"  --comment TEXT  why, for those who read the list\n\n"
@@ -107,6 +109,41 @@ static const struct command commands[] = {
 			"does.\n\n"
 			"Example:\n"
 			"  beamfence check /etc/beamfence/beamfence.yaml && beamfence reload\n",
+	},
+	{
+		.name = "try",
+		.run = run_try,
+		.usage = "FILE [--for TIME]",
+		.summary = "Puts a configuration into force that goes back by itself",
+		.help = "The agent checks all of FILE, puts it into force and, when the time is "
+			"over,\n"
+			"goes back to what was in force before, unless \"confirm\" is said. "
+			"Nothing is\n"
+			"written: an agent that starts reads its own configuration file.\n\n"
+			"Options:\n"
+			"  --for TIME  how long: 30s, 5m, at most 1d (default: 60s)\n\n"
+			"Example:\n"
+			"  beamfence try new.yaml --for 60s\n",
+		.options = (const char *const[]){"--for=", NULL},
+		.words_min = 1,
+		.words_max = 1,
+	},
+	{
+		.name = "confirm",
+		.run = run_confirm,
+		.usage = "",
+		.summary = "Keeps the configuration that is on trial in force",
+		.help = "Until the agent reloads or starts again: install the file too.\n\n"
+			"Example:\n"
+			"  beamfence confirm && cp new.yaml /etc/beamfence/beamfence.yaml\n",
+	},
+	{
+		.name = "revert",
+		.run = run_revert,
+		.usage = "",
+		.summary = "Ends a trial now: what was in force before it is so again",
+		.help = "\nExample:\n"
+			"  beamfence revert\n",
 	},
 	{
 		.name = "detach",

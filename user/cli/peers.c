@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include <errno.h>
+#include <pwd.h>
 #include <string.h>
 
 #include "cli/cli.h"
 #include "cli/client.h"
+#include "cli/escape.h"
 #include "cli/print.h"
 #include "core/address.h"
+#include "core/cleanup.h"
 #include "core/policy.h"
 
 /* Makes the protocol's arguments of CLUSTER PREFIX; NULL with @error set when they are wrong. */
@@ -28,7 +31,7 @@ static int add_ttl(json_t *arguments, const char *text, struct error *error)
 {
 	int64_t ttl_s;
 
-	if (parse_ttl(text, &ttl_s, error))
+	if (parse_time(text, "time to live", &ttl_s, error))
 		return -EINVAL;
 	return json_object_set_new(arguments, "ttl_s", json_integer(ttl_s));
 }
@@ -44,6 +47,75 @@ static int add_comment(json_t *arguments, const char *text, struct error *error)
 	return 0;
 }
 
+/* Says on stderr that what was done may not last. */
+static void warn(const json_t *result)
+{
+	const char *warning = json_string_value(json_object_get(result, "warning"));
+	_cleanup_free_ char *escaped = warning ? escape(warning) : NULL;
+
+	if (escaped)
+		fprintf(stderr, "beamfence: warning: %s\n", escaped);
+}
+
+/* Asks for a change; takes @peer over. */
+static enum status change(const struct cli *cli, const char *command, json_t *peer,
+			  result_printer print, struct error *error)
+{
+	json_t *result = NULL;
+	enum status status = cli_ask(cli, CLIENT_TIMEOUT_MS, command, peer, &result, error);
+
+	if (status == STATUS_DONE)
+		status = cli_show(cli, result, print, error);
+	if (status == STATUS_DONE)
+		warn(result);
+	json_decref(result);
+	return status;
+}
+
+/* The name of a user as this host knows it; null where there is none. */
+static json_t *name_of(json_int_t uid)
+{
+	const struct passwd *user = getpwuid((uid_t)uid);
+	json_t *name = user ? json_string(user->pw_name) : NULL;
+
+	return name ? name : json_null();
+}
+
+/* Adds the names of those who added peers: looked up here, where it may take its time. */
+static void add_names(json_t *peers)
+{
+	json_int_t known = -1;
+	json_t *name = NULL;
+
+	for (size_t i = 0; i < json_array_size(peers); i++) {
+		json_t *peer = json_array_get(peers, i);
+		const json_t *uid = json_object_get(peer, "added_by");
+
+		if (!json_is_integer(uid))
+			continue;
+		if (!name || json_integer_value(uid) != known) {
+			json_decref(name);
+			known = json_integer_value(uid);
+			name = name_of(known);
+		}
+		json_object_set(peer, "added_by_name", name);
+	}
+	json_decref(name);
+}
+
+static enum status list_peers(const struct cli *cli, struct error *error)
+{
+	json_t *result = NULL;
+	enum status status = cli_ask(cli, CLIENT_TIMEOUT_MS, "peers.list", NULL, &result, error);
+
+	if (status == STATUS_DONE) {
+		add_names(result);
+		status = cli_show(cli, result, print_peers, error);
+	}
+	json_decref(result);
+	return status;
+}
+
 static enum status add_peer(const struct cli *cli, const struct arguments *arguments,
 			    struct error *error)
 {
@@ -56,7 +128,7 @@ static enum status add_peer(const struct cli *cli, const struct arguments *argum
 		json_decref(peer);
 		return STATUS_USAGE;
 	}
-	return cli_ask_and_show(cli, CLIENT_TIMEOUT_MS, "peers.add", peer, print_peer_added, error);
+	return change(cli, "peers.add", peer, print_peer_added, error);
 }
 
 static enum status delete_peer(const struct cli *cli, const struct arguments *arguments,
@@ -66,8 +138,7 @@ static enum status delete_peer(const struct cli *cli, const struct arguments *ar
 
 	if (!peer)
 		return STATUS_USAGE;
-	return cli_ask_and_show(cli, CLIENT_TIMEOUT_MS, "peers.del", peer, print_peer_deleted,
-				error);
+	return change(cli, "peers.del", peer, print_peer_deleted, error);
 }
 
 enum status run_peers(const struct cli *cli, const struct arguments *arguments, struct error *error)
@@ -85,8 +156,7 @@ enum status run_peers(const struct cli *cli, const struct arguments *arguments, 
 	if (strcmp(action, "del") == 0 && arguments->word_count == 3)
 		return delete_peer(cli, arguments, error);
 	if (strcmp(action, "list") == 0 && arguments->word_count <= 1)
-		return cli_ask_and_show(cli, CLIENT_TIMEOUT_MS, "peers.list", NULL, print_peers,
-					error);
+		return list_peers(cli, error);
 	error_set(error, -EINVAL, "peers takes list, add CLUSTER PREFIX or del CLUSTER PREFIX");
 	return STATUS_USAGE;
 }

@@ -90,6 +90,31 @@ int print_detach(const json_t *detach, FILE *out)
 	return print_members(out, detach, "detached: %s\n", "detached");
 }
 
+int print_try(const json_t *trial, FILE *out)
+{
+	return print_members(out, trial,
+			     "%s is in force for %s s; \"beamfence confirm\" keeps it, "
+			     "\"beamfence revert\" goes back now\n",
+			     "file", "for_s");
+}
+
+int print_confirm(const json_t *confirmed, FILE *out)
+{
+	int code = print_members(out, confirmed, "%s stays in force\n", "file");
+
+	if (!code && json_is_true(json_object_get(confirmed, "differs")))
+		code = print_members(out, confirmed,
+				     "install it as %s and reload: the next start of the agent "
+				     "reads that file\n",
+				     "config");
+	return code;
+}
+
+int print_revert(const json_t *reverted, FILE *out)
+{
+	return print_members(out, reverted, "went back to what was in force before %s\n", "file");
+}
+
 int print_explanation(const json_t *explanation, FILE *out)
 {
 	const json_t *verdict = json_object_get(explanation, "verdict");

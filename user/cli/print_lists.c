@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "cli/print.h"
 #include "cli/table.h"
@@ -85,11 +86,31 @@ int print_ports(const json_t *ports, FILE *out)
 	return table_finish(&table, out);
 }
 
+/* "root (0), pid 4711", as far as it is known. */
+static void add_originator(struct table *table, const json_t *peer)
+{
+	const char *name = json_string_value(json_object_get(peer, "added_by_name"));
+	const json_t *uid = json_object_get(peer, "added_by");
+	const json_t *pid = json_object_get(peer, "added_by_pid");
+	char who[128] = "", process[40] = "";
+
+	if (json_is_integer(uid) && name)
+		snprintf(who, sizeof(who), "%.64s (%" JSON_INTEGER_FORMAT ")", name,
+			 json_integer_value(uid));
+	else if (json_is_integer(uid))
+		snprintf(who, sizeof(who), "uid %" JSON_INTEGER_FORMAT, json_integer_value(uid));
+	if (*who && json_is_integer(pid))
+		snprintf(process, sizeof(process), ", pid %" JSON_INTEGER_FORMAT,
+			 json_integer_value(pid));
+	strcat(who, process);
+	table_add(table, who);
+}
+
 int print_peers(const json_t *peers, FILE *out)
 {
 	static const struct column columns[] = {
 		{"CLUSTER", false}, {"PREFIX", false}, {"SOURCE", false},
-		{"EXPIRES", false}, {"BY UID", true},  {"COMMENT", false},
+		{"EXPIRES", false}, {"BY", false},     {"COMMENT", false},
 	};
 	struct table table = {.columns = columns, .column_count = COUNT(columns)};
 
@@ -99,9 +120,12 @@ int print_peers(const json_t *peers, FILE *out)
 
 		table_add_json(&table, json_object_get(peer, "cluster"));
 		table_add_json(&table, json_object_get(peer, "prefix"));
-		table_add_json(&table, json_object_get(peer, "source"));
+		if (json_is_false(json_object_get(peer, "in_force")))
+			table_add(&table, "runtime, not in force");
+		else
+			table_add_json(&table, json_object_get(peer, "source"));
 		table_add(&table, print_time(json_object_get(peer, "expires"), expires));
-		table_add_json(&table, json_object_get(peer, "added_by"));
+		add_originator(&table, peer);
 		table_add_json(&table, json_object_get(peer, "comment"));
 	}
 	return table_finish(&table, out);

@@ -64,6 +64,16 @@ static int print_last_reload(const json_t *reload, FILE *out)
 	return 0;
 }
 
+static int print_trial(const json_t *trial, FILE *out)
+{
+	if (!json_is_object(trial))
+		return 0;
+	return print_members(out, trial,
+			     "ON TRIAL: %s, by uid %s, pid %s: goes back by itself in %s s unless "
+			     "\"beamfence confirm\" is said\n",
+			     "file", "uid", "pid", "left_s");
+}
+
 static int print_unassigned(const json_t *status, FILE *out)
 {
 	if (!json_array_size(json_object_get(status, "unassigned")))
@@ -102,6 +112,8 @@ int print_status(const json_t *status, FILE *out)
 				     "conntrack", "gate");
 	if (!code)
 		code = print_last_reload(json_object_get(status, "last_reload"), out);
+	if (!code)
+		code = print_trial(json_object_get(status, "trial"), out);
 	fputc('\n', out);
 	if (!code)
 		code = print_interfaces(json_object_get(status, "interfaces"), out);

@@ -8,6 +8,7 @@
 #include "core/cleanup.h"
 #include "core/config_read.h"
 #include "core/protocol.h"
+#include "core/text.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -253,14 +254,32 @@ static int read_control_group(struct reader *reader, const struct node *value, v
 	return read_group(reader, value, &config->control_group);
 }
 
+static int read_control_readers(struct reader *reader, const struct node *value, void *target)
+{
+	struct config *config = target;
+
+	return read_group(reader, value, &config->control_readers);
+}
+
 static int read_control(struct reader *reader, const struct node *value, void *target)
 {
 	static const struct key keys[] = {
 		{"socket", read_control_socket},
 		{"group", read_control_group},
+		{"readers", read_control_readers},
 	};
 
-	return read_mapping(reader, value, keys, COUNT(keys), target);
+	const struct config *config = target;
+	char path[PROTOCOL_PATH_SIZE];
+	int result = read_mapping(reader, value, keys, COUNT(keys), target);
+
+	if (!result && config->control_readers &&
+	    !protocol_read_socket(config->control_socket, path))
+		return reader_error(reader, value->line,
+				    "readers: their socket is " PROTOCOL_READ_SOCKET " beside %s, "
+				    "which is too long or the same: name another control socket",
+				    QUOTE(config->control_socket));
+	return result;
 }
 
 static int read_root(struct reader *reader)
@@ -309,20 +328,15 @@ static void cleanup_document(struct document **document)
 	document_free(*document);
 }
 
-int config_load(const char *path, struct config **config, struct error *error)
+static int read_document(const struct document *document, struct config **config,
+			 struct error *error)
 {
-	_cleanup_(cleanup_document) struct document *document = NULL;
-	_cleanup_(cleanup_config) struct config *loaded = NULL;
-	struct reader reader = {.error = error};
-	int result = document_load(path, &document, error);
+	_cleanup_(cleanup_config) struct config *loaded = calloc(1, sizeof(*loaded));
+	struct reader reader = {.document = document, .config = loaded, .error = error};
+	int result;
 
-	if (result < 0)
-		return result;
-	loaded = calloc(1, sizeof(*loaded));
 	if (!loaded || !set_defaults(loaded))
-		return document_error(path, 0, error, -ENOMEM, "out of memory");
-	reader.document = document;
-	reader.config = loaded;
+		return document_error(document->path, 0, error, -ENOMEM, "out of memory");
 	result = read_root(&reader);
 	if (!result)
 		result = config_check(&reader);
@@ -331,6 +345,23 @@ int config_load(const char *path, struct config **config, struct error *error)
 		return result;
 	*config = TAKE_POINTER(loaded);
 	return 0;
+}
+
+int config_load(const char *path, struct config **config, struct error *error)
+{
+	_cleanup_(cleanup_document) struct document *document = NULL;
+	const int result = document_load(path, &document, error);
+
+	return result < 0 ? result : read_document(document, config, error);
+}
+
+int config_read(const char *name, const char *text, size_t size, struct config **config,
+		struct error *error)
+{
+	_cleanup_(cleanup_document) struct document *document = NULL;
+	const int result = document_read(name, text, size, &document, error);
+
+	return result < 0 ? result : read_document(document, config, error);
 }
 
 void config_free(struct config *config)
@@ -348,5 +379,6 @@ void config_free(struct config *config)
 	free(config->metrics_host);
 	free(config->control_socket);
 	free(config->control_group);
+	free(config->control_readers);
 	free(config);
 }

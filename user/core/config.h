@@ -62,6 +62,7 @@ struct config {
 	uint16_t metrics_port;
 	char *control_socket; /* absolute path that fits sockaddr_un */
 	char *control_group;
+	char *control_readers; /* the group that may look; NULL: none */
 };
 
 /*
@@ -73,6 +74,10 @@ struct config {
  * as they come.
  */
 int config_load(const char *path, struct config **config, struct error *error);
+
+/* The same for @size bytes at @text, which messages call @name. */
+int config_read(const char *name, const char *text, size_t size, struct config **config,
+		struct error *error);
 
 void config_free(struct config *config);
 

@@ -59,7 +59,7 @@ static int open_regular(const char *path, size_t *size, struct error *error)
 	return TAKE_FD(fd);
 }
 
-static int read_file(const char *path, char **content, size_t *size, struct error *error)
+int document_read_file(const char *path, char **content, size_t *size, struct error *error)
 {
 	_cleanup_free_ char *buffer = NULL;
 	_cleanup_close_ int fd = -1;
@@ -288,22 +288,19 @@ static void cleanup_document(struct document **document)
 	document_free(*document);
 }
 
-int document_load(const char *path, struct document **document, struct error *error)
+int document_read(const char *path, const char *content, size_t size, struct document **document,
+		  struct error *error)
 {
 	_cleanup_(cleanup_document) struct document *loaded = calloc(1, sizeof(*loaded));
-	_cleanup_free_ char *content = NULL;
 	struct builder builder = {.document = loaded, .error = error};
 	yaml_parser_t parser;
-	size_t size = 0;
 	int result;
 
 	if (!loaded)
 		return document_error(path, 0, error, -ENOMEM, "out of memory");
 	loaded->path = path;
 	builder.tail[0] = &loaded->root;
-	result = read_file(path, &content, &size, error);
-	if (!result)
-		result = check_characters(path, content, size, error);
+	result = check_characters(path, content, size, error);
 	if (result < 0)
 		return result;
 	if (!yaml_parser_initialize(&parser))
@@ -316,6 +313,15 @@ int document_load(const char *path, struct document **document, struct error *er
 		return result;
 	*document = TAKE_POINTER(loaded);
 	return 0;
+}
+
+int document_load(const char *path, struct document **document, struct error *error)
+{
+	_cleanup_free_ char *content = NULL;
+	size_t size = 0;
+	const int result = document_read_file(path, &content, &size, error);
+
+	return result < 0 ? result : document_read(path, content, size, document, error);
 }
 
 /* Recursion no deeper than DEPTH_MAX. */

@@ -22,7 +22,7 @@ struct node {
 };
 
 struct document {
-	const char *path; /* the caller's */
+	const char *path; /* the caller's; what messages call it */
 	struct node *root;
 };
 
@@ -31,6 +31,13 @@ struct document {
  * @path. Results and texts are those of config_load().
  */
 int document_load(const char *path, struct document **document, struct error *error);
+
+/* The same for @size bytes at @content, which messages call @path. */
+int document_read(const char *path, const char *content, size_t size, struct document **document,
+		  struct error *error);
+
+/* Reads the file's bytes, as document_load() does, for the caller to free() and not yet checked. */
+int document_read_file(const char *path, char **content, size_t *size, struct error *error);
 
 void document_free(struct document *document);
 

@@ -106,6 +106,9 @@ static void write_agent(FILE *out, const struct snapshot *snapshot)
 		    snapshot->last_reload_successful);
 	write_gauge(out, "beamfence_config_last_reload_success_timestamp_seconds",
 		    "When the configuration in force was loaded.", snapshot->last_success_time_s);
+	write_gauge(out, "beamfence_try_active",
+		    "1 while a configuration is tried that goes back by itself.",
+		    snapshot->try_active);
 	write_header(out, "beamfence_events_lost_total", "counter",
 		     "Events that could not be reported.");
 	fprintf(out, "beamfence_events_lost_total %" PRIu64 "\n", snapshot->events_lost);

@@ -62,6 +62,7 @@ static int collect_peers(struct policy *policy, const struct config *config,
 			policy->peers[count++] = (struct policy_peer){
 				.prefix = config->clusters[i].peers[j],
 				.clusters = UINT64_C(1) << i,
+				.configured = UINT64_C(1) << i,
 			};
 	for (size_t i = 0; i < runtime_count; i++) {
 		int cluster = policy_cluster_index(config, runtime[i].cluster);
@@ -86,10 +87,14 @@ static void merge_peers(struct policy *policy)
 		return;
 	qsort(policy->peers, policy->peer_count, sizeof(*policy->peers), compare_peers);
 	for (size_t i = 1; i < policy->peer_count; i++) {
-		if (!compare_peers(&policy->peers[kept], &policy->peers[i]))
-			policy->peers[kept].clusters |= policy->peers[i].clusters;
-		else
+		struct policy_peer *same = &policy->peers[kept];
+
+		if (!compare_peers(same, &policy->peers[i])) {
+			same->clusters |= policy->peers[i].clusters;
+			same->configured |= policy->peers[i].configured;
+		} else {
 			policy->peers[++kept] = policy->peers[i];
+		}
 	}
 	policy->peer_count = kept + 1;
 }
@@ -169,6 +174,17 @@ int policy_build(const struct config *config, const struct runtime_peer *runtime
 	protect_ports(built, &config->epmd_ports, CLUSTER_ANY);
 	*policy = TAKE_POINTER(built);
 	return 0;
+}
+
+uint64_t policy_configured(const struct policy *policy, const struct prefix *prefix)
+{
+	const struct policy_peer wanted = {.prefix = *prefix};
+	const struct policy_peer *found = NULL;
+
+	if (policy->peer_count)
+		found = bsearch(&wanted, policy->peers, policy->peer_count, sizeof(wanted),
+				compare_peers);
+	return found ? found->configured : 0;
 }
 
 void policy_free(struct policy *policy)

@@ -12,6 +12,7 @@
 struct policy_peer {
 	struct prefix prefix;
 	uint64_t clusters;
+	uint64_t configured; /* those of them that the configuration itself names it for */
 };
 
 /* A peer that an operator added while the agent ran. Owned by the agent, not by the policy. */
@@ -19,8 +20,11 @@ struct runtime_peer {
 	struct prefix prefix;
 	char cluster[CLUSTER_NAME_SIZE];
 	char comment[128];
-	int64_t expires_s; /* seconds since 1970, 0: never */
-	uint32_t uid;	   /* of the one who added it */
+	int64_t added_s; /* seconds since 1970 */
+	int64_t ttl_s;	 /* as it was asked for; 0: it has no end */
+	int64_t ends_ms; /* by CLOCK_BOOTTIME of this boot; means nothing without ttl_s */
+	uint32_t uid;	 /* of the one who added it, and the process */
+	int32_t pid;
 };
 
 struct policy {
@@ -46,6 +50,9 @@ int policy_build(const struct config *config, const struct runtime_peer *runtime
 		 size_t runtime_count, struct policy **policy, struct error *error);
 
 void policy_free(struct policy *policy);
+
+/* The clusters, as bits, that the configuration behind @policy makes @prefix a peer of. */
+uint64_t policy_configured(const struct policy *policy, const struct prefix *prefix);
 
 /* The index of the cluster called @name, or -ENOENT. */
 int policy_cluster_index(const struct config *config, const char *name);

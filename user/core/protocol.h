@@ -1,37 +1,136 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* clang-format off */
 /*
- * The control protocol, version 1: JSON objects, one a line, over the agent's unix stream socket.
- * A client sends a request and reads one reply line; it may then send the next.
+ * The control protocol, version 1: JSON objects (RFC 8259, UTF-8), one a line ended by a newline,
+ * over a unix stream socket of the agent.
+ *
+ * SOCKETS. control.socket of the configuration, mode 0660, owned by the agent's user and the group
+ * control.group, takes every command. With control.readers, "read.sock" beside it, mode 0660 and of
+ * that group, takes the commands marked r below and refuses the others with code "denied". Who can
+ * connect may ask: nothing else is checked. The agent knows a client's uid and pid from SO_PEERCRED,
+ * as of connect(2), and logs both with every command that changes something, done or refused.
+ *
+ * EXCHANGE. A client sends a request and reads one reply line; it may then send the next. Requests
+ * that are sent sooner are answered in order.
  *
  *   {"version": 1, "command": "peers.add", "arguments": {"cluster": "app", "prefix": "10.0.1.9"}}
- *   {"version": 1, "ok": true, "result": …}
- *   {"version": 1, "ok": false, "error": "one line: what is wrong and what to do"}
+ *   {"version": 1, "ok": true, "result": ...}
+ *   {"version": 1, "ok": false, "error": "one line: what is wrong and what to do", "code": "..."}
  *
- * command       arguments                                result
- * status        -                                        object: mode, interfaces (name, zone,
- *                                                        attached, attach_mode, problem),
- *                                                        unassigned (names), and more
- * ports         -                                        list: port, kind ("epmd", "dist"), source,
- *                                                        cluster, node, pid, process, address,
- *                                                        since (seconds since 1970); null where
- *                                                        unknown
- * peers.list    -                                        list: cluster, prefix, source ("config",
- *                                                        "runtime"), comment, expires (seconds
- * since 1970, null: never), added_by (uid) peers.add     cluster, prefix, ttl_s?, comment? object:
- * cluster, prefix peers.del     cluster, prefix                          object: cluster, prefix
- * counters      -                                        list: interface, zone, verdict, reason,
- *                                                        packets, bytes
- * explain       in, vlan?, src, dst, dport, sport?,      object: verdict, reason, zone, cluster,
- *               flags?                                   mode, interface, text
- * reload        -                                        object: config (path)
- * detach        -                                        object: detached (names); the agent ends
+ * "arguments" may be left out where a command has none; arguments that a command does not know are
+ * ignored. Results may get further members within a version: a client ignores what it does not know.
+ *
+ * VERSION. There is no greeting: each request names its version. An agent that does not speak it
+ * answers with code "version", and the "version" of that reply is the one that it speaks: a client
+ * of several versions starts with its highest, and goes on in that one or gives up. A change that
+ * could mislead a client of this version raises it.
+ *
+ * ERRORS. "error" is text for people. "code" is one of
+ *   invalid       the request or an argument makes no sense: the same again will fail again
+ *   version       the agent speaks another version
+ *   unknown       there is no such command
+ *   denied        not on this socket; or the configuration's own peers, which only it can change
+ *   not-found     no such cluster, peer, interface or trial
+ *   busy          another trial is under way, or too many replies wait: try again later
+ *   limit         too long or too many
+ *   failed        everything else, as the kernel refusing
+ * After a line that is not JSON, is too long or did not end in time the agent closes the connection
+ * when the client has read the reply.
+ *
+ * LIMITS. A request line has at most PROTOCOL_LINE_MAX bytes, newline included; one for "try" has
+ * at most PROTOCOL_LONG_LINE_MAX, and one client at a time may send such a long line (code "busy").
+ * Replies have no limit of their own, but a large one is refused (code "busy") while more than 128
+ * MiB wait for their readers. A line must end 10 s after its first byte; a client may be silent for
+ * 60 s between requests, and may take 30 s for reading anything of a reply: then it is cut off. 64
+ * clients are served on each socket: beyond that a newcomer takes the place of the one that has
+ * been silent longest.
+ *
+ * Times are whole seconds since 1970 by the wall clock. What is not known or has no value is null.
+ *
+ * command         arguments and result
+ *
+ * status       r  -
+ *                 object: version (of the agent), pid, config (path), pin_dir, state_dir (null:
+ *                 runtime peers are not kept), mode ("enforce", "audit"), features (object: frags,
+ *                 conntrack, gate), interfaces (list of objects: name, vlan, zone ("client", "cluster",
+ *                 "trusted"), attached, attach_mode ("native", "generic"), problem), unassigned
+ *                 (names), peers, runtime_peers, peers_limit, protected_ports (numbers),
+ *                 last_reload (object: ok, time, error), trial (null, or object: file, uid, pid,
+ *                 left_s), config_in_force ("file"; "trial"; "confirmed": a trial that was
+ *                 confirmed and is not what the file says), warnings (texts)
+ * ports        r  -
+ *                 list of objects: port, kind ("epmd", "dist"), source ("config", "epmd-listener",
+ *                 "autobound", "cmdline", "registered"), cluster, node, pid, process, address,
+ *                 since
+ * counters     r  -
+ *                 list of objects: interface, zone, verdict ("pass", "drop"), reason, packets,
+ *                 bytes
+ * explain      r  in (interface), src, dst (addresses), dport; vlan, sport (54321), flags ("S":
+ *                 letters of FSRPAUEC)
+ *                 object: verdict, decision (the verdict, were it not for audit mode), reason, zone,
+ *                 cluster, mode, interface, text (the reason in words)
+ * peers.list   r  -
+ *                 list of objects: cluster, prefix, source ("config", "runtime"); comment, added,
+ *                 expires, left_s, added_by (uid), added_by_pid: null for the configuration's
+ *                 own, and expires and left_s where a peer has no end; in_force (false: the
+ *                 configuration in force has no such cluster)
+ * peers.add       cluster, prefix; ttl_s (whole seconds, at most ten years; 0 or absent: no end),
+ *                 comment (text, at most 127 bytes)
+ *                 object: cluster, prefix, kept, warning. The peer is in force when the reply
+ *                 comes. kept: it is on disk too, and outlives the agent; else warning says why
+ *                 not. The agent goes on trying to write it. Adding a peer again replaces its end,
+ *                 comment and originator.
+ * peers.del       cluster, prefix
+ *                 object: as of peers.add; not kept means that the peer may come back when the
+ *                 agent starts again before it could write its file.
+ * reload          -
+ *                 object: config (path). Ends a trial. When it fails nothing has changed, and a
+ *                 trial goes on.
+ * try             config (the whole text of a configuration); name (what messages call it;
+ *                 "configuration"), for_s (seconds, 1 to 86400; 60)
+ *                 object: file, for_s. The text is checked wholly, put into force at once, and taken
+ *                 back when the time is over. Refused (busy) while another trial is under way. A
+ *                 trial is in memory alone: an agent that starts loads the file that it was given.
+ * confirm         -
+ *                 object: file, config (path of the file that the next start will load), differs
+ *                 (that file is not what was tried: install it)
+ * revert          -
+ *                 object: file. What was in force before the trial is so again.
+ * detach          -
+ *                 object: detached (names). Every program and pin is gone, and the agent ends.
+ *                 Runtime peers stay in the state directory.
  */
+/* clang-format on */
 #ifndef BEAMFENCE_PROTOCOL_H
 #define BEAMFENCE_PROTOCOL_H
 
-#define PROTOCOL_VERSION 1
-#define PROTOCOL_LINE_MAX \
-	16384 /* bytes of a request line, newline included; replies may be longer */
+#include <stdbool.h>
+#include <string.h>
+#include <sys/un.h>
+
+#define PROTOCOL_VERSION	1
+/* Bytes of a request line, newline included; replies may be longer. */
+#define PROTOCOL_LINE_MAX	16384
+#define PROTOCOL_LONG_LINE_MAX	(4u << 20) /* for "try": some 100,000 peers */
 #define PROTOCOL_SOCKET_DEFAULT "/run/beamfence/control.sock"
+#define PROTOCOL_READ_SOCKET	"read.sock"
+#define PROTOCOL_PATH_SIZE	sizeof(((struct sockaddr_un *)0)->sun_path)
+
+/*
+ * Writes the path of the socket for readers, beside the control socket. False when it does not fit
+ * or is the same.
+ */
+static inline bool protocol_read_socket(const char *socket, char path[static PROTOCOL_PATH_SIZE])
+{
+	const char *slash = strrchr(socket, '/');
+	const size_t length = slash ? (size_t)(slash - socket) + 1 : 0;
+
+	if (length + sizeof(PROTOCOL_READ_SOCKET) > PROTOCOL_PATH_SIZE ||
+	    !strcmp(socket + length, PROTOCOL_READ_SOCKET))
+		return false;
+	memcpy(path, socket, length);
+	memcpy(path + length, PROTOCOL_READ_SOCKET, sizeof(PROTOCOL_READ_SOCKET));
+	return true;
+}
 
 #endif

@@ -52,6 +52,7 @@ struct snapshot {
 	size_t peer_count;
 	bool last_reload_successful;
 	int64_t last_success_time_s; /* seconds since 1970 */
+	bool try_active;	     /* a configuration is in force on trial */
 	uint64_t events_lost;
 	uint64_t listeners_untracked;
 	const char *version;

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include <errno.h>
+#include <string.h>
+
+#include "agent/commands_internal.h"
+#include "agent/moment.h"
+
+#define SECONDS_DEFAULT 60
+#define NAME_MAX_BYTES	4096
+
+int command_try(struct commands *commands, const struct control_peer *peer, json_t *arguments,
+		json_t **result, struct error *error)
+{
+	struct trial_request request = {.uid = peer->uid, .pid = peer->pid};
+	json_int_t seconds;
+	int code = argument_string(arguments, "config", NULL, &request.text, error);
+
+	if (!code)
+		code = argument_string(arguments, "name", "configuration", &request.name, error);
+	if (!code)
+		code = argument_number(arguments, "for_s", SECONDS_DEFAULT, 1, TRIAL_SECONDS_MAX,
+				       &seconds, error);
+	if (!code && strlen(request.name) > NAME_MAX_BYTES)
+		code = error_set(error, -EINVAL, "argument \"name\" is too long");
+	if (code)
+		return code;
+	request.size = strlen(request.text);
+	request.ends_ms = boot_ms_now() + seconds * 1000;
+	code = agent_try(commands->agent, &request, error);
+	if (code)
+		return code;
+	*result = json_pack("{s:s, s:I}", "file", request.name, "for_s", seconds);
+	commands->tried(commands->context);
+	return 0;
+}
+
+int command_confirm(struct commands *commands, const struct control_peer *peer, json_t *arguments,
+		    json_t **result, struct error *error)
+{
+	struct agent *agent = commands->agent;
+	json_t *file = agent->trial.name ? json_string(agent->trial.name) : json_null();
+	const int code = agent_confirm(agent, error);
+
+	(void)peer, (void)arguments;
+	*result = json_pack("{s:o, s:s, s:b}", "file", file, "config", agent->config_path,
+			    "differs", agent_differs_from_file(agent));
+	if (!code)
+		commands->tried(commands->context);
+	return code;
+}
+
+int command_revert(struct commands *commands, const struct control_peer *peer, json_t *arguments,
+		   json_t **result, struct error *error)
+{
+	struct agent *agent = commands->agent;
+	json_t *file = agent->trial.name ? json_string(agent->trial.name) : json_null();
+	const int code = agent_revert(agent, error);
+
+	(void)peer, (void)arguments;
+	*result = json_pack("{s:o}", "file", file);
+	if (!code)
+		commands->tried(commands->context);
+	return code;
+}

@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "agent/endpoints.h"
+
+#include <errno.h>
+#include <event2/buffer.h>
+#include <grp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <syslog.h>
+
+#include "agent/log.h"
+#include "core/cleanup.h"
+#include "core/protocol.h"
+
+static bool same_text(const char *a, const char *b)
+{
+	return a && b ? !strcmp(a, b) : a == b;
+}
+
+static int write_metrics(void *context, struct evbuffer *buffer)
+{
+	struct endpoints *endpoints = context;
+	_cleanup_free_ char *text = NULL;
+	size_t size = 0;
+	FILE *out = open_memstream(&text, &size);
+	int code;
+
+	if (!out)
+		return -ENOMEM;
+	code = agent_write_metrics(endpoints->agent, out);
+	if (fclose(out) == EOF && !code)
+		code = -ENOMEM;
+	if (!code && evbuffer_add(buffer, text, size) < 0)
+		code = -ENOMEM;
+	return code;
+}
+
+static int open_http(struct endpoints *endpoints, const struct config *config, struct http **http,
+		     struct error *error)
+{
+	const struct http_settings settings = {
+		.host = config->metrics_host,
+		.port = config->metrics_port,
+		.metrics = write_metrics,
+		.context = endpoints,
+	};
+
+	return http_open(endpoints->base, &settings, http, error);
+}
+
+void endpoints_open_metrics(struct endpoints *endpoints)
+{
+	const struct config *config = endpoints->agent->config;
+	struct error *error = &endpoints->agent->metrics_error;
+	struct http *http = NULL;
+
+	*error = (struct error){};
+	if (same_text(config->metrics_host, endpoints->metrics_host) &&
+	    (!config->metrics_host || config->metrics_port == endpoints->metrics_port))
+		return;
+	if (config->metrics_host && open_http(endpoints, config, &http, error)) {
+		log_line(LOG_ERR, "no metrics where the configuration wants them", "error",
+			 error->text, NULL);
+		return;
+	}
+	http_close(endpoints->http);
+	free(endpoints->metrics_host);
+	endpoints->http = http;
+	endpoints->metrics_host = config->metrics_host ? strdup(config->metrics_host) : NULL;
+	endpoints->metrics_port = config->metrics_port;
+}
+
+void endpoints_check_control(struct endpoints *endpoints)
+{
+	const struct config *config = endpoints->agent->config;
+
+	endpoints->agent->control_is_stale =
+		!same_text(config->control_socket, endpoints->control_socket) ||
+		!same_text(config->control_group, endpoints->control_group) ||
+		!same_text(config->control_readers, endpoints->control_readers);
+	if (endpoints->agent->control_is_stale)
+		log_line(LOG_WARNING, "a change of \"control\" takes effect at the next start",
+			 "socket", endpoints->control_socket, NULL);
+}
+
+/* The group's id; (gid_t)-1, and a line in the log, when there is no such group. */
+static gid_t find_group(const char *name, const char *consequence)
+{
+	const struct group *group = getgrnam(name);
+
+	if (group)
+		return group->gr_gid;
+	log_line(LOG_WARNING, consequence, "group", name, NULL);
+	return (gid_t)-1;
+}
+
+static int open_readers(struct endpoints *endpoints, const struct config *config,
+			struct error *error)
+{
+	char path[PROTOCOL_PATH_SIZE];
+	struct control_settings settings = {
+		.path = path,
+		.handler = commands_handle,
+		.context = endpoints->commands,
+		.read_only = true,
+	};
+
+	if (!config->control_readers || !protocol_read_socket(config->control_socket, path))
+		return 0;
+	settings.group = find_group(config->control_readers,
+				    "no such group: there is no socket for readers");
+	if (settings.group == (gid_t)-1)
+		return 0;
+	return control_open(endpoints->base, &settings, &endpoints->readers, error);
+}
+
+static int copy_control(struct endpoints *endpoints, const struct config *config,
+			struct error *error)
+{
+	endpoints->control_socket = strdup(config->control_socket);
+	endpoints->control_group = strdup(config->control_group);
+	if (config->control_readers)
+		endpoints->control_readers = strdup(config->control_readers);
+	if (!endpoints->control_socket || !endpoints->control_group ||
+	    (config->control_readers && !endpoints->control_readers))
+		return error_set(error, -ENOMEM, "out of memory");
+	return 0;
+}
+
+int endpoints_open_control(struct endpoints *endpoints, struct error *error)
+{
+	const struct config *config = endpoints->agent->config;
+	const struct control_settings settings = {
+		.path = config->control_socket,
+		.group = find_group(config->control_group,
+				    "no such group: the control socket is root's alone"),
+		.handler = commands_handle,
+		.context = endpoints->commands,
+		.long_command = "try",
+	};
+	int code = copy_control(endpoints, config, error);
+
+	if (!code)
+		code = control_open(endpoints->base, &settings, &endpoints->control, error);
+	endpoints->commands->control = endpoints->control;
+	return code ? code : open_readers(endpoints, config, error);
+}
+
+void endpoints_close(struct endpoints *endpoints)
+{
+	control_close(endpoints->control);
+	control_close(endpoints->readers);
+	http_close(endpoints->http);
+	free(endpoints->metrics_host);
+	free(endpoints->control_socket);
+	free(endpoints->control_group);
+	free(endpoints->control_readers);
+}

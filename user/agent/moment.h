@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The clocks, and a timer that a suspend does not hold up. */
+#ifndef BEAMFENCE_MOMENT_H
+#define BEAMFENCE_MOMENT_H
+
+#include <event2/event.h>
+
+#include "core/peer_state.h"
+
+/* Milliseconds of CLOCK_BOOTTIME. */
+int64_t boot_ms_now(void);
+
+/* Reads all clocks. */
+void moment_now(struct moment *now);
+
+struct boot_timer;
+
+/* A timer that calls @callback in the loop, and does not run yet. 0 or a negative errno. */
+int boot_timer_open(struct event_base *base, void (*callback)(void *context), void *context,
+		    struct boot_timer **timer);
+
+/* Lets it run until CLOCK_BOOTTIME is @ends_ms; a negative value stops it. */
+void boot_timer_set(struct boot_timer *timer, int64_t ends_ms);
+
+/* NULL is allowed. */
+void boot_timer_close(struct boot_timer *timer);
+
+#endif

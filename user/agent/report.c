@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "agent/report.h"
+
+#include <stdio.h>
+#include <syslog.h>
+
+#include "agent/log.h"
+#include "agent/notify.h"
+
+void report_outcome(const struct agent *agent)
+{
+	const struct plan *plan = agent->plan;
+	const struct interface_state *states;
+	const size_t state_count = fence_interfaces(agent->fence, &states);
+	const size_t dormant = agent_count_dormant(agent);
+	char count[24], summary[AGENT_SUMMARY_SIZE];
+
+	for (size_t i = 0; i < state_count; i++) {
+		const struct interface_state *state = &states[i];
+
+		if (state->attached == ATTACHED_NOT)
+			log_line(LOG_ERR, "not attached", "interface", state->name, "zone",
+				 zone_name(state->zone), "problem", state->problem, NULL);
+		else
+			log_line(state->problem[0] ? LOG_WARNING : LOG_INFO, "attached",
+				 "interface", state->name, "zone", zone_name(state->zone), "mode",
+				 attach_mode_name(state->attached), "problem",
+				 state->problem[0] ? state->problem : NULL, NULL);
+	}
+	for (size_t i = 0; i < plan->absent_count; i++)
+		log_line(LOG_WARNING, "no such interface yet", "interface",
+			 plan->absent[i]->pattern, "zone", zone_name(plan->absent[i]->zone), NULL);
+	for (size_t i = 0; i < plan->ambiguous_count; i++)
+		log_line(LOG_WARNING, "entries of two zones fit one interface: the stricter holds",
+			 "entry", plan->ambiguous[i]->pattern, "zone",
+			 zone_name(plan->ambiguous[i]->zone), NULL);
+	for (size_t i = 0; i < plan->unassigned_count; i++)
+		log_line(LOG_WARNING, "interface in no zone: left alone", "interface",
+			 plan->unassigned[i], NULL);
+	if (agent->policy->mode == MODE_AUDIT)
+		log_line(LOG_WARNING, "audit mode: nothing is dropped", NULL);
+	notify_status(agent_summary(agent, summary));
+	if (dormant) {
+		snprintf(count, sizeof(count), "%zu", dormant);
+		log_line(LOG_WARNING,
+			 "runtime peers of clusters that the configuration does not "
+			 "have are kept, but not in force",
+			 "count", count, NULL);
+	}
+}
+
+void report_start(const struct agent *agent)
+{
+	static const char *const starts[] = {
+		[FENCE_FRESH] = "fresh",
+		[FENCE_ADOPTED] = "adopted what an earlier agent left in force",
+		[FENCE_REPLACED] = "replaced what an earlier, different agent left in force",
+	};
+	const struct fence_features features = fence_features(agent->fence);
+
+	log_line(LOG_NOTICE, "started", "version", BEAMFENCE_VERSION, "start",
+		 starts[fence_start(agent->fence)], "mode", mode_name(agent->policy->mode), "frags",
+		 features.multi_buffer ? "yes" : "no", "conntrack",
+		 features.conntrack ? "yes" : "no", "gate", features.gate ? "yes" : "no", NULL);
+}
+
+static const char *text_of(const json_t *arguments, const char *name)
+{
+	return json_string_value(json_object_get(arguments, name));
+}
+
+/* Writes a number's digits and returns @text; NULL where there is none. */
+static const char *number_of(const json_t *arguments, const char *name, char text[static 24])
+{
+	const json_t *value = json_object_get(arguments, name);
+
+	if (!json_is_integer(value))
+		return NULL;
+	snprintf(text, 24, "%" JSON_INTEGER_FORMAT, json_integer_value(value));
+	return text;
+}
+
+void report_change(const struct control_peer *peer, const char *command, const json_t *arguments,
+		   int code, const struct error *error)
+{
+	char uid[24], pid[24], ttl_s[24], for_s[24];
+
+	snprintf(uid, sizeof(uid), "%u", peer->uid);
+	snprintf(pid, sizeof(pid), "%d", peer->pid);
+	log_line(LOG_NOTICE, code < 0 ? "command refused" : "command", "command", command, "uid",
+		 uid, "pid", pid, "cluster", text_of(arguments, "cluster"), "prefix",
+		 text_of(arguments, "prefix"), "ttl_s", number_of(arguments, "ttl_s", ttl_s),
+		 "comment", text_of(arguments, "comment"), "file", text_of(arguments, "name"),
+		 "for_s", number_of(arguments, "for_s", for_s), "error",
+		 code < 0 ? error->text : NULL, NULL);
+}

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What main tells the log of the state of things, and of who changed it. */
+#ifndef BEAMFENCE_REPORT_H
+#define BEAMFENCE_REPORT_H
+
+#include "agent/agent.h"
+#include "agent/control.h"
+
+/* How the agent found things. */
+void report_start(const struct agent *agent);
+
+/* Where the filter is, and what else an operator should know of the policy in force. */
+void report_outcome(const struct agent *agent);
+
+/* A command that changes something: who gave it, and what came of it. */
+void report_change(const struct control_peer *peer, const char *command, const json_t *arguments,
+		   int code, const struct error *error);
+
+#endif
