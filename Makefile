@@ -144,6 +144,7 @@ bench: deps-check
 	@$(BUILD)/bench
 	@$(MAKE) --no-print-directory all
 	@$(PYTHON) tests/bench/watch.py
+	@$(PYTHON) tests/bench/peers.py
 
 # Thousands of node starts under a sweep: "make soak NODES=5000".
 NODES ?= 1000

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "agent/keeper.h"
@@ -212,6 +213,36 @@ Test(state, a_failing_write_leaves_the_old_file_whole)
 		  error.text);
 	cr_assert_not(exists(STATE_FILE_NEW));
 	cr_assert_eq(loaded(), 1);
+}
+
+/* Saves one and the same list of one or two peers for ever. */
+static void save_for_ever(void)
+{
+	const struct runtime_peer two[] = {peer("10.0.0.1"), peer("10.0.0.2")};
+
+	for (size_t count = 1;; count = 3 - count)
+		state_save(state, two, count, &now, NULL);
+}
+
+Test(state, a_writer_that_is_killed_leaves_the_old_or_the_new_file)
+{
+	unsigned seed = (unsigned)getpid();
+
+	open_state();
+	cr_assert_eq(saved("10.0.0.1"), 0);
+	for (int i = 0; i < 200; i++) {
+		const pid_t child = fork();
+		int count;
+
+		if (!child)
+			save_for_ever();
+		usleep((useconds_t)rand_r(&seed) % 5000);
+		kill(child, SIGKILL);
+		cr_assert_eq(waitpid(child, NULL, 0), child);
+		count = loaded();
+		cr_assert(count == 1 || count == 2, "%d: %s", count, error.text);
+	}
+	cr_assert_eq(saved("10.0.0.1"), 0);
 }
 
 Test(state, a_directory_that_is_gone_is_an_error)

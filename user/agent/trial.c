@@ -85,7 +85,7 @@ int agent_try(struct agent *agent, const struct trial_request *request, struct e
 
 static int no_trial(struct error *error)
 {
-	return error_set(error, -ENOENT, "no configuration is on trial");
+	return error_set(error, -ENOENT, "no configuration is on trial, or its time is over");
 }
 
 int agent_confirm(struct agent *agent, struct error *error)
