@@ -160,7 +160,8 @@ int command_peers_add(struct commands *commands, const struct control_peer *peer
 	code = agent_add_peer(commands->agent, &added, error);
 	if (code)
 		return code;
-	commands->peers_changed(commands->context);
+	if (added.ttl_s)
+		commands->peers_changed(commands->context);
 	return keep(commands, peer, peer_json(added.cluster, &added.prefix), result);
 }
 
