@@ -64,9 +64,11 @@ def test_socket_for_readers_refuses_changes_from_anybody(fence):
     assert all(one["source"] == "config" for one in fence.json("peers"))
 
 
-def test_without_readers_there_is_no_such_socket(lab):
-    with Fence(lab) as fence:
+@pytest.mark.parametrize("readers", ["", "  readers: nosuchgroup\n"])
+def test_without_readers_there_is_no_such_socket(lab, readers):
+    with Fence(lab, extra=readers) as fence:
         assert not fence.socket.with_name("read.sock").exists()
+        assert ("no socket for readers" in fence.log()) == bool(readers)
 
 
 def test_socket_of_readers_goes_with_the_agent(fence):

@@ -193,7 +193,7 @@ def test_agent_without_a_state_directory_fences_and_says_so(host):
 
 def test_service_user_without_root_keeps_runtime_peers(host):
     """As systemd runs it: a user with three capabilities and directories of its own."""
-    fence = Fence(host)
+    fence = Fence(host, extra="  readers: daemon\n")
     host.directory.chmod(0o711)
     binary = host.directory / "beamfenced"
     shutil.copy(fence.command()[0], binary)
@@ -215,6 +215,7 @@ def test_service_user_without_root_keeps_runtime_peers(host):
         fence.start()
         assert gets_in(host)
         assert (fence.state / "peers.json").stat().st_uid == 65534
+        assert "there is no socket for readers" in fence.log()  # it is not in that group
 
 
 def test_runtime_peers_of_a_cluster_that_is_gone_wait_for_it(host, fence):

@@ -94,8 +94,8 @@ static gid_t find_group(const char *name, const char *consequence)
 	return (gid_t)-1;
 }
 
-static int open_readers(struct endpoints *endpoints, const struct config *config,
-			struct error *error)
+/* Nobody else's business depends on readers: without their socket the agent goes on. */
+static void open_readers(struct endpoints *endpoints, const struct config *config)
 {
 	char path[PROTOCOL_PATH_SIZE];
 	struct control_settings settings = {
@@ -104,14 +104,17 @@ static int open_readers(struct endpoints *endpoints, const struct config *config
 		.context = endpoints->commands,
 		.read_only = true,
 	};
+	struct error error;
 
 	if (!config->control_readers || !protocol_read_socket(config->control_socket, path))
-		return 0;
+		return;
 	settings.group = find_group(config->control_readers,
 				    "no such group: there is no socket for readers");
-	if (settings.group == (gid_t)-1)
-		return 0;
-	return control_open(endpoints->base, &settings, &endpoints->readers, error);
+	if (settings.group != (gid_t)-1 &&
+	    control_open(endpoints->base, &settings, &endpoints->readers, &error))
+		log_line(LOG_WARNING,
+			 "there is no socket for readers (is the agent's user in their group?)",
+			 "error", error.text, NULL);
 }
 
 static int copy_control(struct endpoints *endpoints, const struct config *config,
@@ -143,7 +146,9 @@ int endpoints_open_control(struct endpoints *endpoints, struct error *error)
 	if (!code)
 		code = control_open(endpoints->base, &settings, &endpoints->control, error);
 	endpoints->commands->control = endpoints->control;
-	return code ? code : open_readers(endpoints, config, error);
+	if (!code)
+		open_readers(endpoints, config);
+	return code;
 }
 
 void endpoints_close(struct endpoints *endpoints)

@@ -3,8 +3,8 @@
  * The agent's log: one line on stderr for each event, written with a single write(2), after time
  * and level ("2026-11-22T10:00:00Z info attached interface=eth0"). Where stderr is the journal, the
  * line goes there as an entry whose pairs are fields as well (BEAMFENCE_INTERFACE=eth0); or, where
- * that is refused, to stderr after its priority ("<6>attached interface=eth0"). Only the agent's
- * main logs.
+ * that is refused, to stderr after its priority ("<6>attached interface=eth0"). Only what runs the
+ * event loop logs; what it calls returns errors.
  */
 #ifndef BEAMFENCE_LOG_H
 #define BEAMFENCE_LOG_H

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* beamfenced: one event loop that joins the stages. Logging happens here alone. */
+/* beamfenced: one event loop that joins the stages. */
 #include <errno.h>
 #include <event2/event.h>
 #include <getopt.h>
