@@ -76,7 +76,7 @@ enum reason {
 #define VLAN_IDS	       4096
 #define PORTS		       65536
 #define INTERFACE_RESIDUES     65536 /* base_of[] is indexed by the interface index modulo this */
-#define CPU_ROWS	       256   /* CPUs with a row of their own in untouched[] */
+#define CPU_ROWS	       192   /* CPUs with a row of their own in untouched[] */
 #define COUNTER_REASONS	       32    /* room for reasons */
 #define INTERFACE_NAME_SIZE    16    /* IFNAMSIZ */
 
@@ -261,6 +261,7 @@ _Static_assert(sizeof(struct slot) == 24, "layout of slot");
 _Static_assert(sizeof(struct layout) == 68, "layout of layout");
 _Static_assert(sizeof(struct port_listeners) == 12, "layout of port_listeners");
 _Static_assert(sizeof(struct listener) == 48, "layout of listener");
+_Static_assert(sizeof(struct tables) <= 4 << 20, "a value that kernels before 6.0 take: 4 MiB");
 _Static_assert(REASON_COUNT <= COUNTER_REASONS, "reasons fit their counters");
 _Static_assert(BASES_MAX > 2 * INTERFACES_MAX && SLOTS_MAX > 2 * PLACES_MAX, "old and new fit");
 _Static_assert(SLOTS_MAX <= 256 && BASES_MAX <= 256, "slots and bases fit a byte");
