@@ -129,7 +129,7 @@ demo: deps-demo
 	@$(PYTHON) tests/system/demo.py
 
 check: deps-check
-	@$(MAKE) --no-print-directory all $(BUILD)/test-unit $(BUILD)/test-bpf
+	@$(MAKE) --no-print-directory all $(BUILD)/test-unit $(BUILD)/test-bpf $(BUILD)/verify
 	@BUILD=$(BUILD) PYTHON=$(PYTHON) tests/run
 
 check-unit: $(BUILD)/test-unit
@@ -157,8 +157,9 @@ soak: deps-check
 LINUX  ?=
 TEST   ?=
 kernels: deps-kernels
-	@$(MAKE) --no-print-directory all $(BUILD)/test-bpf-plain $(BUILD)/verify
-	@$(PYTHON) tests/kernels/run.py $(addprefix --linux=,$(LINUX)) $(addprefix --test=,$(TEST))
+	@$(MAKE) --no-print-directory all $(BUILD)/test-bpf-plain $(BUILD)/verify \
+		$(BUILD)/empty.bpf.o
+	@BEAMFENCE_BUILD=$(BUILD) $(PYTHON) tests/kernels/run.py $(addprefix --linux=,$(LINUX)) $(addprefix --test=,$(TEST))
 
 MAN_PAGES := $(wildcard deploy/man/*.[1-9])
 ZSHDIR = share/zsh/$(if $(filter /usr,$(PREFIX)),vendor-completions,site-functions)

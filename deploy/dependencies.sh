@@ -59,6 +59,7 @@ kernels command  qemu-system-x86_64 qemu-system-x86
 kernels command  busybox         busybox-static
 kernels command  depmod          kmod
 kernels command  xdp-loader      xdp-tools
+kernels virtiofs virtiofsd       virtiofsd
 '
 
 say() {
@@ -77,6 +78,7 @@ have() {
 	works) "$2" version ;; # Ubuntu's bpftool is a wrapper that may lack what it wraps
 	library) pkg-config --exists "$2" ;;
 	file) [ -e "$2" ] ;;
+	virtiofs) [ -x /usr/lib/qemu/virtiofsd ] || [ -x /usr/libexec/virtiofsd ] ;;
 	python) /usr/bin/python3 -c "from importlib.util import find_spec as find
 raise SystemExit(find('$2') is None)" ;;
 	erlang) ls -d "$(dirname "$(readlink -f "$(command -v erl)")")/../lib/$2"-* ;;
@@ -167,6 +169,9 @@ install_packages() {
 				packages="$packages bpftool"
 			fi
 			;;
+		virtiofsd) # a package of its own since Debian 13; until 12 it comes with qemu
+			! known virtiofsd || packages="$packages virtiofsd"
+			;;
 		*)
 			packages="$packages $package"
 			;;
@@ -207,7 +212,7 @@ done
 
 runs=
 case " $groups " in
-*" check "* | *" demo "*) runs=yes ;;
+*" check "* | *" demo "* | *" kernels "*) runs=yes ;;
 esac
 if [ "$runs" ] && [ "$(id -u)" != 0 ]; then
 	die "not root: network namespaces and XDP need it; run this as root"

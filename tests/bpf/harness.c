@@ -29,9 +29,12 @@ static struct filter *load(const struct harness *harness, bool multi_buffer, boo
 		err(1, "open");
 	bpf_object__for_each_program(program, filter->obj)
 	{
-		const bool with_conntrack = strstr(bpf_program__name(program), "_ct");
+		const char *name = bpf_program__name(program);
+		const bool with_conntrack = strstr(name, "_ct");
+		const bool ethernet = strstr(name, "ethernet");
 
-		bpf_program__set_autoload(program, with_conntrack == conntrack);
+		bpf_program__set_autoload(program, with_conntrack == conntrack &&
+							   ethernet == harness->ethernet);
 		if (multi_buffer)
 			bpf_program__set_flags(program, 1u << 5);
 	}

@@ -16,6 +16,9 @@ mount -t bpf bpf /sys/fs/bpf
 mount -t tracefs trace /sys/kernel/tracing
 mount --bind "$modules" "/lib/modules/${modules##*/}"
 echo /sbin/modprobe >/proc/sys/kernel/modprobe
+for module in tun nf_conntrack; do
+	modprobe $module
+done
 hostname guest
 ip link set lo up
 "$@"

@@ -31,9 +31,9 @@ class Image:
     def __init__(self, directory):
         self.directory = directory
         self.series = directory.name
-        self.modules, = directory.glob("lib/modules/*")
+        (self.modules,) = directory.glob("lib/modules/*")
         self.release = self.modules.name
-        self.file = directory / f"vmlinuz-{self.release}"
+        self.file = directory / "vmlinuz"
 
     def module_files(self, *names):
         """The files of these modules and of all that they need, in the order to load them in."""
@@ -82,13 +82,13 @@ def _unpack(series, directory):
         _apt("apt-get", "download", package, *_parts(package), cwd=work)
         for file in work.glob("*.deb"):
             _run("dpkg-deb", "-x", file, work / "files")
-        # Newer packages have everything below usr/.
-        (modules,) = [path for path in (work / "files").glob("**/lib/modules/*")]
-        (kernel,) = (work / "files").glob(f"**/vmlinuz-{modules.name}")
+        # Newer packages have everything below usr/lib/modules, the kernel as well.
+        (modules,) = (work / "files").glob("**/lib/modules/*")
+        (kernel,) = (path for path in (work / "files").glob("**/vmlinuz*") if path.is_file())
         made = work / "image"
         (made / "lib/modules").mkdir(parents=True)
+        kernel.rename(made / "vmlinuz")
         modules.rename(made / "lib/modules" / modules.name)
-        kernel.rename(made / kernel.name)
         _run("depmod", "-b", made, modules.name)
         made.rename(directory)
 

@@ -4,43 +4,103 @@ import argparse
 import os
 import pathlib
 import sys
+import time
 
 import guest
 import images
+import results
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-TEST_SECONDS = 600
+HERE = pathlib.Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
+SERIES = ("5.10", "6.1", "6.12", "6.18", images.NEWEST)
+OLDEST = (5, 15)  # that is promised: of those before it, only what the verifier says is shown
+PARTS = ("verifier", "frames", "attach", "system")
+BRIEF_PARTS = ("verifier", "brief")
+SECONDS, BRIEF_SECONDS, TEST_SECONDS = 900, 240, 600
+PATIENCE = 8  # an emulated machine is that much slower, and more on a busy host
+PYTEST = ("/usr/bin/python3", "-m", "pytest", "-q", "-rs", "-p", "no:cacheprovider", "--color=no",
+          "--rootdir", ROOT)
+
+
+def in_guest(image, argv, seconds, take):
+    """Runs a command in a guest; each line goes to take(). Returns its status, or None."""
+    environment = ("env", f"BEAMFENCE_BUILD={images.STORE.parent}", f"BEAMFENCE_PATIENCE={PATIENCE}")
+    with guest.Guest(image, [*environment, *argv], seconds) as one:
+        for line in one.lines():
+            take(line)
+        if one.status is None:
+            print(one.console[-4000:])
+            print(f"the guest crashed, or did not end within {seconds} s")
+        return one.status
 
 
 def run_test(series, test):
-    """One pytest file (or path::test) in a guest, its output as it comes. Returns its status."""
+    """One pytest file (or file::test) in a guest, its output as it comes."""
     image = images.image(series)
     print(f"== {test} on Linux {image.release}", flush=True)
-    argv = ["/usr/bin/python3", "-m", "pytest", "-q", "-rs", "-p", "no:cacheprovider", "--color=no",
-            "--rootdir", ROOT, test if os.path.isabs(test) else ROOT / test]
-    with guest.Guest(image, argv, TEST_SECONDS) as one:
-        for line in one.lines():
-            print(line, flush=True)
-        if one.status is None:
-            print(one.console[-4000:])
-            print(f"the guest did not end by itself within {TEST_SECONDS} s, or crashed")
-        return one.status
+    return in_guest(image, [*PYTEST, ROOT / test], TEST_SECONDS,
+                    lambda line: print(line, flush=True))
+
+
+def run_kernel(series, brief):
+    """Everything on one kernel. Raises Unavailable where it cannot be had."""
+    image = images.image(series)
+    result = results.Result(image.release)
+    old = tuple(int(word) for word in image.series.split(".")) < OLDEST
+    parts = BRIEF_PARTS if brief else PARTS[:1] if old else PARTS
+    print(f"== Linux {image.release}: {', '.join(parts)}", flush=True)
+    start = time.monotonic()
+
+    def take(line):
+        result.read(line)
+        print(f"   {line}", flush=True)
+    status = in_guest(image, ["/usr/bin/python3", HERE / "inside.py", *parts],
+                      BRIEF_SECONDS if brief else SECONDS, take)
+    if status != 0:
+        result.failed()
+    result.finished(parts)
+    if old:
+        result.counts = {"passed": 0, "failed": 0, "skipped": 1}
+        print(f"   older than {OLDEST[0]}.{OLDEST[1]}: shown, and counted as skipped")
+    print(f"   {time.monotonic() - start:.0f} s", flush=True)
+    return result
+
+
+def run_all(wanted, brief):
+    """All kernels, their tables and the line with the sums. Returns an exit status."""
+    done, skipped = [], 0
+    for series in wanted:
+        try:
+            done.append(run_kernel(series, brief))
+        except images.Unavailable as problem:
+            print(f"== Linux {series}: skipped: cannot be had: {problem}", flush=True)
+            skipped += 1
+    if done:
+        results.print_tables(done)
+    sums = {word: sum(one.counts[word] for one in done) for word in ("passed", "failed", "skipped")}
+    print(f"\n{sums['passed']} passed, {sums['failed']} failed, {sums['skipped'] + skipped} skipped")
+    return 1 if sums["failed"] else 0
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--linux", action="append", metavar="SERIES", help="6.1, or newest")
-    parser.add_argument("--test", metavar="FILE", help="only this pytest file, e.g. tests/system/x.py")
+    parser.add_argument("--test", metavar="FILE", help="only this pytest file")
+    parser.add_argument("--brief", action="store_true", help="Debian 12's kernel, in a minute")
     options = parser.parse_args()
     if missing := guest.lacks():
-        sys.exit(f"kernels: this machine lacks {missing} (deploy/dependencies.sh kernels)")
-    try:
-        if options.test:
+        print(f"kernels: skipped: this machine lacks {missing}: deploy/dependencies.sh kernels")
+        print("\n0 passed, 0 failed, 1 skipped")
+        sys.exit(0 if options.brief else 1)
+    if options.test:
+        try:
             statuses = [run_test(one, options.test) for one in options.linux or ["6.1"]]
-            sys.exit(max(1 if status is None else status for status in statuses))
-    except images.Unavailable as problem:
-        sys.exit(f"kernels: {problem}")
+        except images.Unavailable as problem:
+            sys.exit(f"kernels: {problem}")
+        sys.exit(max(1 if status is None else status for status in statuses))
+    sys.exit(run_all(options.linux or (["6.1"] if options.brief else SERIES), options.brief))
 
 
 if __name__ == "__main__":
+    os.environ.setdefault("PYTHONDONTWRITEBYTECODE", "1")
     main()

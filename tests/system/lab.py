@@ -28,6 +28,7 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("BEAMFENCE_BUILD", ROOT / "build")).resolve()
 BPFFS = pathlib.Path("/sys/fs/bpf")
+PATIENCE = float(os.environ.get("BEAMFENCE_PATIENCE", "1"))  # more on an emulated machine
 NEIGHBOURS = {"client": ("client0", 1), "peer": ("cluster0", 2), "peer2": ("cluster1", 3),
               "stranger": ("cluster2", 4)}
 ETH_P_ALL = 3
@@ -60,7 +61,7 @@ def wait_until(condition, timeout, what):
     deadline = time.monotonic() + timeout * PATIENCE
     while not (value := condition()):
         if time.monotonic() > deadline:
-            raise TimeoutError(f"not within {timeout} s: {what}")
+            raise TimeoutError(f"not within {timeout * PATIENCE:g} s: {what}")
         time.sleep(0.01)
     return value
 

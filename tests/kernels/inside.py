@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""What "make kernels" does in each guest: one part after the other, as named. run.py reads it."""
+import os
+import pathlib
+import subprocess
+import sys
+
+HERE = pathlib.Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
+BUILD = pathlib.Path(os.environ["BEAMFENCE_BUILD"])
+OBJECTS = ("filter", "listeners", "gate")
+BRIEF = "test_agent_attaches_and_the_next_one_adopts_what_a_killed_one_left"
+PYTEST = ("/usr/bin/python3", "-m", "pytest", "-q", "-s", "-rfs", "--tb=short", "--color=no",
+          "-p", "no:cacheprovider", "--rootdir", ROOT)
+PARTS = {
+    "verifier": [BUILD / "verify", *(BUILD / f"{name}.bpf.o" for name in OBJECTS)],
+    "frames": [BUILD / "test-bpf-plain"],
+    "attach": [*PYTEST, HERE / "test_attach.py"],
+    "brief": [*PYTEST, f"{HERE / 'test_attach.py'}::{BRIEF}"],
+    # Apart: the two directories have a conftest.py each.
+    "system": [*PYTEST, "-m", "kernels", ROOT / "tests/system"],
+}
+
+for part in sys.argv[1:]:
+    print(f"== {part}", flush=True)
+    done = subprocess.run([str(word) for word in PARTS[part]], check=False,
+                          stderr=subprocess.STDOUT)
+    print(f"== end {part} {done.returncode}", flush=True)
