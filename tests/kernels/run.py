@@ -24,7 +24,8 @@ PYTEST = ("/usr/bin/python3", "-m", "pytest", "-q", "-rs", "-p", "no:cacheprovid
 
 def in_guest(image, argv, seconds, take):
     """Runs a command in a guest; each line goes to take(). Returns its status, or None."""
-    environment = ("env", f"BEAMFENCE_BUILD={images.STORE.parent}", f"BEAMFENCE_PATIENCE={PATIENCE}")
+    environment = ("env", f"BEAMFENCE_BUILD={images.STORE.parent}",
+                   f"BEAMFENCE_PATIENCE={PATIENCE}")
     with guest.Guest(image, [*environment, *argv], seconds) as one:
         for line in one.lines():
             take(line)
@@ -77,8 +78,10 @@ def run_all(wanted, brief):
             skipped += 1
     if done:
         results.print_tables(done)
-    sums = {word: sum(one.counts[word] for one in done) for word in ("passed", "failed", "skipped")}
-    print(f"\n{sums['passed']} passed, {sums['failed']} failed, {sums['skipped'] + skipped} skipped")
+    sums = {word: sum(one.counts[word] for one in done)
+            for word in ("passed", "failed", "skipped")}
+    sums["skipped"] += skipped
+    print("\n" + ", ".join(f"{number} {word}" for word, number in sums.items()))
     return 1 if sums["failed"] else 0
 
 

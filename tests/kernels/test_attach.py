@@ -5,6 +5,7 @@ Run in a guest by "make kernels".
 """
 import contextlib
 import fcntl
+import itertools
 import json
 import os
 import struct
@@ -16,6 +17,7 @@ from frames import IP, TCP
 from lab import BUILD, run, wait_until
 
 OPEN, PROTECTED = 80, 9105
+_source_ports = itertools.count(20000)
 TUNSETIFF, IFF_TUN, IFF_NO_PI = 0x400454CA, 1, 0x1000
 
 
@@ -39,7 +41,8 @@ def note(**facts):
 def test_agent_attaches_and_the_next_one_adopts_what_a_killed_one_left(lab):
     assert seen(lab.client, lab.client.host6) == ["open", "open"]
     with Fence(lab) as fence:
-        note(features=fence.json("status")["features"], veth=fence.interface("client0")["attach_mode"])
+        note(features=fence.json("status")["features"])
+        note(veth=fence.interface("client0")["attach_mode"])
         assert fence.interface("client0")["attach_mode"] == "native"
         assert seen(lab.client, lab.client.host4) == ["silent", "open"]
         assert seen(lab.peer, lab.peer.host6) == ["open", "open"]
@@ -73,22 +76,25 @@ def tun(lab, name):
 
 
 def answers(device, port):
-    """Whether the host answers a SYN that comes in on a tun device."""
-    os.write(device, bytes(IP(src="10.99.0.2", dst="10.99.0.1") /
-                           TCP(sport=20000 + port, dport=port, flags="S")))
-    # The open port is asked after it, so that its answer ends the waiting.
-    os.write(device, bytes(IP(src="10.99.0.2", dst="10.99.0.1") /
-                           TCP(sport=30000 + port, dport=OPEN, flags="S")))
-    ports = set()
+    """Whether the host answers a SYN that comes in on a tun device.
 
-    def other_answered():
+    The open port is asked after it, so that its answer ends the waiting. Source ports are used
+    once: the host says its SYN+ACKs of an earlier call again.
+    """
+    asked = {port: next(_source_ports), OPEN: next(_source_ports)}
+    for to, source in asked.items():
+        os.write(device, bytes(IP(src="10.99.0.2", dst="10.99.0.1") /
+                               TCP(sport=source, dport=to, flags="S")))
+    seen_ports = set()
+
+    def open_one_answered():
         with contextlib.suppress(BlockingIOError):
             while packet := os.read(device, 2048):
                 if packet[0] >> 4 == 4 and TCP in IP(packet):
-                    ports.add((IP(packet)[TCP].sport, IP(packet)[TCP].dport))
-        return (OPEN, 30000 + port) in ports
-    wait_until(other_answered, 10, "an answer of the open port")
-    return (port, 20000 + port) in ports
+                    seen_ports.add(IP(packet)[TCP].dport)
+        return asked[OPEN] in seen_ports
+    wait_until(open_one_answered, 10, "an answer of the open port")
+    return asked[port] in seen_ports
 
 
 def test_packets_without_an_ethernet_header(lab):
