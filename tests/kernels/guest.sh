@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
 # Runs in a guest as its first process: makes a host of it, runs the command, says how it ended.
-# Arguments: the directory of the kernel's modules, then the command. Output: the second serial line.
+# Arguments: the directory of the modules, then the command. Output: the second serial line.
 modules=$1
 shift
 exec </dev/null >/dev/ttyS1 2>&1
