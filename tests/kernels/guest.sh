@@ -7,7 +7,7 @@ shift
 exec </dev/null >/dev/ttyS1 2>&1
 stty -F /dev/ttyS1 raw -echo
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8
-export TMPDIR=/run/tmp BEAMFENCE_PATIENCE=6
+export TMPDIR=/run/tmp
 mkdir -p "$TMPDIR" /dev/pts /dev/shm "/lib/modules/${modules##*/}"
 chmod 711 "$TMPDIR"
 mount -t devpts devpts /dev/pts

@@ -28,7 +28,6 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("BEAMFENCE_BUILD", ROOT / "build")).resolve()
 BPFFS = pathlib.Path("/sys/fs/bpf")
-PATIENCE = float(os.environ.get("BEAMFENCE_PATIENCE", "1"))  # more on an emulated machine
 NEIGHBOURS = {"client": ("client0", 1), "peer": ("cluster0", 2), "peer2": ("cluster1", 3),
               "stranger": ("cluster2", 4)}
 ETH_P_ALL = 3
