@@ -9,7 +9,7 @@
 
 #include <linux/types.h>
 
-#define CONTRACT_VERSION 2
+#define CONTRACT_VERSION 3
 
 /* What an interface, or one VLAN on it, faces. NONE: no list names it, it is left alone. */
 enum zone { ZONE_NONE, ZONE_CLIENT, ZONE_CLUSTER, ZONE_TRUSTED, ZONE_COUNT };
@@ -64,9 +64,11 @@ enum reason {
 #define REASON_UNTOUCHED_COUNT 2 /* REASON_NOT_TCP and REASON_OTHER_PORT */
 
 /* Limits; each is checked where a configuration is turned into a plan. */
-#define INTERFACES_MAX	       64  /* that can have the filter */
+#define INTERFACES_MAX	       64 /* that can have the filter */
+#define UPPERS_MAX	       63 /* devices above them that are told where their frames come from */
 #define PLACES_MAX	       127 /* interfaces and VLANs with a zone, together */
 #define BASES_MAX	       129 /* room for old and new interfaces at a time; base 0 is "none" */
+#define UPPER_BASES_MAX	       127 /* the same for devices above: numbers from BASES_MAX on */
 #define SLOTS_MAX	       256 /* room for old and new places, each in one zone; slot 0 is "none" */
 #define CLUSTERS_MAX	       64 /* bits of peer_clusters */
 #define CLUSTER_NAME_SIZE      64
@@ -137,10 +139,12 @@ struct policy_tables {
 	 * watch sets bits, in both policies, and never clears one; building a policy does.
 	 */
 	__u64 suspects[PORTS / 64];
-	__u64 configured[PORTS / 64];	    /* bit set: protected by configuration */
-	__u64 exempt[PORTS / 64];	    /* bit set: not protected unless configured */
-	__u8 cluster_of[PORTS];		    /* CLUSTER_NOBODY where nothing else is known */
-	__u8 slot_of[BASES_MAX][VLAN_IDS];  /* [base][VLAN, 0 for untagged] → slot */
+	__u64 configured[PORTS / 64];	   /* bit set: protected by configuration */
+	__u64 exempt[PORTS / 64];	   /* bit set: not protected unless configured */
+	__u8 cluster_of[PORTS];		   /* CLUSTER_NOBODY where nothing else is known */
+	__u8 slot_of[BASES_MAX][VLAN_IDS]; /* [base][VLAN, 0 for untagged] → slot */
+	/* A device above others (VLAN device, bond, …): the slot where its frames are judged. */
+	__u8 upper_slot_of[UPPER_BASES_MAX];
 	struct prefix_lengths ipv4_lengths; /* lengths 96..128: of the mapped address */
 	struct prefix_lengths ipv6_lengths;
 	__u32 mode; /* enum mode */
@@ -154,6 +158,7 @@ struct slot {
 	__u16 vlan; /* 0: the interface itself */
 	__u8 zone;  /* enum zone */
 	__u8 used;
+	__u32 reattached; /* times that the filter had to be put back; of the interface itself */
 	char interface[INTERFACE_NAME_SIZE]; /* without the VLAN */
 };
 
@@ -257,13 +262,14 @@ _Static_assert(sizeof(struct tally) == 16, "layout of tally");
 _Static_assert(sizeof(struct peer_key) == 20, "layout of peer_key");
 _Static_assert(sizeof(struct prefix_mask) == 24, "layout of prefix_mask");
 _Static_assert(sizeof(struct prefix_lengths) == 8 + 24 * PREFIX_LENGTHS_MAX, "prefix_lengths");
-_Static_assert(sizeof(struct slot) == 24, "layout of slot");
+_Static_assert(sizeof(struct slot) == 28, "layout of slot");
 _Static_assert(sizeof(struct layout) == 68, "layout of layout");
 _Static_assert(sizeof(struct port_listeners) == 12, "layout of port_listeners");
 _Static_assert(sizeof(struct listener) == 48, "layout of listener");
 _Static_assert(sizeof(struct tables) <= 4 << 20, "a value that kernels before 6.0 take: 4 MiB");
 _Static_assert(REASON_COUNT <= COUNTER_REASONS, "reasons fit their counters");
 _Static_assert(BASES_MAX > 2 * INTERFACES_MAX && SLOTS_MAX > 2 * PLACES_MAX, "old and new fit");
-_Static_assert(SLOTS_MAX <= 256 && BASES_MAX <= 256, "slots and bases fit a byte");
+_Static_assert(UPPER_BASES_MAX >= 2 * UPPERS_MAX, "old and new fit");
+_Static_assert(SLOTS_MAX <= 256 && BASES_MAX + UPPER_BASES_MAX <= 256, "they fit a byte");
 
 #endif

@@ -27,16 +27,20 @@ static __always_inline bool was_sealed(const struct sk_buff *skb)
 	       1;
 }
 
-/* The slot of the interface that the SYN came in on, without a VLAN; 0 if it has none. */
+/*
+ * The slot of the device that handed the SYN to IP; 0 if it has none. That is the last one that it
+ * passed through: a VLAN device, bond or bridge rather than the interface that the filter is on.
+ */
 static __always_inline __u32 arrival_slot(const struct policy_tables *policy,
 					  const struct sk_buff *skb)
 {
 	const __u32 ifindex = (__u32)BPF_CORE_READ(skb, skb_iif);
 	__u32 base = tables.base_of[ifindex & (INTERFACE_RESIDUES - 1)];
 
-	if (base >= BASES_MAX)
-		base = 0;
-	return policy->slot_of[base][0] & (SLOTS_MAX - 1);
+	if (base < BASES_MAX)
+		return policy->slot_of[base][0] & (SLOTS_MAX - 1);
+	base -= BASES_MAX;
+	return base < UPPER_BASES_MAX ? policy->upper_slot_of[base] & (SLOTS_MAX - 1) : 0;
 }
 
 static __always_inline void read_source(const struct sk_buff *skb, struct view *view)

@@ -44,12 +44,18 @@ def index_of(lab, name):
     return int(lab.host.ip("-o", "link", "show", name).split(":")[0])
 
 
+def state_of(pid):
+    with open(f"/proc/{pid}/stat", encoding="ascii") as stat:
+        return stat.read().rpartition(") ")[2][0]
+
+
 def test_interface_made_anew_with_the_same_name_and_index_is_fenced(lab, new_interface):
     new_interface()
     with lab.host.listen(EPMD), Fence(lab, client=["client0", "new0"]) as fence:
         assert is_closed(lab)
         index = index_of(lab, "new0")
         os.kill(fence.process.pid, signal.SIGSTOP)
+        wait_until(lambda: state_of(fence.process.pid) == "T", 5, "the agent has stopped")
         lab.host.ip("link", "del", "new0")
         new_interface(index=index)
         assert not is_closed(lab)  # nobody is there to fence it

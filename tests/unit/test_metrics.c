@@ -11,6 +11,7 @@ static const struct interface_state interfaces[] = {
 	{.name = "eth0", .zone = ZONE_CLIENT, .attached = ATTACHED_NATIVE},
 	{.name = "eth1.120", .vlan = 120, .zone = ZONE_CLUSTER, .problem = "no such interface"},
 };
+static const struct reattachments reattachments[] = {{"eth0", 4}};
 static const struct counter counters[] = {
 	{"eth0", ZONE_CLIENT, VERDICT_DROP, REASON_CLIENT_NEW, 7, 420},
 	{"we\"ird\\", ZONE_CLUSTER, VERDICT_PASS, REASON_PEER, 1ull << 60, 3},
@@ -25,6 +26,8 @@ static char *write_text(void)
 		.interfaces = interfaces,
 		.interface_count = 2,
 		.unassigned_count = 3,
+		.reattachments = reattachments,
+		.reattachment_count = 1,
 		.counters = counters,
 		.counter_count = 2,
 		.ports = ports,
@@ -55,6 +58,7 @@ Test(metrics, every_metric_of_the_contract_is_there_with_its_labels)
 		"1\n",
 		"beamfence_interface_attached{interface=\"eth1.120\",zone=\"cluster\","
 		"mode=\"none\"} 0\n",
+		"beamfence_interface_reattached_total{interface=\"eth0\"} 4\n",
 		"beamfence_interface_unassigned 3\n",
 		"beamfence_enforcing 0\n",
 		"beamfence_protected_ports{kind=\"epmd\",source=\"config\"} 1\n",
@@ -100,7 +104,7 @@ Test(metrics, only_counters_are_named_total_and_each_name_has_help_and_type_once
 			     strlen(name) > 6 && !strcmp(name + strlen(name) - 6, "_total"), "%s",
 			     name);
 	}
-	cr_expect_eq(types, 14);
+	cr_expect_eq(types, 15);
 	cr_expect_eq(helps, types);
 	free(text);
 }

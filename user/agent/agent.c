@@ -26,12 +26,55 @@ static void cleanup_plan(struct plan **plan)
 	plan_free(*plan);
 }
 
-static int make_plan(const struct config *config, struct plan **plan, struct error *error)
+/*
+ * VLANs have zones only where their tags can be seen. Where the driver will not leave them in, the
+ * plan looks for other places. True when that was news.
+ */
+static bool uncover_tags(const struct plan *plan, struct host_interface *host, size_t count)
 {
-	_cleanup_free_ struct host_interface *host = NULL;
-	const int count = host_interfaces(&host, error);
+	bool hidden = false;
 
-	return count < 0 ? count : plan_build(config, host, (size_t)count, plan, error);
+	for (size_t i = 0; i < plan->interface_count; i++) {
+		const struct plan_interface *interface = &plan->interfaces[i];
+
+		if (!interface->vlan_count || interface->host.tags_hidden || interface->no_room ||
+		    host_keep_vlan_tags(interface->host.name) >= 0)
+			continue;
+		for (size_t j = 0; j < count; j++)
+			if (host[j].ifindex == interface->host.ifindex)
+				hidden = host[j].tags_hidden = true;
+	}
+	return hidden;
+}
+
+/* The indexes of all interfaces of the plan in force, which must not be overlooked. */
+static size_t known_interfaces(const struct plan *plan, uint32_t known[static INTERFACES_MAX])
+{
+	size_t count = 0;
+
+	for (size_t i = 0; plan && i < plan->interface_count && count < INTERFACES_MAX; i++)
+		if (!plan->interfaces[i].no_room)
+			known[count++] = plan->interfaces[i].host.ifindex;
+	return count;
+}
+
+static int make_plan(const struct agent *agent, const struct config *config, struct plan **result,
+		     struct error *error)
+{
+	_cleanup_(cleanup_plan) struct plan *plan = NULL;
+	_cleanup_free_ struct host_interface *host = NULL;
+	uint32_t known[INTERFACES_MAX];
+	const int count = host_interfaces(known, known_interfaces(agent->plan, known), &host,
+					  error);
+	int code = count < 0 ? count : plan_build(config, host, (size_t)count, &plan, error);
+
+	if (!code && uncover_tags(plan, host, (size_t)count)) {
+		plan_free(TAKE_POINTER(plan));
+		code = plan_build(config, host, (size_t)count, &plan, error);
+	}
+	if (!code)
+		*result = TAKE_POINTER(plan);
+	return code;
 }
 
 int agent_apply(struct agent *agent, struct config **config, struct error *error)
@@ -44,7 +87,7 @@ int agent_apply(struct agent *agent, struct config **config, struct error *error
 	if (!code)
 		listeners_assign(agent, *config, policy);
 	if (!code)
-		code = make_plan(*config, &plan, error);
+		code = make_plan(agent, *config, &plan, error);
 	if (!code && (*config)->discovery_listeners)
 		code = fence_watch(agent->fence, true, error);
 	if (!code)
@@ -121,43 +164,23 @@ void agent_close(struct agent *agent)
 	*agent = (struct agent){};
 }
 
-static bool same_interfaces(const struct plan *a, const struct plan *b)
-{
-	if (a->interface_count != b->interface_count || a->unassigned_count != b->unassigned_count)
-		return false;
-	for (size_t i = 0; i < a->interface_count; i++)
-		if (memcmp(&a->interfaces[i].host, &b->interfaces[i].host,
-			   sizeof(a->interfaces[i].host)))
-			return false;
-	return !a->unassigned_count ||
-	       !memcmp(a->unassigned, b->unassigned, a->unassigned_count * sizeof(*a->unassigned));
-}
-
 int agent_replan(struct agent *agent, struct error *error)
 {
 	_cleanup_(cleanup_plan) struct plan *plan = NULL;
-	int code = make_plan(agent->config, &plan, error);
+	int code = make_plan(agent, agent->config, &plan, error);
+	bool changed;
 
 	if (code)
 		return code;
-	if (same_interfaces(plan, agent->plan) && fence_is_whole(agent->fence))
+	changed = !plan_equal(plan, agent->plan);
+	if (!changed && fence_is_whole(agent->fence, plan))
 		return 0;
 	code = fence_apply(agent->fence, NULL, plan, agent->config->attach, error);
 	if (code)
 		return code;
 	plan_free(agent->plan);
 	agent->plan = TAKE_POINTER(plan);
-	return 1;
-}
-
-int agent_retry(struct agent *agent, struct error *error)
-{
-	int code;
-
-	if (!fence_retry(agent->fence, agent->config->attach))
-		return 0;
-	code = fence_apply(agent->fence, NULL, agent->plan, agent->config->attach, error);
-	return code ? code : 1;
+	return changed || fence_interfaces_changed(agent->fence);
 }
 
 const char *agent_cluster_name(const struct agent *agent, uint8_t cluster)
@@ -248,6 +271,7 @@ int agent_write_metrics(struct agent *agent, FILE *out)
 {
 	_cleanup_free_ struct peer_count *peers = NULL;
 	_cleanup_free_ struct counter *counters = NULL;
+	_cleanup_free_ struct reattachments *reattachments = NULL;
 	struct port_count ports[PORT_COUNTS];
 	struct snapshot snapshot = {
 		.mode = agent->policy->mode,
@@ -269,6 +293,11 @@ int agent_write_metrics(struct agent *agent, FILE *out)
 	code = fence_counters(agent->fence, &counters, &snapshot.counter_count, NULL);
 	if (code)
 		return code;
+	code = fence_reattachments(agent->fence, &reattachments);
+	if (code < 0)
+		return code;
+	snapshot.reattachments = reattachments;
+	snapshot.reattachment_count = (size_t)code;
 	agent_count_ports(agent, ports);
 	count_peers(agent, peers);
 	snapshot.counters = counters;

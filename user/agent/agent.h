@@ -59,13 +59,10 @@ int agent_reload(struct agent *agent, struct error *error);
 int agent_apply(struct agent *agent, struct config **config, struct error *error);
 
 /*
- * Looks at the host's interfaces again and lays the same policy over them. Returns 1 when something
- * changed, 0 when not, or a negative errno.
+ * Looks at the host's interfaces again, lays the same policy over them and puts the filter back
+ * where it should be and is not. Returns 1 when something changed, 0 when not, or a negative errno.
  */
 int agent_replan(struct agent *agent, struct error *error);
-
-/* Attaches where something stood in the way before. Results as of agent_replan(). */
-int agent_retry(struct agent *agent, struct error *error);
 
 /*
  * Runtime peers: added to the policy in force, in place. Those of clusters that the configuration

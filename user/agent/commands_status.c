@@ -17,13 +17,14 @@ static json_t *interfaces_json(struct agent *agent)
 		const bool attached = states[i].attached != ATTACHED_NOT;
 
 		json_array_append_new(
-			list,
-			json_pack("{s:s, s:s, s:b, s:o, s:o, s:o}", "name", states[i].name, "zone",
-				  zone_name(states[i].zone), "attached", attached, "attach_mode",
-				  attached ? json_string(attach_mode_name(states[i].attached))
-					   : json_null(),
-				  "problem", json_null_or_string(states[i].problem), "vlan",
-				  states[i].vlan ? json_integer(states[i].vlan) : json_null()));
+			list, json_pack("{s:s, s:s, s:b, s:o, s:o, s:o, s:o}", "name",
+					states[i].name, "zone", zone_name(states[i].zone),
+					"attached", attached, "attach_mode",
+					attached ? json_string(attach_mode_name(states[i].attached))
+						 : json_null(),
+					"problem", json_null_or_string(states[i].problem), "vlan",
+					states[i].vlan ? json_integer(states[i].vlan) : json_null(),
+					"on", json_null_or_string(states[i].on)));
 	}
 	for (size_t i = 0; i < agent->plan->absent_count; i++) {
 		const struct interface_rule *rule = agent->plan->absent[i];
@@ -31,10 +32,10 @@ static json_t *interfaces_json(struct agent *agent)
 					  : json_string(rule->pattern);
 
 		json_array_append_new(
-			list, json_pack("{s:o, s:s, s:b, s:n, s:s, s:o}", "name", name, "zone",
+			list, json_pack("{s:o, s:s, s:b, s:n, s:s, s:o, s:n}", "name", name, "zone",
 					zone_name(rule->zone), "attached", 0, "attach_mode",
 					"problem", "there is no such interface", "vlan",
-					rule->vlan ? json_integer(rule->vlan) : json_null()));
+					rule->vlan ? json_integer(rule->vlan) : json_null(), "on"));
 	}
 	return list;
 }
@@ -73,6 +74,18 @@ static void warn_of_peers(const struct commands *commands, json_t *list)
 				     dormant));
 }
 
+static void warn_of_pins(const struct agent *agent, json_t *list)
+{
+	char name[256];
+
+	if (fence_pins_problem(agent->fence)[0])
+		json_array_append_new(list, json_string(fence_pins_problem(agent->fence)));
+	if (fence_stray_pin(agent->fence, name, sizeof(name)))
+		json_array_append_new(list, json_sprintf("%s/%s is not beamfence's: it is left "
+							 "alone, but does not belong there",
+							 agent->pin_dir, name));
+}
+
 static json_t *warnings_json(const struct commands *commands)
 {
 	const struct agent *agent = commands->agent;
@@ -83,10 +96,13 @@ static json_t *warnings_json(const struct commands *commands)
 
 		json_array_append_new(
 			list,
-			json_sprintf("line %u: \"%s\" (%s) also fits an interface that another "
-				     "entry puts into a stricter zone: the stricter one holds",
-				     rule->line, rule->pattern, zone_name(rule->zone)));
+			json_sprintf(
+				"line %u: \"%s\" (%s) also fits an interface, or a device that "
+				"shares its frames, that another entry puts into a stricter "
+				"zone: the stricter one holds",
+				rule->line, rule->pattern, zone_name(rule->zone)));
 	}
+	warn_of_pins(agent, list);
 	for (size_t i = 0; i < agent->listener_count; i++)
 		warn_of_listener(agent, &agent->listeners[i], list);
 	warn_of_peers(commands, list);

@@ -7,13 +7,38 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
+
+/*
+ * Looks at the interfaces are paid from a purse: one costs the time that it took, within bounds,
+ * and what is taken out comes back at a tenth of the pace of the clock. So a burst is looked at
+ * event by event, and a storm takes a tenth of one CPU.
+ */
+#define PURSE_NS       100000000 /* what there is after a calm time */
+#define PURSE_REFILL   10	 /* ns for 1 ns to come back */
+#define LOOK_MIN_NS    500000	 /* the least that a look costs */
+#define LOOK_MAX_NS    5000000	 /* more is spent on attaching, which has to be */
+#define DELAY_MIN_NS   2000000	 /* for which events are collected when the purse is empty */
+#define MESSAGES_MAX   4096	 /* read at a time: more are as good as lost, and looked up */
+#define BUFFER_RECEIVE (1 << 20)
 
 struct interface_watch {
 	struct mnl_socket *socket;
 	struct event *readable;
+	struct event *later; /* runs while the purse is empty: then nothing is read */
 	void (*changed)(void *context);
 	void *context;
+	int64_t purse_ns;
+	int64_t counted_ns; /* when the purse was last filled */
 };
+
+static int64_t now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
 
 static bool is_link_message(const char *buffer, ssize_t size)
 {
@@ -26,25 +51,85 @@ static bool is_link_message(const char *buffer, ssize_t size)
 	return false;
 }
 
-static void read_messages(evutil_socket_t fd, short events, void *argument)
+/* Empties the socket. What changed is looked up, so messages that were lost are no loss. */
+static bool read_messages(const struct interface_watch *watch)
 {
-	struct interface_watch *watch = argument;
 	char buffer[MNL_SOCKET_BUFFER_SIZE] __attribute__((aligned(8)));
 	bool changed = false;
-	ssize_t size;
 
-	(void)fd, (void)events;
-	for (;;) {
-		size = mnl_socket_recvfrom(watch->socket, buffer, sizeof(buffer));
+	for (int i = 0; i < MESSAGES_MAX; i++) {
+		const ssize_t size = mnl_socket_recvfrom(watch->socket, buffer, sizeof(buffer));
+
 		if (size > 0)
 			changed |= is_link_message(buffer, size);
 		else if (size < 0 && (errno == ENOBUFS || errno == ENOSPC))
-			changed = true; /* messages were lost: look at everything */
+			changed = true;
 		else if (size == 0 || errno != EINTR)
-			break;
+			return changed;
 	}
-	if (changed)
-		watch->changed(watch->context);
+	return true;
+}
+
+static void fill_purse(struct interface_watch *watch, int64_t now)
+{
+	watch->purse_ns += (now - watch->counted_ns) / PURSE_REFILL;
+	if (watch->purse_ns > PURSE_NS)
+		watch->purse_ns = PURSE_NS;
+	watch->counted_ns = now;
+}
+
+/* Reads no more until the purse has something in it again. */
+static void rest(struct interface_watch *watch)
+{
+	const int64_t ns = -watch->purse_ns * PURSE_REFILL;
+	const int64_t delay_ns = ns > DELAY_MIN_NS ? ns : DELAY_MIN_NS;
+	const struct timeval delay = {.tv_sec = (time_t)(delay_ns / 1000000000),
+				      .tv_usec = (suseconds_t)(delay_ns % 1000000000 / 1000)};
+
+	if (!event_add(watch->later, &delay))
+		event_del(watch->readable);
+}
+
+static void on_readable(evutil_socket_t fd, short events, void *argument)
+{
+	struct interface_watch *watch = argument;
+	int64_t start, cost;
+
+	(void)fd, (void)events;
+	if (!read_messages(watch))
+		return;
+	start = now_ns();
+	fill_purse(watch, start);
+	watch->changed(watch->context);
+	cost = now_ns() - start;
+	watch->purse_ns -= cost < LOOK_MIN_NS	? LOOK_MIN_NS
+			   : cost > LOOK_MAX_NS ? LOOK_MAX_NS
+						: cost;
+	if (watch->purse_ns <= 0)
+		rest(watch);
+}
+
+static void on_later(evutil_socket_t fd, short events, void *argument)
+{
+	struct interface_watch *watch = argument;
+
+	(void)fd, (void)events;
+	event_add(watch->readable, NULL);
+}
+
+static bool open_events(struct event_base *base, struct interface_watch *watch)
+{
+	const int size = BUFFER_RECEIVE;
+	int fd;
+
+	watch->socket = mnl_socket_open2(NETLINK_ROUTE, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	if (!watch->socket || mnl_socket_bind(watch->socket, RTMGRP_LINK, MNL_SOCKET_AUTOPID) < 0)
+		return false;
+	fd = mnl_socket_get_fd(watch->socket);
+	setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size));
+	watch->later = evtimer_new(base, on_later, watch);
+	watch->readable = event_new(base, fd, EV_READ | EV_PERSIST, on_readable, watch);
+	return watch->later && watch->readable && !event_add(watch->readable, NULL);
 }
 
 int interface_watch_open(struct event_base *base, void (*changed)(void *context), void *context,
@@ -56,11 +141,9 @@ int interface_watch_open(struct event_base *base, void (*changed)(void *context)
 		return error_set(error, -ENOMEM, "out of memory");
 	watch->changed = changed;
 	watch->context = context;
-	watch->socket = mnl_socket_open2(NETLINK_ROUTE, SOCK_NONBLOCK | SOCK_CLOEXEC);
-	if (watch->socket && mnl_socket_bind(watch->socket, RTMGRP_LINK, MNL_SOCKET_AUTOPID) == 0)
-		watch->readable = event_new(base, mnl_socket_get_fd(watch->socket),
-					    EV_READ | EV_PERSIST, read_messages, watch);
-	if (!watch->readable || event_add(watch->readable, NULL) < 0) {
+	watch->purse_ns = PURSE_NS;
+	watch->counted_ns = now_ns();
+	if (!open_events(base, watch)) {
 		const int code = -errno;
 
 		interface_watch_close(watch);
@@ -76,6 +159,8 @@ void interface_watch_close(struct interface_watch *watch)
 		return;
 	if (watch->readable)
 		event_free(watch->readable);
+	if (watch->later)
+		event_free(watch->later);
 	if (watch->socket)
 		mnl_socket_close(watch->socket);
 	free(watch);

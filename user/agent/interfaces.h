@@ -10,8 +10,9 @@
 struct interface_watch;
 
 /*
- * Calls @changed from the loop after interfaces came, went or changed; many changes at a time are
- * one call. What changed is for the callee to look up, so nothing is missed when messages are lost.
+ * Calls @changed from the loop after interfaces came, went or changed: at once in calm times; in a
+ * storm many changes are one call, and the calls take a tenth of one CPU at most. What changed is
+ * for the callee to look up, so nothing is missed when messages are lost.
  * Returns 0 and a watch for interface_watch_close(), or a negative errno.
  */
 int interface_watch_open(struct event_base *base, void (*changed)(void *context), void *context,

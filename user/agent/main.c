@@ -23,7 +23,8 @@
 #include "core/version.h"
 #include "kernel/detach.h"
 
-#define RETRY_S	       5
+#define RETRY_S	       5 /* what could not be done is tried again */
+#define CHECK_S	       5
 #define CONFIG_DEFAULT "/etc/beamfence/beamfence.yaml"
 
 static const char usage[] =
@@ -61,29 +62,61 @@ struct daemon {
 	struct discovery *discovery;
 	struct event *signals[3];
 	struct event *watchdog;
-	struct event *retry; /* runs while the filter is missing from an interface */
+	struct event *check; /* that all is where it should be */
+	struct outcome outcome;
 };
 
-/* Whatever holds an interface may let go of it without a word to anybody. */
-static void retry_if_needed(struct daemon *daemon)
+static void tell_restored(void *context, const char *interface)
 {
-	const struct timeval delay = {.tv_sec = RETRY_S};
-
-	if (fence_is_whole(daemon->agent.fence))
-		event_del(daemon->retry);
-	else
-		event_add(daemon->retry, &delay);
+	(void)context;
+	log_line(LOG_WARNING, "something else had taken the filter off: it is back", "interface",
+		 interface, NULL);
 }
 
-static void on_retry(evutil_socket_t fd, short events, void *context)
+static void replan(struct daemon *daemon)
+{
+	char summary[AGENT_SUMMARY_SIZE];
+	struct error error;
+	const int changed = agent_replan(&daemon->agent, &error);
+
+	fence_restored(daemon->agent.fence, tell_restored, NULL);
+	if (changed < 0)
+		log_line(LOG_ERR, "interfaces changed, but not the filter", "error", error.text,
+			 NULL);
+	if (changed <= 0)
+		return;
+	outcome_log_changes(&daemon->outcome, &daemon->agent);
+	notify_status(agent_summary(&daemon->agent, summary));
+}
+
+static void restore_pins(struct daemon *daemon)
+{
+	struct error error = {};
+	const int restored = fence_restore_pins(daemon->agent.fence, &error);
+
+	if (restored < 0)
+		log_line(LOG_ERR, "pins are missing", "error", error.text, NULL);
+	else if (restored)
+		log_line(LOG_WARNING, "somebody had removed pins: they are back", "directory",
+			 daemon->agent.pin_dir, NULL);
+}
+
+/*
+ * Whatever holds an interface may let go of it without a word to anybody, and who takes the filter
+ * off says nothing either.
+ */
+static void on_check(evutil_socket_t fd, short events, void *context)
 {
 	struct daemon *daemon = context;
-	struct error error;
 
 	(void)fd, (void)events;
-	if (agent_retry(&daemon->agent, &error) > 0)
-		report_outcome(&daemon->agent);
-	retry_if_needed(daemon);
+	replan(daemon);
+	restore_pins(daemon);
+}
+
+static void on_interfaces_changed(void *context)
+{
+	replan(context);
 }
 
 /* Another configuration is in force. */
@@ -91,8 +124,7 @@ static void follow_config(struct daemon *daemon)
 {
 	const struct trial *trial = &daemon->agent.trial;
 
-	report_outcome(&daemon->agent);
-	retry_if_needed(daemon);
+	report_outcome(&daemon->outcome, &daemon->agent);
 	endpoints_check_control(&daemon->endpoints);
 	endpoints_open_metrics(&daemon->endpoints);
 	discovery_restart(daemon->discovery);
@@ -177,20 +209,6 @@ static void on_watchdog(evutil_socket_t fd, short events, void *context)
 	notify_watchdog();
 }
 
-static void on_interfaces_changed(void *context)
-{
-	struct daemon *daemon = context;
-	struct error error;
-	const int changed = agent_replan(&daemon->agent, &error);
-
-	if (changed < 0)
-		log_line(LOG_ERR, "interfaces changed, but not the filter", "error", error.text,
-			 NULL);
-	else if (changed)
-		report_outcome(&daemon->agent);
-	retry_if_needed(daemon);
-}
-
 static void on_peers_changed(void *context)
 {
 	struct daemon *daemon = context;
@@ -209,6 +227,7 @@ static int add_events(struct daemon *daemon, struct error *error)
 	const uint64_t interval_us = notify_watchdog_interval_us() / 2;
 	const struct timeval half = {.tv_sec = (time_t)(interval_us / 1000000),
 				     .tv_usec = (suseconds_t)(interval_us % 1000000)};
+	const struct timeval interval = {.tv_sec = CHECK_S};
 	int code = add_signal(daemon, 0, SIGHUP, on_sighup);
 
 	if (!code)
@@ -217,9 +236,9 @@ static int add_events(struct daemon *daemon, struct error *error)
 		code = add_signal(daemon, 2, SIGINT, on_terminate);
 	if (!code)
 		code = boot_timer_open(daemon->base, on_trial_end, daemon, &daemon->trial_end);
-	daemon->retry = evtimer_new(daemon->base, on_retry, daemon);
+	daemon->check = event_new(daemon->base, -1, EV_PERSIST, on_check, daemon);
 	daemon->watchdog = event_new(daemon->base, -1, EV_PERSIST, on_watchdog, NULL);
-	if (code || !daemon->retry || !daemon->watchdog ||
+	if (code || !daemon->check || !daemon->watchdog || event_add(daemon->check, &interval) ||
 	    (interval_us && event_add(daemon->watchdog, &half)))
 		return error_set(error, -ENOMEM, "out of memory");
 	code = interface_watch_open(daemon->base, on_interfaces_changed, daemon,
@@ -271,7 +290,7 @@ static int start(struct daemon *daemon, const struct places *places, struct erro
 	if (code)
 		return code;
 	report_start(&daemon->agent);
-	report_outcome(&daemon->agent);
+	report_outcome(&daemon->outcome, &daemon->agent);
 	endpoints_open_metrics(&daemon->endpoints);
 	code = discovery_open(daemon->base, &daemon->agent, &daemon->discovery, error);
 	if (!code)
@@ -293,8 +312,9 @@ static void stop(struct daemon *daemon)
 	if (daemon->watchdog)
 		event_free(daemon->watchdog);
 	boot_timer_close(daemon->trial_end);
-	if (daemon->retry)
-		event_free(daemon->retry);
+	if (daemon->check)
+		event_free(daemon->check);
+	outcome_free(&daemon->outcome);
 	agent_close(&daemon->agent);
 	if (daemon->base)
 		event_base_free(daemon->base);

@@ -7,38 +7,12 @@
 #include "agent/log.h"
 #include "agent/notify.h"
 
-void report_outcome(const struct agent *agent)
+void report_outcome(struct outcome *outcome, const struct agent *agent)
 {
-	const struct plan *plan = agent->plan;
-	const struct interface_state *states;
-	const size_t state_count = fence_interfaces(agent->fence, &states);
 	const size_t dormant = agent_count_dormant(agent);
 	char count[24], summary[AGENT_SUMMARY_SIZE];
 
-	for (size_t i = 0; i < state_count; i++) {
-		const struct interface_state *state = &states[i];
-
-		if (state->attached == ATTACHED_NOT)
-			log_line(LOG_ERR, "not attached", "interface", state->name, "zone",
-				 zone_name(state->zone), "problem", state->problem, NULL);
-		else
-			log_line(state->problem[0] ? LOG_WARNING : LOG_INFO, "attached",
-				 "interface", state->name, "zone", zone_name(state->zone), "mode",
-				 attach_mode_name(state->attached), "problem",
-				 state->problem[0] ? state->problem : NULL, NULL);
-	}
-	for (size_t i = 0; i < plan->absent_count; i++)
-		log_line(LOG_WARNING, "no such interface yet", "interface",
-			 plan->absent[i]->pattern, "zone", zone_name(plan->absent[i]->zone), NULL);
-	for (size_t i = 0; i < plan->ambiguous_count; i++)
-		log_line(LOG_WARNING, "entries of two zones fit one interface: the stricter holds",
-			 "entry", plan->ambiguous[i]->pattern, "zone",
-			 zone_name(plan->ambiguous[i]->zone), NULL);
-	for (size_t i = 0; i < plan->unassigned_count; i++)
-		log_line(LOG_WARNING, "interface in no zone: left alone", "interface",
-			 plan->unassigned[i], NULL);
-	if (agent->policy->mode == MODE_AUDIT)
-		log_line(LOG_WARNING, "audit mode: nothing is dropped", NULL);
+	outcome_log(outcome, agent);
 	notify_status(agent_summary(agent, summary));
 	if (dormant) {
 		snprintf(count, sizeof(count), "%zu", dormant);

@@ -5,12 +5,13 @@
 
 #include "agent/agent.h"
 #include "agent/control.h"
+#include "agent/outcome.h"
 
 /* How the agent found things. */
 void report_start(const struct agent *agent);
 
 /* Where the filter is, and what else an operator should know of the policy in force. */
-void report_outcome(const struct agent *agent);
+void report_outcome(struct outcome *outcome, const struct agent *agent);
 
 /* A command that changes something: who gave it, and what came of it. */
 void report_change(const struct control_peer *peer, const char *command, const json_t *arguments,

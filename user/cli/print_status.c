@@ -30,8 +30,8 @@ static void add_interface_name(struct table *table, const json_t *interface)
 static int print_interfaces(const json_t *interfaces, FILE *out)
 {
 	static const struct column columns[] = {
-		{"INTERFACE", false}, {"ZONE", false},	  {"ATTACHED", false},
-		{"MODE", false},      {"PROBLEM", false},
+		{"INTERFACE", false}, {"ZONE", false}, {"ATTACHED", false},
+		{"MODE", false},      {"ON", false},   {"PROBLEM", false},
 	};
 	struct table table = {.columns = columns, .column_count = COUNT(columns)};
 
@@ -42,6 +42,7 @@ static int print_interfaces(const json_t *interfaces, FILE *out)
 		table_add_json(&table, json_object_get(interface, "zone"));
 		table_add_json(&table, json_object_get(interface, "attached"));
 		table_add_json(&table, json_object_get(interface, "attach_mode"));
+		table_add_json(&table, json_object_get(interface, "on"));
 		table_add_json(&table, json_object_get(interface, "problem"));
 	}
 	return table_finish(&table, out);

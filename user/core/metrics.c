@@ -68,6 +68,13 @@ static void write_interfaces(FILE *out, const struct snapshot *snapshot)
 		write_label(out, ",", "mode", attach_mode_name(state->attached));
 		fprintf(out, "} %d\n", state->attached != ATTACHED_NOT);
 	}
+	write_header(out, "beamfence_interface_reattached_total", "counter",
+		     "Times that something had taken the filter off and it was put back.");
+	for (size_t i = 0; i < snapshot->reattachment_count; i++) {
+		fputs("beamfence_interface_reattached_total", out);
+		write_label(out, "{", "interface", snapshot->reattachments[i].interface);
+		fprintf(out, "} %" PRIu64 "\n", snapshot->reattachments[i].count);
+	}
 	write_gauge(out, "beamfence_interface_unassigned",
 		    "Interfaces that the configuration does not name.",
 		    (int64_t)snapshot->unassigned_count);

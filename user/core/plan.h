@@ -7,15 +7,7 @@
 #define BEAMFENCE_PLAN_H
 
 #include "core/config.h"
-
-/* An interface of the host, as the kernel reports it. */
-struct host_interface {
-	char name[INTERFACE_NAME_SIZE];
-	uint32_t ifindex;
-	bool loopback;
-	bool ethernet;	 /* frames start with an Ethernet header; false: with the IP header */
-	bool unreadable; /* frames start with something else: the filter could not read them */
-};
+#include "core/device.h"
 
 struct plan_vlan {
 	uint16_t vlan; /* 1..4094 */
@@ -25,16 +17,40 @@ struct plan_vlan {
 /* An interface that gets the filter. Untagged frames and VLANs not listed have @zone. */
 struct plan_interface {
 	struct host_interface host;
-	enum zone zone; /* ZONE_NONE: only some of its VLANs are named */
+	enum zone zone; /* ZONE_NONE: only some of its VLANs have one */
 	struct plan_vlan *vlans;
 	size_t vlan_count;
 	bool no_room; /* beyond INTERFACES_MAX or PLACES_MAX: it gets no filter */
 };
 
+/* Where frames are judged: on an interface of the plan, as they come there. */
+struct plan_place {
+	uint32_t ifindex;
+	uint16_t vlan; /* 0: untagged, or in a VLAN that is not listed */
+	enum zone zone;
+};
+
+/*
+ * A device that gets no filter, because all its frames are judged on devices below it: a VLAN
+ * device, a bond or VRF, or a bridge or macvlan that no list names.
+ */
+struct plan_upper {
+	struct host_interface host;
+	bool named; /* by a list */
+	/* That of every place; ZONE_NONE where they differ, or there is none (@places tell). */
+	enum zone zone;
+	enum zone wanted; /* of the lists, where @named */
+	struct plan_place *places;
+	size_t place_count;
+	bool no_room; /* beyond UPPERS_MAX: the tables do not know it */
+};
+
 struct plan {
-	struct plan_interface *interfaces;
+	struct plan_interface *interfaces; /* lower devices before those above them */
 	size_t interface_count;
-	/* On the host, in no list, and not fenced at a parent. */
+	struct plan_upper *uppers;
+	size_t upper_count;
+	/* On the host, in no list, and not fenced below. */
 	char (*unassigned)[INTERFACE_NAME_SIZE];
 	size_t unassigned_count;
 	/* Exact names that the host lacks; the configuration owns the rules. */
@@ -46,18 +62,23 @@ struct plan {
 };
 
 /*
- * Builds the plan. For each interface and VLAN an exact name beats a glob, a glob beats "*", and
- * of equals the stricter zone wins (client, cluster, trusted). Loopback interfaces are skipped.
- * A VLAN entry applies to its parent interface only. An interface of which only VLANs are named is
- * in the plan, with ZONE_NONE. A VLAN device ("eth0.120", where there is an "eth0") needs nothing
- * when its parent's rules cover that VLAN; only a glob that gives it another zone than its parent
- * does puts a filter on the device too. Parents are told by name. Returns 0 and a plan that the
- * caller frees with plan_free() before the configuration, or -ENOMEM. Where there are more
- * interfaces than INTERFACES_MAX, or places than PLACES_MAX, those of stricter zones and then lower
- * indexes come first, and the others are marked: to fence most of a host beats to fence none of it.
+ * Builds the plan for the devices of @host, which are sorted by index. A rule holds for the places
+ * where the frames of the device that it names are judged (see devices_visit()): "vlan120" for that
+ * VLAN on its lower device, "bond0" and a VRF for all members, "bond0.120" for that VLAN on each.
+ * For each place an exact name beats a glob, a glob beats "*", and of equals the stricter zone wins
+ * (client, cluster, trusted); but a glob that names a VLAN device never makes that VLAN looser than
+ * an interface below it that is better named. Loopback interfaces are skipped. A glob with a VLAN
+ * does not reach into VLAN devices. An interface of which only VLANs are named is in the plan, with
+ * ZONE_NONE. Returns 0 and a plan that the caller frees with plan_free() before the configuration,
+ * or -ENOMEM. Where there are more interfaces than INTERFACES_MAX, or places than PLACES_MAX, those
+ * of stricter zones and then lower indexes come first, and the others are marked: to fence most of
+ * a host beats to fence none of it. So it is with UPPERS_MAX.
  */
 int plan_build(const struct config *config, const struct host_interface *host, size_t host_count,
 	       struct plan **plan, struct error *error);
+
+/* Whether two plans of one configuration ask for the same. */
+bool plan_equal(const struct plan *a, const struct plan *b);
 
 void plan_free(struct plan *plan);
 

@@ -9,13 +9,19 @@
 
 enum attach_mode { ATTACHED_NOT, ATTACHED_NATIVE, ATTACHED_GENERIC };
 
-/* One interface, or VLAN of one, that the configuration names. */
+/* One interface, VLAN of one, or device above others, that the configuration names. */
 struct interface_state {
 	char name[ENTRY_NAME_SIZE]; /* "eth0" or "eth0.120" */
 	uint16_t vlan;
 	enum zone zone;
 	enum attach_mode attached;
+	char on[64];	   /* the interfaces below where its frames are judged, or "": on itself */
 	char problem[200]; /* one line, or "" */
+};
+
+struct reattachments {
+	char interface[INTERFACE_NAME_SIZE];
+	uint64_t count;
 };
 
 struct counter {
@@ -44,6 +50,8 @@ struct snapshot {
 	const struct interface_state *interfaces;
 	size_t interface_count;
 	size_t unassigned_count;
+	const struct reattachments *reattachments;
+	size_t reattachment_count;
 	const struct counter *counters;
 	size_t counter_count;
 	const struct port_count *ports;

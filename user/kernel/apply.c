@@ -1,167 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* Putting a policy into force: all of it is built aside, then one word is switched. */
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
 
 #include "core/cleanup.h"
 #include "kernel/detach.h"
-#include "kernel/host.h"
 #include "kernel/internal.h"
-
-static struct base *find_base(struct fence *fence, uint32_t ifindex)
-{
-	for (size_t i = 1; i < BASES_MAX; i++)
-		if (fence->bases[i].ifindex == ifindex)
-			return &fence->bases[i];
-	return NULL;
-}
-
-static bool has_filter(const struct plan_interface *interface)
-{
-	return !interface->no_room && !interface->host.unreadable;
-}
-
-static void release_unwanted(struct fence *fence)
-{
-	for (size_t i = 1; i < BASES_MAX; i++)
-		if (fence->bases[i].ifindex && !fence->bases[i].wanted)
-			base_release(fence, &fence->bases[i]);
-}
-
-/*
- * Gives each interface of the plan its base. Interfaces that left the plan keep theirs until the
- * switch is done: there is room for twice as many as can be planned.
- */
-static int assign_base(struct fence *fence, const struct plan_interface *interface,
-		       struct error *error)
-{
-	const struct host_interface *host = &interface->host;
-	__u8 *entry = &fence->tables->base_of[host->ifindex & (INTERFACE_RESIDUES - 1)];
-	struct base *base = find_base(fence, host->ifindex);
-
-	if (!base) {
-		base = find_base(fence, 0);
-		if (!base || *entry)
-			return error_set(error, -E2BIG, "no room for interface %s", host->name);
-		base->ifindex = host->ifindex;
-		/* Of an interface that is gone: in the policy in force this one has no zone yet. */
-		memset(fence->tables->policy[fence->tables->generation & 1]
-			       .slot_of[base - fence->bases],
-		       0, VLAN_IDS);
-	}
-	memcpy(base->name, host->name, sizeof(base->name));
-	base->ethernet = host->ethernet;
-	base->tags_hidden = interface->vlan_count && host_keep_vlan_tags(host->name) < 0;
-	base->wanted = true;
-	*entry = (__u8)(base - fence->bases);
-	return 0;
-}
-
-static int assign_bases(struct fence *fence, const struct plan *plan, struct error *error)
-{
-	int code = 0;
-
-	for (size_t i = 1; i < BASES_MAX; i++)
-		fence->bases[i].wanted = false;
-	for (size_t i = 0; i < plan->interface_count && !code; i++)
-		if (has_filter(&plan->interfaces[i]))
-			code = assign_base(fence, &plan->interfaces[i], error);
-	return code;
-}
-
-/* By name: an interface that is made anew goes on with the counters of the one before it. */
-static bool slot_is(const struct slot *slot, const struct base *base, uint16_t vlan, enum zone zone)
-{
-	return slot->used && slot->vlan == vlan && slot->zone == zone &&
-	       !strncmp(slot->interface, base->name, sizeof(slot->interface));
-}
-
-static int clear_counters(struct fence *fence, __u32 slot)
-{
-	_cleanup_free_ struct tally *zero = calloc((size_t)fence->possible_cpus, sizeof(*zero));
-
-	if (!zero)
-		return -ENOMEM;
-	for (size_t row = 0; row <= CPU_ROWS; row++)
-		memset(fence->tables->untouched[row][slot], 0,
-		       sizeof(fence->tables->untouched[row][slot]));
-	memset(fence->tables->carried[slot], 0, sizeof(fence->tables->carried[slot]));
-	for (__u32 i = 0; i < MODE_COUNT * COUNTER_REASONS; i++) {
-		const __u32 index = COUNTER_INDEX(slot, 0, 0) + i;
-
-		if (bpf_map_update_elem(bpf_map__fd(fence->live->maps.counters), &index, zero,
-					BPF_ANY) < 0)
-			return -errno;
-	}
-	return 0;
-}
-
-/* Whether the policy in force, or the one being built, sends frames to the slot. */
-static bool slot_in_use(const struct fence *fence, const struct policy_tables *building, __u8 slot)
-{
-	const struct policy_tables *active = &fence->tables->policy[fence->tables->generation & 1];
-
-	return memchr(active->slot_of, slot, sizeof(active->slot_of)) ||
-	       memchr(building->slot_of, slot, sizeof(building->slot_of));
-}
-
-/*
- * Finds the slot that counts for this place in this zone, or gives one out: a fresh one while there
- * is one, else that of a place which no policy has any more.
- */
-static int find_slot(struct fence *fence, const struct policy_tables *building,
-		     const struct base *base, uint16_t vlan, enum zone zone)
-{
-	struct slot *slots = fence->tables->slots;
-	__u8 chosen = 0;
-
-	for (unsigned int i = 1; i < SLOTS_MAX; i++)
-		if (slot_is(&slots[i], base, vlan, zone)) {
-			slots[i].ifindex = base->ifindex;
-			return (int)i;
-		}
-	for (unsigned int i = 1; i < SLOTS_MAX && !chosen; i++)
-		if (!slots[i].used)
-			chosen = (__u8)i;
-	for (unsigned int i = 1; i < SLOTS_MAX && !chosen; i++)
-		if (!slot_in_use(fence, building, (__u8)i))
-			chosen = (__u8)i;
-	if (!chosen)
-		return -E2BIG;
-	if (slots[chosen].used) {
-		const int code = clear_counters(fence, chosen);
-
-		if (code)
-			return code;
-	}
-	slots[chosen] = (struct slot){
-		.ifindex = base->ifindex, .vlan = vlan, .zone = (__u8)zone, .used = 1};
-	memcpy(slots[chosen].interface, base->name, sizeof(slots[chosen].interface));
-	return chosen;
-}
-
-static int fill_slots(struct fence *fence, struct policy_tables *building,
-		      const struct plan_interface *interface, struct error *error)
-{
-	const struct base *base = find_base(fence, interface->host.ifindex);
-	__u8 *slot_of = building->slot_of[base - fence->bases];
-	int slot = find_slot(fence, building, base, 0, interface->zone);
-
-	if (slot >= 0)
-		memset(slot_of, slot, VLAN_IDS);
-	for (size_t i = 0; i < interface->vlan_count && slot >= 0 && !base->tags_hidden; i++) {
-		const struct plan_vlan *vlan = &interface->vlans[i];
-
-		slot = find_slot(fence, building, base, vlan->vlan, vlan->zone);
-		if (slot >= 0)
-			slot_of[vlan->vlan] = (__u8)slot;
-	}
-	if (slot < 0)
-		return error_set(error, slot, "no counters left for interface %s: %s",
-				 interface->host.name, strerror(-slot));
-	return 0;
-}
 
 /*
  * Suspects are the configured ports and those of listeners. First the old ones are cleared, then
@@ -183,41 +27,18 @@ static void suspect_ports(const struct fence *fence, struct policy_tables *build
 static int build_tables(struct fence *fence, struct policy_tables *building,
 			const struct policy *policy, const struct plan *plan, struct error *error)
 {
-	int code = 0;
-
-	if (policy) {
-		memcpy(building->configured, policy->ports, sizeof(building->configured));
-		memcpy(building->exempt, policy->exempt, sizeof(building->exempt));
-		memcpy(building->cluster_of, policy->cluster_of, sizeof(building->cluster_of));
-		building->ipv4_lengths = policy->ipv4_lengths;
-		building->ipv6_lengths = policy->ipv6_lengths;
-		memcpy(building->cluster_names, policy->cluster_names,
-		       sizeof(building->cluster_names));
-		building->mode = policy->mode;
-		building->protect_autobound = policy->protect_autobound;
-	} else {
-		*building = fence->tables->policy[fence->tables->generation & 1];
-	}
+	memcpy(building->configured, policy->ports, sizeof(building->configured));
+	memcpy(building->exempt, policy->exempt, sizeof(building->exempt));
+	memcpy(building->cluster_of, policy->cluster_of, sizeof(building->cluster_of));
+	building->ipv4_lengths = policy->ipv4_lengths;
+	building->ipv6_lengths = policy->ipv6_lengths;
+	memcpy(building->cluster_names, policy->cluster_names, sizeof(building->cluster_names));
+	building->mode = policy->mode;
+	building->protect_autobound = policy->protect_autobound;
 	suspect_ports(fence, building);
 	memset(building->slot_of, 0, sizeof(building->slot_of));
-	for (size_t i = 0; i < plan->interface_count && !code; i++)
-		if (has_filter(&plan->interfaces[i]))
-			code = fill_slots(fence, building, &plan->interfaces[i], error);
-	return code;
-}
-
-static void add_state(struct fence *fence, const struct plan_interface *interface, uint16_t vlan,
-		      enum zone zone, const struct base *base, const char *problem)
-{
-	struct interface_state *state = &fence->states[fence->state_count++];
-
-	*state = (struct interface_state){.vlan = vlan, .zone = zone};
-	state->attached = base && base->link_fd >= 0 ? base->mode : ATTACHED_NOT;
-	if (vlan)
-		snprintf(state->name, sizeof(state->name), "%s.%u", interface->host.name, vlan);
-	else
-		snprintf(state->name, sizeof(state->name), "%s", interface->host.name);
-	snprintf(state->problem, sizeof(state->problem), "%s", problem);
+	memset(building->upper_slot_of, 0, sizeof(building->upper_slot_of));
+	return rows_fill(fence, building, plan, error);
 }
 
 static void attach_base(struct fence *fence, struct base *base, enum attach attach, char *problem,
@@ -229,23 +50,6 @@ static void attach_base(struct fence *fence, struct base *base, enum attach atta
 			 "VLAN tags are taken out of frames before the filter sees them, and %s "
 			 "cannot be told not to: zones of its VLANs are not in force",
 			 base->name);
-}
-
-/*
- * Before the switch, so that it is the switch that fences new interfaces too: until then the
- * program finds no zone for them. (One that is attached already may run an earlier agent's program
- * over other tables: that has to wait for the policy.)
- */
-static void attach_new_interfaces(struct fence *fence, enum attach attach)
-{
-	char problem[sizeof(fence->states->problem)];
-
-	for (size_t i = 1; i < BASES_MAX; i++) {
-		struct base *base = &fence->bases[i];
-
-		if (base->ifindex && base->wanted && !base_is_attached(base))
-			base_attach(fence, base, attach, problem, sizeof(problem));
-	}
 }
 
 static void attach_interface(struct fence *fence, const struct plan_interface *interface,
@@ -264,23 +68,53 @@ static void attach_interface(struct fence *fence, const struct plan_interface *i
 			 "frames of this kind of interface cannot be read (only Ethernet, tun, "
 			 "WireGuard and PPP)");
 	} else {
-		base = find_base(fence, interface->host.ifindex);
-		attach_base(fence, base, attach, problem, sizeof(problem));
+		base = base_find(fence, interface->host.ifindex);
+		if (base)
+			attach_base(fence, base, attach, problem, sizeof(problem));
+		else
+			snprintf(problem, sizeof(problem),
+				 "another interface has the same index modulo %d: make this one "
+				 "anew",
+				 INTERFACE_RESIDUES);
 	}
-	if (interface->zone != ZONE_NONE)
-		add_state(fence, interface, 0, interface->zone, base, problem);
-	for (size_t i = 0; i < interface->vlan_count; i++)
-		add_state(fence, interface, interface->vlans[i].vlan, interface->vlans[i].zone,
-			  base, problem);
+	states_add(fence, interface, base, problem);
 }
 
-static struct interface_state *allocate_states(const struct plan *plan)
+/*
+ * Before the switch, so that it is the switch that fences new interfaces too: until then the
+ * program finds no zone for them. (One that is attached already may run an earlier agent's program
+ * over other tables: that has to wait for the policy.)
+ */
+static void attach_new_interfaces(struct fence *fence, enum attach attach)
 {
-	size_t count = 1;
+	char problem[sizeof(fence->states->problem)];
 
+	for (size_t i = 1; i < BASES_MAX; i++) {
+		struct base *base = &fence->bases[i];
+
+		if (base->ifindex && base->wanted && base->link_fd < 0)
+			base_attach(fence, base, attach, problem, sizeof(problem));
+	}
+}
+
+/* All that follows when the tables are as the plan wants them. */
+static void attach_all(struct fence *fence, const struct plan *plan, enum attach attach,
+		       struct interface_state *states)
+{
+	struct interface_state *before = fence->states;
+	const size_t before_count = fence->state_count;
+
+	fence->states = states;
+	fence->state_count = 0;
 	for (size_t i = 0; i < plan->interface_count; i++)
-		count += 1 + plan->interfaces[i].vlan_count;
-	return calloc(count, sizeof(struct interface_state));
+		attach_interface(fence, &plan->interfaces[i], attach);
+	states_add_uppers(fence, plan);
+	for (size_t i = 1; i < ALL_BASES; i++)
+		if (fence->bases[i].ifindex && !fence->bases[i].wanted)
+			base_release(fence, &fence->bases[i]);
+	fence->states_changed = before_count != fence->state_count ||
+				memcmp(before, states, before_count * sizeof(*states));
+	free(before);
 }
 
 /*
@@ -306,74 +140,95 @@ static void switch_to(struct fence *fence, __u32 generation, int peers_fd)
 	fence->peers_fd = peers_fd;
 }
 
-int fence_apply(struct fence *fence, const struct policy *policy, const struct plan *plan,
-		enum attach attach, struct error *error)
+int fence_wait_for_frames(struct fence *fence)
+{
+	struct error error;
+
+	return store_peers(fence, !(fence->tables->generation & 1), fence->peers_fd, &error);
+}
+
+/*
+ * The same policy for other interfaces. Nothing is built aside: it is a byte of the table in force
+ * that a frame is judged by, and each is right before and after it is written. So a new interface
+ * does not wait for frames that are under way on others.
+ */
+static int apply_plan(struct fence *fence, const struct plan *plan, struct error *error)
+{
+	if (fence->peers_fd < 0)
+		return error_set(error, -EINVAL, "no policy is in force");
+	bases_assign(fence, plan);
+	return rows_fill(fence, &fence->tables->policy[fence->tables->generation & 1], plan, error);
+}
+
+static int apply_policy(struct fence *fence, const struct policy *policy, const struct plan *plan,
+			enum attach attach, struct error *error)
 {
 	const __u32 next = !(fence->tables->generation & 1);
-	_cleanup_free_ struct interface_state *states = allocate_states(plan);
-	_cleanup_close_ int peers_fd = policy ? peers_create(policy, error)
-					      : fcntl(fence->peers_fd, F_DUPFD_CLOEXEC, 0);
+	_cleanup_close_ int peers_fd = peers_create(policy, error);
 	int code;
 
-	if (!states)
-		return error_set(error, -ENOMEM, "out of memory");
 	if (peers_fd < 0)
-		return policy ? peers_fd : error_set(error, -errno, "no policy is in force");
+		return peers_fd;
 	code = store_peers(fence, next, peers_fd, error);
-	if (!code)
-		code = assign_bases(fence, plan, error);
-	if (!code)
-		code = build_tables(fence, &fence->tables->policy[next], policy, plan, error);
+	if (code)
+		return code;
+	bases_assign(fence, plan);
+	code = build_tables(fence, &fence->tables->policy[next], policy, plan, error);
 	if (code)
 		return code;
 	attach_new_interfaces(fence, attach);
 	switch_to(fence, next, TAKE_FD(peers_fd));
-	free(fence->states);
-	fence->states = TAKE_POINTER(states);
-	fence->state_count = 0;
-	for (size_t i = 0; i < plan->interface_count; i++)
-		attach_interface(fence, &plan->interfaces[i], attach);
-	release_unwanted(fence);
-	/* Again, only to wait: frames that the old program still has are counted before they are
-	 * read. */
-	code = fence->succeeding ? store_peers(fence, next, fence->peers_fd, error) : 0;
-	if (code)
-		return code;
-	code = fence_succeed(fence);
+	return 0;
+}
+
+/* Frames that an earlier agent's program still has are counted before its counts are read. */
+static int succeed(struct fence *fence, struct error *error)
+{
+	int code = fence->succeeding ? fence_wait_for_frames(fence) : 0;
+
+	if (!code)
+		code = fence_succeed(fence);
 	return code ? error_set(error, code, "cannot give the pins below %s their names: %s",
 				fence->pin_dir, strerror(-code))
 		    : 0;
 }
 
-int fence_retry(struct fence *fence, enum attach attach)
+int fence_apply(struct fence *fence, const struct policy *policy, const struct plan *plan,
+		enum attach attach, struct error *error)
 {
-	char problem[sizeof(fence->states->problem)];
-	int attached = 0;
+	struct interface_state *states = states_allocate(plan);
+	const int code = !states  ? error_set(error, -ENOMEM, "out of memory")
+			 : policy ? apply_policy(fence, policy, plan, attach, error)
+				  : apply_plan(fence, plan, error);
 
-	for (size_t i = 1; i < BASES_MAX; i++) {
-		struct base *base = &fence->bases[i];
-
-		if (!base->ifindex || !base->wanted || base_is_attached(base))
-			continue;
-		base_attach(fence, base, attach, problem, sizeof(problem));
-		attached += base->link_fd >= 0;
+	if (code) {
+		free(states);
+		return code;
 	}
-	return attached;
+	attach_all(fence, plan, attach, states);
+	return succeed(fence, error);
 }
 
-bool fence_is_whole(const struct fence *fence)
+bool fence_is_whole(const struct fence *fence, const struct plan *plan)
 {
-	for (size_t i = 1; i < BASES_MAX; i++)
-		if (fence->bases[i].ifindex && fence->bases[i].wanted &&
-		    !base_is_attached(&fence->bases[i]))
+	for (size_t i = 0; i < plan->interface_count; i++) {
+		const struct plan_interface *interface = &plan->interfaces[i];
+		const struct base *base = base_find((struct fence *)fence, interface->host.ifindex);
+
+		if (plan_interface_has_filter(interface) &&
+		    (!base || !base_is_whole(fence, base, interface->host.program)))
+			return false;
+	}
+	for (size_t i = 0; i < plan->upper_count; i++)
+		if (plan_upper_has_base(&plan->uppers[i]) &&
+		    !base_find((struct fence *)fence, plan->uppers[i].host.ifindex))
 			return false;
 	return true;
 }
 
-size_t fence_interfaces(struct fence *fence, const struct interface_state **states)
+bool fence_interfaces_changed(const struct fence *fence)
 {
-	*states = fence->states;
-	return fence->state_count;
+	return fence->states_changed;
 }
 
 int fence_detach(struct fence *fence, struct error *error)
@@ -382,9 +237,9 @@ int fence_detach(struct fence *fence, struct error *error)
 
 	if (removed < 0)
 		return removed;
-	for (size_t i = 1; i < BASES_MAX; i++)
-		fence->bases[i].wanted = false;
-	release_unwanted(fence);
+	for (size_t i = 1; i < ALL_BASES; i++)
+		if (fence->bases[i].ifindex)
+			base_release(fence, &fence->bases[i]);
 	fence->state_count = 0;
 	return removed;
 }

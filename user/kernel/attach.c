@@ -9,12 +9,6 @@
 #include "kernel/detach.h"
 #include "kernel/internal.h"
 
-static int link_path(const struct fence *fence, uint32_t ifindex, char **path)
-{
-	return asprintf(path, "%s/" PIN_LINK_PREFIX "%u", fence->pin_dir, ifindex) < 0 ? -ENOMEM
-										       : 0;
-}
-
 static enum attach_mode query_mode(uint32_t ifindex)
 {
 	LIBBPF_OPTS(bpf_xdp_query_opts, query);
@@ -56,6 +50,25 @@ static void describe_occupant(uint32_t ifindex, char *problem, size_t problem_si
 			 id);
 }
 
+static void describe_refusal(const struct base *base, int code, enum attach attach, char *problem,
+			     size_t problem_size)
+{
+	__u32 id = 0;
+
+	if (code == -EEXIST && !bpf_xdp_query_id((int)base->ifindex, 0, &id) && !id)
+		snprintf(problem, problem_size,
+			 "the kernel takes no XDP program here while a device above (its bridge, "
+			 "VLAN or macvlan) has one: name only one of them, or \"beamfence detach\" "
+			 "and start anew");
+	else if (code == -EBUSY || code == -EEXIST)
+		describe_occupant(base->ifindex, problem, problem_size);
+	else
+		snprintf(problem, problem_size, "the kernel refuses to attach%s: %s",
+			 attach == ATTACH_NATIVE ? " natively (attach: auto would try generic mode)"
+						 : "",
+			 strerror(-code));
+}
+
 static int create_link(int program, uint32_t ifindex, __u32 flags)
 {
 	LIBBPF_OPTS(bpf_link_create_opts, options, .flags = flags);
@@ -83,22 +96,15 @@ static void attach_new(struct fence *fence, struct base *base, enum attach attac
 	_cleanup_free_ char *path = NULL;
 
 	fd = create_best_link(fence_program(fence->live, base->ethernet), base->ifindex, attach);
-	if (fd == -EBUSY || fd == -EEXIST) {
-		describe_occupant(base->ifindex, problem, problem_size);
-		return;
-	}
 	if (fd < 0) {
-		snprintf(problem, problem_size, "the kernel refuses to attach%s: %s",
-			 attach == ATTACH_NATIVE ? " natively (attach: auto would try generic mode)"
-						 : "",
-			 strerror(-fd));
+		describe_refusal(base, fd, attach, problem, problem_size);
 		return;
 	}
 	if (link_path(fence, base->ifindex, &path) < 0) {
 		snprintf(problem, problem_size, "out of memory");
 		return;
 	}
-	unlink(path); /* of an interface that had this index before */
+	unlink(path); /* of an interface that had this index before, or not ours at all */
 	if (bpf_obj_pin(fd, path) < 0) {
 		snprintf(problem, problem_size, "cannot pin %s: %s", path, strerror(errno));
 		return;
@@ -108,27 +114,84 @@ static void attach_new(struct fence *fence, struct base *base, enum attach attac
 	base->mode = query_mode(base->ifindex);
 }
 
-bool base_is_attached(const struct base *base)
+/* The program that the link runs on its interface, 0 where it does so no more. */
+static __u32 link_program(const struct base *base)
 {
 	struct bpf_link_info info = {};
 	__u32 size = sizeof(info);
 
-	return base->link_fd >= 0 && !bpf_obj_get_info_by_fd(base->link_fd, &info, &size) &&
-	       info.xdp.ifindex == base->ifindex;
+	if (base->link_fd < 0 || bpf_obj_get_info_by_fd(base->link_fd, &info, &size) < 0 ||
+	    info.xdp.ifindex != base->ifindex)
+		return 0;
+	return info.prog_id;
 }
 
-/* A link outlives its interface, and what somebody detached by force: it is of no use then. */
-static void drop_dead_link(struct fence *fence, struct base *base)
+bool base_is_whole(const struct fence *fence, const struct base *base, uint32_t seen_program)
+{
+	const __u32 program = link_program(base);
+
+	return program && program == fence->programs[base->ethernet] && program == seen_program;
+}
+
+void base_drop_link(struct fence *fence, struct base *base)
 {
 	_cleanup_free_ char *path = NULL;
 
-	if (base->link_fd < 0 || base_is_attached(base))
+	if (base->link_fd < 0)
 		return;
 	if (link_path(fence, base->ifindex, &path) == 0)
 		unlink(path);
 	close(base->link_fd);
 	base->link_fd = -1;
 	base->mode = ATTACHED_NOT;
+	base->current = false;
+}
+
+/*
+ * A link outlives its interface, and what somebody detached by force: it is of no use then. One
+ * that moved to another namespace with its interface still names the index, which may be another's
+ * here by now: only the interface itself tells.
+ */
+static void drop_dead_link(struct fence *fence, struct base *base)
+{
+	const __u32 program = link_program(base);
+	__u32 seen = base->seen_program;
+
+	if (base->link_fd < 0)
+		return;
+	if (program && program != seen && bpf_xdp_query_id((int)base->ifindex, 0, &seen) < 0)
+		seen = 0;
+	if (program && program == seen)
+		return;
+	base->lost = true;
+	base_drop_link(fence, base);
+}
+
+/* Counted where the next agent finds it. */
+static void note_restored(struct fence *fence, struct base *base)
+{
+	const struct policy_tables *policy = &fence->tables->policy[fence->tables->generation & 1];
+
+	fence->tables->slots[policy->slot_of[base - fence->bases][0]].reattached++;
+	base->lost = false;
+	base->restored = true;
+}
+
+static void update_link(struct fence *fence, struct base *base, char *problem, size_t problem_size)
+{
+	const bool ours = base->current;
+
+	if (ours && link_program(base) == fence->programs[base->ethernet])
+		return;
+	if (bpf_link_update(base->link_fd, fence_program(fence->live, base->ethernet), NULL) < 0) {
+		snprintf(problem, problem_size,
+			 "the kernel refuses to replace the program of %s: %s; that one goes on",
+			 ours ? "somebody else" : "an earlier agent", strerror(errno));
+		return;
+	}
+	base->current = true;
+	if (ours)
+		note_restored(fence, base);
 }
 
 void base_attach(struct fence *fence, struct base *base, enum attach attach, char *problem,
@@ -137,19 +200,13 @@ void base_attach(struct fence *fence, struct base *base, enum attach attach, cha
 	drop_dead_link(fence, base);
 	if (base->link_fd < 0) {
 		attach_new(fence, base, attach, problem, problem_size);
+		if (base->link_fd >= 0 && base->lost)
+			note_restored(fence, base);
 		return;
 	}
-	if (!base->current) {
-		if (bpf_link_update(base->link_fd, fence_program(fence->live, base->ethernet),
-				    NULL) < 0) {
-			snprintf(problem, problem_size,
-				 "the kernel refuses to replace the program of an earlier agent: "
-				 "%s; the old one goes on",
-				 strerror(errno));
-			return;
-		}
-		base->current = true;
-	}
+	update_link(fence, base, problem, problem_size);
+	if (problem[0])
+		return;
 	base->mode = query_mode(base->ifindex);
 	if ((attach == ATTACH_NATIVE && base->mode == ATTACHED_GENERIC) ||
 	    (attach == ATTACH_GENERIC && base->mode == ATTACHED_NATIVE))
@@ -161,14 +218,18 @@ void base_attach(struct fence *fence, struct base *base, enum attach attach, cha
 
 void base_release(struct fence *fence, struct base *base)
 {
-	_cleanup_free_ char *path = NULL;
+	const size_t index = (size_t)(base - fence->bases);
+	__u8 *entry = &fence->tables->base_of[base->ifindex & (INTERFACE_RESIDUES - 1)];
 
-	if (base->link_fd >= 0) {
-		if (link_path(fence, base->ifindex, &path) == 0)
-			unlink(path);
-		close(base->link_fd);
+	base_drop_link(fence, base);
+	if (*entry == index)
+		*entry = 0;
+	for (size_t i = 0; i < 2; i++) {
+		if (base_is_upper(fence, base))
+			fence->tables->policy[i].upper_slot_of[index - BASES_MAX] = 0;
+		else
+			memset(fence->tables->policy[i].slot_of[index], 0, VLAN_IDS);
 	}
-	fence->tables->base_of[base->ifindex & (INTERFACE_RESIDUES - 1)] = 0;
 	*base = (struct base){.link_fd = -1};
 }
 
@@ -191,6 +252,8 @@ static int adopt_link(struct fence *fence, const char *name, struct error *error
 	if (asprintf(&path, "%s/%s", fence->pin_dir, name) < 0)
 		return error_set(error, -ENOMEM, "out of memory");
 	fd = bpf_obj_get(path);
+	if (fd >= 0 && !fd_is_bpf(fd, "link"))
+		return 0; /* not ours: whoever needs its name takes it */
 	if (fd < 0 || bpf_obj_get_info_by_fd(fd, &info, &size) < 0)
 		return error_set(error, -errno, "cannot open the pinned link %s: %s", path,
 				 strerror(errno));
@@ -198,6 +261,8 @@ static int adopt_link(struct fence *fence, const char *name, struct error *error
 		unlink(path);
 		return 0;
 	}
+	if (base_find(fence, info.xdp.ifindex))
+		return 0; /* a second one cannot be on the same interface: it is elsewhere */
 	index = fence->tables->base_of[info.xdp.ifindex & (INTERFACE_RESIDUES - 1)];
 	if (index && index < BASES_MAX && !fence->bases[index].ifindex)
 		base = &fence->bases[index];
@@ -214,14 +279,19 @@ static int adopt_link(struct fence *fence, const char *name, struct error *error
 	return 0;
 }
 
-/* Entries of interfaces that went away while no agent ran. */
-static void clear_stale_entries(struct fence *fence)
+/*
+ * Entries without a link: of devices above others, which keep them until the first plan, or of
+ * interfaces that went away while no agent ran.
+ */
+static void adopt_entries(struct fence *fence)
 {
-	for (size_t i = 0; i < INTERFACE_RESIDUES; i++) {
+	for (uint32_t i = 0; i < INTERFACE_RESIDUES; i++) {
 		__u8 *entry = &fence->tables->base_of[i];
+		struct base *base = &fence->bases[*entry];
 
-		if (*entry &&
-		    (*entry >= BASES_MAX || fence->bases[*entry].ifindex % INTERFACE_RESIDUES != i))
+		if (*entry >= BASES_MAX && !base->ifindex)
+			*base = (struct base){.ifindex = i, .link_fd = -1};
+		else if (*entry && base->ifindex % INTERFACE_RESIDUES != i)
 			*entry = 0;
 	}
 }
@@ -239,6 +309,6 @@ int fence_adopt_links(struct fence *fence, struct error *error)
 		if (!strncmp(entry->d_name, PIN_LINK_PREFIX, strlen(PIN_LINK_PREFIX)))
 			code = adopt_link(fence, entry->d_name, error);
 	if (!code)
-		clear_stale_entries(fence);
+		adopt_entries(fence);
 	return code;
 }

@@ -115,3 +115,27 @@ int fence_counters(struct fence *fence, struct counter **result, size_t *result_
 	*result_count = count;
 	return 0;
 }
+
+int fence_reattachments(const struct fence *fence, struct reattachments **result)
+{
+	struct reattachments *list = calloc(SLOTS_MAX, sizeof(*list));
+	int count = 0;
+
+	if (!list)
+		return -ENOMEM;
+	for (__u32 i = 1; i < SLOTS_MAX; i++) {
+		const struct slot *slot = &fence->tables->slots[i];
+		int row = 0;
+
+		if (!slot->used || slot->vlan)
+			continue;
+		while (row < count &&
+		       strncmp(list[row].interface, slot->interface, INTERFACE_NAME_SIZE) != 0)
+			row++;
+		memcpy(list[row].interface, slot->interface, INTERFACE_NAME_SIZE);
+		list[row].count += slot->reattached;
+		count += row == count;
+	}
+	*result = list;
+	return count;
+}

@@ -47,6 +47,11 @@ static bool is_map_pin(const char *name)
 	return is_one_of(name, maps, sizeof(maps) / sizeof(maps[0]));
 }
 
+bool detach_knows(const char *name)
+{
+	return is_link_pin(name) || is_map_pin(name);
+}
+
 static int remove_pins(DIR *dir, bool (*wanted)(const char *name), const char *pin_dir,
 		       struct error *error)
 {

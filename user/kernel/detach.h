@@ -3,6 +3,8 @@
 #ifndef BEAMFENCE_DETACH_H
 #define BEAMFENCE_DETACH_H
 
+#include <stdbool.h>
+
 #include "core/error.h"
 
 #define PIN_DIR_DEFAULT	  "/sys/fs/bpf/beamfence"
@@ -27,5 +29,8 @@ int detach_pins(const char *pin_dir, struct error *error);
 
 /* The same for the agent that holds the directory. */
 int detach_pins_locked(const char *pin_dir, struct error *error);
+
+/* Whether beamfence makes pins of that name. */
+bool detach_knows(const char *name);
 
 #endif

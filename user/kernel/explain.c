@@ -76,12 +76,12 @@ static void append_tcp(struct built_frame *frame, const struct fence_question *q
 }
 
 static void build_frame(struct built_frame *frame, const struct fence_question *question,
-			bool ethernet)
+			uint16_t vlan, bool ethernet)
 {
 	const bool ipv4 = prefix_is_ipv4(&question->source);
 
 	if (ethernet)
-		append_ethernet(frame, question->vlan, ipv4 ? ETH_P_IP : ETH_P_IPV6);
+		append_ethernet(frame, vlan, ipv4 ? ETH_P_IP : ETH_P_IPV6);
 	if (ipv4)
 		append_ipv4(frame, question);
 	else
@@ -89,12 +89,22 @@ static void build_frame(struct built_frame *frame, const struct fence_question *
 	append_tcp(frame, question);
 }
 
-static const struct base *base_named(const struct fence *fence, const char *name)
+/* The interface that judges frames of the one called @name; *@vlan: as they come there. */
+static const struct base *base_named(struct fence *fence, const char *name, uint16_t *vlan)
 {
-	for (size_t i = 1; i < BASES_MAX; i++)
-		if (fence->bases[i].link_fd >= 0 &&
-		    !strncmp(fence->bases[i].name, name, INTERFACE_NAME_SIZE))
-			return &fence->bases[i];
+	for (size_t i = 1; i < ALL_BASES; i++) {
+		const struct base *base = &fence->bases[i];
+
+		if (strncmp(base->name, name, INTERFACE_NAME_SIZE) != 0)
+			continue;
+		if (base_is_upper(fence, base)) {
+			if (base->below.vlan)
+				*vlan = base->below.vlan;
+			base = base_find(fence, base->below.ifindex);
+		}
+		if (base && base->link_fd >= 0)
+			return base;
+	}
 	return NULL;
 }
 
@@ -115,7 +125,8 @@ int fence_explain(struct fence *fence, const struct fence_question *question,
 		  struct fence_answer *answer, struct error *error)
 {
 	const struct explanation *explanation = &fence->explaining->data_explanation->explanation;
-	const struct base *base = base_named(fence, question->interface);
+	uint16_t vlan = question->vlan;
+	const struct base *base = base_named(fence, question->interface, &vlan);
 	struct built_frame frame = {};
 	int code;
 
@@ -127,7 +138,7 @@ int fence_explain(struct fence *fence, const struct fence_question *question,
 	if (prefix_is_ipv4(&question->source) != prefix_is_ipv4(&question->destination))
 		return error_set(error, -EINVAL,
 				 "source and destination must be of one address family");
-	build_frame(&frame, question, base->ethernet);
+	build_frame(&frame, question, vlan, base->ethernet);
 	code = run(fence, base, &frame);
 	if (code)
 		return error_set(error, code, "the kernel refuses to run the program: %s",

@@ -42,21 +42,44 @@ struct fence_features fence_features(const struct fence *fence);
 /*
  * Puts a policy into force: builds it beside the one in force, switches once for all interfaces,
  * then attaches to the plan's interfaces and leaves those that are no longer in it. With @policy
- * NULL the policy in force is kept and only the plan changes.
- * Returns 0, or a negative errno with the old policy still whole and in force. An interface that
- * cannot be attached to is no error: fence_interfaces() tells.
+ * NULL the policy in force is kept and only the plan changes, which is quick: interface by
+ * interface and without waiting for frames under way. Returns 0, or a negative errno with the old
+ * policy still whole and in force. An interface that cannot be attached to is no error:
+ * fence_interfaces() tells.
  */
 int fence_apply(struct fence *fence, const struct policy *policy, const struct plan *plan,
 		enum attach attach, struct error *error);
 
 /*
- * Tries again to attach where the filter should be and is not. Returns how many interfaces it is on
- * now that it was not on before; fence_interfaces() tells of them after the next fence_apply().
+ * Whether our program is on every interface of the plan that can have it: by the links, and by what
+ * the interfaces themselves said when the plan was made.
  */
-int fence_retry(struct fence *fence, enum attach attach);
+bool fence_is_whole(const struct fence *fence, const struct plan *plan);
 
-/* Whether the filter is still on every interface of the plan that can have it. */
-bool fence_is_whole(const struct fence *fence);
+/* Whether the last fence_apply() left fence_interfaces() other than it was before. */
+bool fence_interfaces_changed(const struct fence *fence);
+
+/* Tells of each interface that the filter had been taken off and was put back on since last told.
+ */
+void fence_restored(struct fence *fence, void (*tell)(void *context, const char *interface),
+		    void *context);
+
+/*
+ * How often the filter had to be put back, by interface, over all agents' lives. Returns the length
+ * of a list for the caller to free(), or -ENOMEM.
+ */
+int fence_reattachments(const struct fence *fence, struct reattachments **list);
+
+/*
+ * Pins again what somebody unpinned, and makes and locks the directory if it is gone or hidden by
+ * another mount. Returns how many pins were missing; a negative errno the first time that it fails,
+ * 0 while it goes on failing: fence_pins_problem() tells, and is "" when all is well.
+ */
+int fence_restore_pins(struct fence *fence, struct error *error);
+const char *fence_pins_problem(const struct fence *fence);
+
+/* Whether something in the pin directory is not beamfence's; its name goes to @name. */
+bool fence_stray_pin(const struct fence *fence, char *name, size_t size);
 
 /*
  * Sets, in the policy in force, the clusters that @prefix is a peer of; 0 removes it. Returns 0;

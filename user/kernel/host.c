@@ -2,7 +2,10 @@
 #include "kernel/host.h"
 
 #include <errno.h>
+#include <libmnl/libmnl.h>
 #include <linux/ethtool.h>
+#include <linux/if_link.h>
+#include <linux/rtnetlink.h>
 #include <linux/sockios.h>
 #include <net/if.h>
 #include <net/if_arp.h>
@@ -13,10 +16,19 @@
 
 #include "core/cleanup.h"
 
-static void cleanup_nameindex(struct if_nameindex **names)
+#define DUMP_TRIES  3
+#define BUFFER_SIZE 32768 /* what the kernel fills at a time in a dump */
+
+/* What a list of interfaces is read into. */
+struct listing {
+	struct host_interface *list;
+	size_t count, room;
+};
+
+static void cleanup_mnl(struct mnl_socket **socket)
 {
-	if (*names)
-		if_freenameindex(*names);
+	if (*socket)
+		mnl_socket_close(*socket);
 }
 
 static int compare_index(const void *a, const void *b)
@@ -26,64 +38,259 @@ static int compare_index(const void *a, const void *b)
 	return left->ifindex < right->ifindex ? -1 : left->ifindex > right->ifindex;
 }
 
-/* The driver's own name for itself, or "" where it has none. */
-static void read_driver(int fd, const char *interface, char driver[static ETHTOOL_BUSINFO_LEN])
+/* Kinds whose frames passed through another device before, without their outer tag. */
+static bool is_stacked(const char *kind)
 {
-	struct ethtool_drvinfo info = {.cmd = ETHTOOL_GDRVINFO};
-	struct ifreq request = {.ifr_data = (char *)&info};
+	static const char *const kinds[] = {"bridge", "macvlan",     "macvtap", "ipvlan",
+					    "ipvtap", "openvswitch", "vrf"};
 
-	driver[0] = '\0';
-	strncpy(request.ifr_name, interface, sizeof(request.ifr_name) - 1);
-	if (ioctl(fd, SIOCETHTOOL, &request) == 0)
-		snprintf(driver, ETHTOOL_BUSINFO_LEN, "%s", info.driver);
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+		if (!strcmp(kind, kinds[i]))
+			return true;
+	return false;
+}
+
+static enum device_kind device_kind(const char *kind)
+{
+	static const struct {
+		const char *name;
+		enum device_kind kind;
+	} kinds[] = {
+		{"vlan", DEVICE_VLAN},	   {"bond", DEVICE_BOND}, {"team", DEVICE_BOND},
+		{"bridge", DEVICE_BRIDGE}, {"vrf", DEVICE_VRF},
+	};
+
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+		if (!strcmp(kind, kinds[i].name))
+			return kinds[i].kind;
+	return DEVICE_PLAIN;
+}
+
+/* Attributes by type, of a message or of one that holds others. */
+struct attributes {
+	const struct nlattr *of[IFLA_MAX + 1];
+};
+
+static int keep_attribute(const struct nlattr *attribute, void *context)
+{
+	struct attributes *attributes = context;
+
+	if (mnl_attr_type_valid(attribute, IFLA_MAX) > 0)
+		attributes->of[mnl_attr_get_type(attribute)] = attribute;
+	return MNL_CB_OK;
+}
+
+static void read_nested(const struct nlattr *attribute, struct attributes *nested)
+{
+	*nested = (struct attributes){};
+	if (attribute)
+		mnl_attr_parse_nested(attribute, keep_attribute, nested);
+}
+
+static uint32_t read_number(const struct nlattr *attribute)
+{
+	if (attribute && mnl_attr_validate(attribute, MNL_TYPE_U32) >= 0)
+		return mnl_attr_get_u32(attribute);
+	if (attribute && mnl_attr_validate(attribute, MNL_TYPE_U16) >= 0)
+		return mnl_attr_get_u16(attribute);
+	return 0;
+}
+
+static const char *read_text(const struct nlattr *attribute)
+{
+	return attribute && mnl_attr_validate(attribute, MNL_TYPE_NUL_STRING) >= 0
+		       ? mnl_attr_get_str(attribute)
+		       : "";
 }
 
 /*
  * Where frames start. Of the kinds without an Ethernet header only those are read that are known to
  * show the IP header first: with xfrm, vti, gre and the like it stands elsewhere.
  */
-static void set_kind(int fd, struct host_interface *host, unsigned short type)
+static void set_kind(struct host_interface *host, unsigned short type, const char *kind)
 {
-	char driver[ETHTOOL_BUSINFO_LEN];
-
 	host->loopback = type == ARPHRD_LOOPBACK;
 	host->ethernet = type == ARPHRD_ETHER || type == ARPHRD_LOOPBACK;
-	if (host->ethernet || type == ARPHRD_PPP || type == ARPHRD_RAWIP)
-		return;
-	read_driver(fd, host->name, driver);
-	host->unreadable = type != ARPHRD_NONE ||
-			   (strcmp(driver, "tun") != 0 && strcmp(driver, "wireguard") != 0);
+	host->unreadable = !host->ethernet && type != ARPHRD_PPP && type != ARPHRD_RAWIP &&
+			   (type != ARPHRD_NONE ||
+			    (strcmp(kind, "tun") != 0 && strcmp(kind, "wireguard") != 0));
+	host->kind = device_kind(kind);
+	host->tags_hidden = is_stacked(kind);
+	/* Others give their peer, or a device that their packets leave through, as "link". */
+	if (host->kind != DEVICE_VLAN && strncmp(kind, "macv", 4) != 0 &&
+	    strncmp(kind, "ipv", 3) != 0)
+		host->lower = 0;
 }
 
-int host_interfaces(struct host_interface **interfaces, struct error *error)
+/* One link message into one interface. False where it has no name. */
+static bool read_link(const struct nlmsghdr *message, struct host_interface *host)
 {
-	_cleanup_(cleanup_nameindex) struct if_nameindex *names = if_nameindex();
-	_cleanup_close_ int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	_cleanup_free_ struct host_interface *list = NULL;
-	int count = 0, used = 0;
+	const struct ifinfomsg *link = mnl_nlmsg_get_payload(message);
+	struct attributes attributes = {}, info, data, xdp;
 
-	if (!names || fd < 0)
-		return error_set(error, -errno, "cannot list the interfaces: %s", strerror(errno));
-	while (names[count].if_index)
-		count++;
-	list = calloc((size_t)count + 1, sizeof(*list));
-	if (!list)
-		return error_set(error, -ENOMEM, "out of memory");
-	for (int i = 0; i < count; i++) {
-		struct host_interface *host = &list[used];
-		struct ifreq request = {};
+	if (mnl_attr_parse(message, sizeof(*link), keep_attribute, &attributes) < 0)
+		return false;
+	read_nested(attributes.of[IFLA_LINKINFO], &info);
+	read_nested(info.of[IFLA_INFO_DATA], &data);
+	read_nested(attributes.of[IFLA_XDP], &xdp);
+	*host = (struct host_interface){
+		.ifindex = (uint32_t)link->ifi_index,
+		.master = read_number(attributes.of[IFLA_MASTER]),
+		.program = read_number(xdp.of[IFLA_XDP_PROG_ID]),
+	};
+	snprintf(host->name, sizeof(host->name), "%s", read_text(attributes.of[IFLA_IFNAME]));
+	if (!attributes.of[IFLA_LINK_NETNSID]) /* else it is in another namespace */
+		host->lower = read_number(attributes.of[IFLA_LINK]);
+	set_kind(host, link->ifi_type, read_text(info.of[IFLA_INFO_KIND]));
+	if (host->kind == DEVICE_VLAN)
+		host->vlan = (uint16_t)read_number(data.of[IFLA_VLAN_ID]);
+	return host->name[0] && host->ifindex;
+}
 
-		strncpy(request.ifr_name, names[i].if_name, sizeof(request.ifr_name) - 1);
-		if (ioctl(fd, SIOCGIFHWADDR, &request) < 0)
-			continue; /* gone since it was listed */
-		memcpy(host->name, request.ifr_name, sizeof(host->name));
-		host->ifindex = names[i].if_index;
-		set_kind(fd, host, request.ifr_hwaddr.sa_family);
-		used++;
+static int add_link(struct listing *listing, const struct host_interface *host)
+{
+	if (listing->count == listing->room) {
+		const size_t room = listing->room ? 2 * listing->room : 32;
+		struct host_interface *list = reallocarray(listing->list, room, sizeof(*list));
+
+		if (!list)
+			return -ENOMEM;
+		listing->list = list;
+		listing->room = room;
 	}
-	qsort(list, (size_t)used, sizeof(*list), compare_index);
-	*interfaces = TAKE_POINTER(list);
-	return used;
+	listing->list[listing->count++] = *host;
+	return 0;
+}
+
+/* Takes in one buffer of answers. 1 when the last of them was in it, 0 when not. */
+static int read_answers(const char *buffer, ssize_t size, struct listing *listing, bool *torn)
+{
+	int left = (int)size, code = 0;
+
+	for (const struct nlmsghdr *message = (const void *)buffer;
+	     mnl_nlmsg_ok(message, left) && !code; message = mnl_nlmsg_next(message, &left)) {
+		struct host_interface host;
+
+		*torn |= message->nlmsg_flags & NLM_F_DUMP_INTR;
+		if (message->nlmsg_type == NLMSG_DONE)
+			return 1;
+		if (message->nlmsg_type == NLMSG_ERROR) {
+			const struct nlmsgerr *answer = mnl_nlmsg_get_payload(message);
+
+			return answer->error ? answer->error : 1;
+		}
+		if (message->nlmsg_type == RTM_NEWLINK && read_link(message, &host))
+			code = add_link(listing, &host);
+		if (!code && !(message->nlmsg_flags & NLM_F_MULTI))
+			return 1;
+	}
+	return code;
+}
+
+/* Asks for all links, or with @ifindex for one, and adds the answers. */
+static int ask(struct mnl_socket *socket, uint32_t ifindex, struct listing *listing, bool *torn)
+{
+	char buffer[BUFFER_SIZE] __attribute__((aligned(8)));
+	struct nlmsghdr *request = mnl_nlmsg_put_header(buffer);
+	struct ifinfomsg *link;
+	int code = 0;
+
+	request->nlmsg_type = RTM_GETLINK;
+	request->nlmsg_flags = NLM_F_REQUEST;
+	if (!ifindex)
+		request->nlmsg_flags |= NLM_F_DUMP;
+	link = mnl_nlmsg_put_extra_header(request, sizeof(*link));
+	link->ifi_index = (int)ifindex;
+	mnl_attr_put_u32(request, IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
+	if (mnl_socket_sendto(socket, request, request->nlmsg_len) < 0)
+		return -errno;
+	while (!code) {
+		const ssize_t size = mnl_socket_recvfrom(socket, buffer, sizeof(buffer));
+
+		if (size < 0 && errno != EINTR)
+			return -errno;
+		if (size > 0)
+			code = read_answers(buffer, size, listing, torn);
+	}
+	return code < 0 ? code : 0;
+}
+
+/* Sorts by index; of two entries for one index, which changed meanwhile, one stays. */
+static void sort_links(struct listing *listing)
+{
+	size_t kept = 0;
+
+	if (!listing->count)
+		return;
+	qsort(listing->list, listing->count, sizeof(*listing->list), compare_index);
+	for (size_t i = 0; i < listing->count; i++) {
+		if (kept && listing->list[kept - 1].ifindex == listing->list[i].ifindex)
+			kept--;
+		listing->list[kept++] = listing->list[i];
+	}
+	listing->count = kept;
+}
+
+/*
+ * A dump that was torn by changes may lack interfaces that are there, and what lacks here loses its
+ * filter: each of @known is asked for by itself. New ones that lack are announced by an event.
+ */
+static int ask_for_missing(struct mnl_socket *socket, const uint32_t *known, size_t known_count,
+			   struct listing *listing)
+{
+	const size_t listed = listing->count;
+	bool torn = false;
+
+	for (size_t i = 0; i < known_count; i++) {
+		const struct host_interface key = {.ifindex = known[i]};
+		int code;
+
+		if (listed && bsearch(&key, listing->list, listed, sizeof(key), compare_index))
+			continue;
+		code = ask(socket, known[i], listing, &torn);
+		if (code && code != -ENODEV)
+			return code;
+	}
+	sort_links(listing);
+	return 0;
+}
+
+static int list_links(struct mnl_socket *socket, const uint32_t *known, size_t known_count,
+		      struct listing *listing)
+{
+	bool torn = true;
+	int code = 0;
+
+	for (int i = 0; i < DUMP_TRIES && torn && !code; i++) {
+		torn = false;
+		listing->count = 0;
+		code = ask(socket, 0, listing, &torn);
+	}
+	if (code)
+		return code;
+	sort_links(listing);
+	return torn ? ask_for_missing(socket, known, known_count, listing) : 0;
+}
+
+int host_interfaces(const uint32_t *known, size_t known_count, struct host_interface **interfaces,
+		    struct error *error)
+{
+	_cleanup_(cleanup_mnl) struct mnl_socket *socket = mnl_socket_open2(NETLINK_ROUTE,
+									    SOCK_CLOEXEC);
+	struct listing listing = {};
+	int code;
+
+	if (!socket || mnl_socket_bind(socket, 0, MNL_SOCKET_AUTOPID) < 0)
+		return error_set(error, -errno, "cannot list the interfaces: %s", strerror(errno));
+	code = list_links(socket, known, known_count, &listing);
+	if (!code && !listing.list)
+		code = -ENODATA;
+	if (code) {
+		free(listing.list);
+		return error_set(error, code, "cannot list the interfaces: %s", strerror(-code));
+	}
+	*interfaces = listing.list;
+	return (int)listing.count;
 }
 
 static int ethtool_flags(int fd, const char *interface, __u32 command, __u32 *flags)
@@ -98,34 +305,14 @@ static int ethtool_flags(int fd, const char *interface, __u32 command, __u32 *fl
 	return 0;
 }
 
-/*
- * Devices stacked on others get frames whose outer tag was taken out below them, whatever their own
- * settings say.
- */
-static bool is_stacked(const char *driver)
-{
-	static const char *const drivers[] = {"bridge",	    "bonding", "team",
-					      "macvlan",    "ipvlan",  "802.1Q VLAN Support",
-					      "openvswitch"};
-
-	for (size_t i = 0; i < sizeof(drivers) / sizeof(drivers[0]); i++)
-		if (!strcmp(driver, drivers[i]))
-			return true;
-	return false;
-}
-
 int host_keep_vlan_tags(const char *interface)
 {
 	_cleanup_close_ int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	char driver[ETHTOOL_BUSINFO_LEN];
 	__u32 flags = 0;
 	int result;
 
 	if (fd < 0)
 		return -errno;
-	read_driver(fd, interface, driver);
-	if (is_stacked(driver))
-		return -EOPNOTSUPP;
 	result = ethtool_flags(fd, interface, ETHTOOL_GFLAGS, &flags);
 	if (result == -EOPNOTSUPP)
 		return 0; /* a device without offloads */

@@ -3,16 +3,22 @@
 #ifndef BEAMFENCE_HOST_H
 #define BEAMFENCE_HOST_H
 
-#include "core/plan.h"
+#include "core/device.h"
+#include "core/error.h"
 
 /*
- * Lists the host's interfaces, sorted by index. Returns their number, with the list in *@interfaces
- * for the caller to free(), or a negative errno.
+ * Lists the host's interfaces, sorted by index. The indexes of @known are looked for one by one
+ * where so much changes meanwhile that the kernel cannot give a list in one piece: none of them is
+ * missing from the result that is still there.
+ * Returns their number, with the list in *@interfaces for the caller to free(), or a negative
+ * errno.
  */
-int host_interfaces(struct host_interface **interfaces, struct error *error);
+int host_interfaces(const uint32_t *known, size_t known_count, struct host_interface **interfaces,
+		    struct error *error);
 
 /*
  * Makes the interface leave VLAN tags in the frame (ethtool's rxvlan off), so that XDP sees them.
+ * For interfaces that host_interfaces() does not say hide them in any case.
  * Returns 0 when they are now, -EOPNOTSUPP when the driver keeps taking them out, another negative
  * errno when it could not be found out.
  */

@@ -13,7 +13,12 @@
 
 #include "kernel/fence.h"
 
-/* One interface that has, or should have, the filter. Its index in bases[] is its base. */
+#define ALL_BASES (BASES_MAX + UPPER_BASES_MAX)
+
+/*
+ * One device that has a base, which is its index in bases[]: from 1 on interfaces with the filter,
+ * from BASES_MAX on devices above them.
+ */
 struct base {
 	uint32_t ifindex; /* 0: free */
 	char name[INTERFACE_NAME_SIZE];
@@ -23,6 +28,10 @@ struct base {
 	bool tags_hidden; /* the driver takes VLAN tags out of frames and will not leave them in */
 	bool current;	  /* the link runs the program that this process loaded */
 	bool wanted;	  /* in the plan that is being applied */
+	bool lost;	  /* the filter was on it and is not, for no reason of ours */
+	bool restored;	  /* it was put back, and nobody was told yet */
+	struct plan_place below; /* of a device above others: where its frames are judged */
+	uint32_t seen_program;	 /* on it when the plan was made; 0: none */
 };
 
 struct fence {
@@ -39,9 +48,12 @@ struct fence {
 	struct ring_buffer *changes;
 	uint32_t pending_changes; /* bits 1 << enum change, not yet asked for */
 	struct tables *tables;	  /* of all; shared memory with the kernel */
-	struct base bases[BASES_MAX];
+	struct base bases[ALL_BASES];
 	struct interface_state *states;
 	size_t state_count;
+	bool states_changed;	/* by the last fence_apply() */
+	char pins_problem[512]; /* why what is in force is not pinned, or "" */
+	uint32_t programs[2];	/* ids of the loaded programs: for the IP header first, Ethernet */
 	int peers_fd; /* the peers of the policy in force; -1 before the first fence_apply() */
 	int possible_cpus;
 };
@@ -66,15 +78,43 @@ int fence_succeed(struct fence *fence);
 
 int fence_program(const struct filter *skeleton, bool ethernet);
 
+/* places.c */
+struct base *base_find(struct fence *fence, uint32_t ifindex);
+bool base_is_upper(const struct fence *fence, const struct base *base);
+bool plan_interface_has_filter(const struct plan_interface *interface);
+bool plan_upper_has_base(const struct plan_upper *upper);
+/* Gives the devices of the plan their bases and marks them wanted. */
+void bases_assign(struct fence *fence, const struct plan *plan);
+/* Writes the rows of the plan's bases, byte by byte; others stay. */
+int rows_fill(struct fence *fence, struct policy_tables *policy, const struct plan *plan,
+	      struct error *error);
+
+/* apply.c: returns when no frame is being judged that was so before. */
+int fence_wait_for_frames(struct fence *fence);
+
+/* states.c */
+struct interface_state *states_allocate(const struct plan *plan);
+void states_add(struct fence *fence, const struct plan_interface *interface,
+		const struct base *base, const char *problem);
+void states_add_uppers(struct fence *fence, const struct plan *plan);
+
 /* attach.c: each deals with one base and writes the outcome to it and, if it fails, @problem. */
 void base_attach(struct fence *fence, struct base *base, enum attach attach, char *problem,
 		 size_t problem_size);
-bool base_is_attached(const struct base *base);
+/* Whether the link is alive and runs our program on it, of which @seen_program is the number. */
+bool base_is_whole(const struct fence *fence, const struct base *base, uint32_t seen_program);
+void base_drop_link(struct fence *fence, struct base *base);
 void base_release(struct fence *fence, struct base *base);
 int fence_adopt_links(struct fence *fence, struct error *error);
 
+/* restore.c: whether a descriptor is a "link", a "map" or a "prog". */
+bool fd_is_bpf(int fd, const char *kind);
+int link_path(const struct fence *fence, uint32_t ifindex, char **path);
+
 /* watch.c */
 void fence_suspect(struct policy_tables *policy, uint16_t port);
+/* Watch and gate are held by their pins: attaches anew what lost its own. Returns how many. */
+int fence_watch_restore(struct fence *fence, struct error *error);
 
 /* Pins @link as "NAME-next", then renames that to @name: what was there goes without a gap. */
 int fence_replace_pin(const struct fence *fence, int link, const char *name);

@@ -125,6 +125,14 @@ static int load_best(struct fence *fence, const struct map_fds *maps, struct err
 	if (!fence->live)
 		return load_error(error, -errno);
 	fence->tables = &fence->live->bss->tables;
+	for (int ethernet = 0; ethernet < 2; ethernet++) {
+		struct bpf_prog_info info = {};
+		__u32 size = sizeof(info);
+
+		if (bpf_obj_get_info_by_fd(fence_program(fence->live, ethernet), &info, &size) < 0)
+			return load_error(error, -errno);
+		fence->programs[ethernet] = info.id;
+	}
 	return 0;
 }
 
@@ -211,9 +219,9 @@ static bool has_shape(int fd, const struct bpf_map_info *shape)
 	struct bpf_map_info info = {};
 	__u32 size = sizeof(info);
 
-	return fd >= 0 && !bpf_obj_get_info_by_fd(fd, &info, &size) && info.type == shape->type &&
-	       info.key_size == shape->key_size && info.value_size == shape->value_size &&
-	       info.max_entries == shape->max_entries;
+	return fd >= 0 && fd_is_bpf(fd, "map") && !bpf_obj_get_info_by_fd(fd, &info, &size) &&
+	       info.type == shape->type && info.key_size == shape->key_size &&
+	       info.value_size == shape->value_size && info.max_entries == shape->max_entries;
 }
 
 static bool has_version(int fd)
@@ -322,7 +330,7 @@ int fence_open(const char *pin_dir, struct fence **result, struct error *error)
 	}
 	fence->lock_fd = -1;
 	fence->peers_fd = -1;
-	for (size_t i = 0; i < BASES_MAX; i++)
+	for (size_t i = 0; i < ALL_BASES; i++)
 		fence->bases[i].link_fd = -1;
 	libbpf_set_print(keep_last_words);
 	fence->possible_cpus = libbpf_num_possible_cpus();

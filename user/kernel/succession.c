@@ -190,7 +190,7 @@ static struct tally old_count(const struct predecessor *predecessor, __u32 slot,
 }
 
 /* The slot that counts for the same place here, given out if need be; NULL: there is no room. */
-static struct slot *same_place(struct tables *tables, const struct slot *old)
+static struct slot *same_place(struct tables *tables, const struct slot *old, size_t old_size)
 {
 	struct slot *room = NULL;
 
@@ -204,7 +204,7 @@ static struct slot *same_place(struct tables *tables, const struct slot *old)
 			return slot;
 	}
 	if (room)
-		memcpy(room, old, SLOT_START);
+		memcpy(room, old, old_size < sizeof(*room) ? old_size : sizeof(*room));
 	return room;
 }
 
@@ -216,7 +216,7 @@ void predecessor_carry_over(const struct predecessor *predecessor, struct tables
 	for (__u32 i = 1; i < layout->slot_count; i++) {
 		const struct slot *old = (const struct slot *)(predecessor->tables + layout->slots +
 							       (size_t)i * layout->slot_size);
-		struct slot *slot = old->used ? same_place(tables, old) : NULL;
+		struct slot *slot = old->used ? same_place(tables, old, layout->slot_size) : NULL;
 
 		if (!slot)
 			continue;

@@ -182,6 +182,41 @@ int fence_watch(struct fence *fence, bool on, struct error *error)
 	return code;
 }
 
+static bool is_pinned(const struct fence *fence, const char *name)
+{
+	_cleanup_free_ char *path = NULL;
+	_cleanup_close_ int fd = -1;
+
+	if (fence_pin_path(fence, name, false, &path))
+		return true;
+	fd = bpf_obj_get(path);
+	return fd >= 0 && fd_is_bpf(fd, "link");
+}
+
+/* What came and went while it was not there is listed, or taken for still there. */
+int fence_watch_restore(struct fence *fence, struct error *error)
+{
+	int code = 0, restored = 0;
+
+	if (!fence->watch)
+		return 0;
+	if (!is_pinned(fence, PIN_WATCH)) {
+		remove_pin(fence, PIN_WATCH);
+		code = attach(fence);
+		restored++;
+	}
+	if (!code && fence->features.gate && !is_pinned(fence, PIN_GATE)) {
+		remove_pin(fence, PIN_GATE);
+		code = gate_start(fence);
+		restored++;
+	}
+	if (code)
+		return error_set(error, code, "cannot put the listener watch back: %s",
+				 strerror(-code));
+	code = restored ? fence_list(fence, error) : 0;
+	return code ? code : restored;
+}
+
 int fence_changes_fd(const struct fence *fence)
 {
 	return fence->changes ? ring_buffer__epoll_fd(fence->changes) : -1;

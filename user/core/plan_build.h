@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What the files that build a plan share among themselves. */
+#ifndef BEAMFENCE_PLAN_BUILD_H
+#define BEAMFENCE_PLAN_BUILD_H
+
+#include "core/plan.h"
+
+enum rank { RANK_EXACT, RANK_GLOB, RANK_EVERYTHING, RANK_NONE };
+
+/* A rule that fits a place: a device, and a VLAN on it. */
+struct offer {
+	size_t device; /* its position */
+	uint16_t vlan;
+	enum rank rank;
+	bool of_device; /* the rule names a device that gets the frames; false: the VLAN itself */
+	const struct interface_rule *rule;
+};
+
+/* What the rules say of a device by its own name. */
+struct naming {
+	enum rank rank;
+	enum zone zone;
+};
+
+struct builder {
+	const struct config *config;
+	struct devices devices;
+	struct plan *plan;
+	struct naming *named; /* by position */
+	struct offer *offers; /* sorted by device, VLAN, rank and zone */
+	size_t offer_count, offer_room;
+	struct plan_interface **planned; /* by position; NULL: not in the plan */
+	bool *ambiguous;		 /* by rule */
+};
+
+/* plan_rules.c */
+enum rank pattern_rank(const char *pattern);
+/* Zones are numbered from the strictest on. */
+bool naming_is_better(enum rank rank, enum zone zone, enum rank than_rank, enum zone than_zone);
+bool rule_names(const struct interface_rule *rule, const struct host_interface *host);
+int collect_offers(struct builder *builder);
+
+/* plan_uppers.c: adds what has no filter of its own: devices above others, and what is unfenced. */
+int add_uppers(struct builder *builder);
+
+#endif
