@@ -109,10 +109,13 @@ $(BUILD)/verify: $(BUILD)/obj/tests/kernels/verify.o
 $(BUILD)/bench: $(call objects,$(CORE) $(KERNEL) tests/bpf/frames.c tests/bpf/harness.c \
 		tests/bench/bench.c,obj)
 	$(call say,LD,$@)$(CC) $(CFLAGS) $(LDFLAGS) -pie $^ $(call PKG,--libs,$(LIBRARIES)) -lm -o $@
-$(BUILD)/empty.bpf.o: tests/bench/empty.bpf.c
+$(BUILD)/flood: $(call objects,tests/bpf/frames.c tests/bench/flood.c,obj)
+	$(call say,LD,$@)$(CC) $(CFLAGS) $(LDFLAGS) -pie $^ $(call PKG,--libs,$(LIBRARIES)) -o $@
+$(BUILD)/empty.bpf.o $(BUILD)/flood.bpf.o: $(BUILD)/%.bpf.o: tests/bench/%.bpf.c
 	@mkdir -p $(@D)
 	$(call say,BPF,$@)$(CLANG) $(BPF_FLAGS) -MD -MP -c $< -o $@
 $(BUILD)/obj/tests/bench/bench.o: $(BUILD)/empty.skel.h
+$(BUILD)/obj/tests/bench/flood.o: $(BUILD)/flood.skel.h
 
 # What "demo" and "check" need is installed by the one script; each runs as the first command typed.
 deps:
@@ -140,11 +143,12 @@ check-system: all
 	$(PYTHON) -m pytest -q tests/system
 
 bench: deps-check
-	@$(MAKE) --no-print-directory $(BUILD)/bench
+	@$(MAKE) --no-print-directory $(BUILD)/bench $(BUILD)/flood
 	@$(BUILD)/bench
 	@$(MAKE) --no-print-directory all
 	@$(PYTHON) tests/bench/watch.py
 	@$(PYTHON) tests/bench/peers.py
+	@$(PYTHON) tests/bench/flood.py
 
 # Thousands of node starts under a sweep: "make soak NODES=5000".
 NODES ?= 1000

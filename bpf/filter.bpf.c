@@ -5,6 +5,7 @@
 #include <bpf/bpf_helpers.h>
 
 #include "contract.h"
+#include "events.h"
 #include "frame.h"
 #include "owner.h"
 #include "policy.h"
@@ -77,7 +78,7 @@ static __always_inline int conclude(struct xdp_md *context, const struct policy_
 
 /* A frame that is TCP for a protected port, or could be. */
 static __always_inline int judge(struct xdp_md *context, __u32 generation, enum shape shape,
-				 const struct view *view, const bool conntrack)
+				 const struct view *view, bool ethernet, const bool conntrack)
 {
 	const struct policy_tables *policy = &tables.policy[generation & 1];
 	const __u32 slot = place_slot(context, policy, view->vlan);
@@ -100,6 +101,9 @@ static __always_inline int judge(struct xdp_md *context, __u32 generation, enum 
 		facts.owner = owner_of(context, view, conntrack);
 		reason = verdict(&facts);
 	}
+	if (!explaining && reason_drops(reason))
+		events_note(context, view,
+			    EVENT_WHAT(reason, policy->mode == MODE_AUDIT, ethernet, slot));
 	return conclude(context, policy, slot, reason,
 			port_known ? policy->cluster_of[port] : CLUSTER_NOBODY);
 }
@@ -124,7 +128,9 @@ static __noinline int filter_suspect(struct xdp_md *context, __u32 generation, b
 	if (!policy_protects(policy, frame_ntohs(common.tcp->destination_port)))
 		return leave_untouched(context, policy, common.vlan, REASON_OTHER_PORT);
 	common_view(&common, &view);
-	return judge(context, generation, SHAPE_TCP, &view, conntrack);
+	if (policy->mode == MODE_AUDIT)
+		view.payload = common_has_payload(&common);
+	return judge(context, generation, SHAPE_TCP, &view, ethernet, conntrack);
 }
 
 /* A frame of uncommon shape. */
@@ -149,7 +155,7 @@ static __noinline int filter_uncommon(struct xdp_md *context, __u32 generation, 
 	default:
 		break;
 	}
-	return judge(context, generation, shape, &view, conntrack);
+	return judge(context, generation, shape, &view, ethernet, conntrack);
 }
 
 static __always_inline int filter(struct xdp_md *context, const bool ethernet, const bool conntrack)

@@ -231,6 +231,23 @@ static __always_inline enum shape common_ipv6(const void *at, const void *end,
 	return SHAPE_TCP;
 }
 
+static __always_inline __u32 tcp_header_size(__u8 offset)
+{
+	return (offset >> 4) * 4u;
+}
+
+/* Whether such a frame carries a payload. Apart from its view, because few want to know. */
+static __always_inline bool common_has_payload(const struct common *common)
+{
+	const __u32 header_size = tcp_header_size(common->tcp->offset);
+	const struct ipv4_header *ipv4 = common->ip;
+	const struct ipv6_header *ipv6 = common->ip;
+
+	if (common->ipv4)
+		return frame_ntohs(ipv4->total_length) > sizeof(*ipv4) + header_size;
+	return frame_ntohs(ipv6->payload_length) > header_size;
+}
+
 /* The view of a frame of common shape that is TCP. */
 static __always_inline void common_view(const struct common *common, struct view *view)
 {
@@ -242,6 +259,7 @@ static __always_inline void common_view(const struct common *common, struct view
 	view->source_port = common->tcp->source_port;
 	view->destination_port = common->tcp->destination_port;
 	view->tcp_flags = common->tcp->flags;
+	view->payload = 0;
 }
 
 /* The short path: no tag, one or two, then plain IPv4 or IPv6, then TCP or something else. */
@@ -308,6 +326,10 @@ static __always_inline enum shape walk_tcp(struct frame_source *source, const st
 		__be16 source;
 		__be16 destination;
 	} ports;
+	struct {
+		__u8 offset;
+		__u8 flags;
+	} end;
 
 	if (walk->offset + sizeof(ports) > walk->limit ||
 	    !frame_read(source, walk->offset, &ports, sizeof(ports)))
@@ -315,9 +337,11 @@ static __always_inline enum shape walk_tcp(struct frame_source *source, const st
 	view->source_port = ports.source;
 	view->destination_port = ports.destination;
 	if (walk->offset + sizeof(struct tcp_start) > walk->limit ||
-	    !frame_read(source, walk->offset + __builtin_offsetof(struct tcp_start, flags),
-			&view->tcp_flags, sizeof(view->tcp_flags)))
+	    !frame_read(source, walk->offset + __builtin_offsetof(struct tcp_start, offset), &end,
+			sizeof(end)))
 		return SHAPE_FLAGS_TRUNCATED;
+	view->tcp_flags = end.flags;
+	view->payload = walk->offset + tcp_header_size(end.offset) < walk->packet_end;
 	return SHAPE_TCP;
 }
 
@@ -407,8 +431,9 @@ static __always_inline enum shape parse_ipv4(struct frame_source *source, __u32 
 		return SHAPE_NOT_TCP;
 	if (ip.fragment & frame_htons(IPV4_FRAGMENT_OFFSET))
 		return SHAPE_LATER_FRAGMENT;
+	walk.packet_end = offset + frame_ntohs(ip.total_length);
 	if (ip.fragment & frame_htons(IPV4_MORE_FRAGMENTS))
-		walk.limit = offset + frame_ntohs(ip.total_length);
+		walk.limit = walk.packet_end;
 	walk.offset = offset + header_size;
 	walk.next = ip.protocol;
 	return walk_headers(source, &walk, view);

@@ -25,6 +25,8 @@ struct bench_case {
 	enum reason reason;
 	uint32_t peers;
 	bool ipv6_peers;
+	enum event_level events;
+	uint32_t event_budget;
 	struct harness harness;
 	struct test_frame frame;
 	double *samples_ns;
@@ -82,6 +84,11 @@ static void build_peer_ipv6(struct test_frame *frame)
 		.name = text, .target_ns = 15, .build = builder, .zone = ZONE_CLIENT, \
 		.reason = REASON_CLIENT_NEW                                           \
 	}
+#define REPORTED(text, builder, budget)                                                       \
+	{                                                                                     \
+		.name = text, .target_ns = 15, .build = builder, .zone = ZONE_CLIENT,         \
+		.reason = REASON_CLIENT_NEW, .events = EVENTS_LIMITED, .event_budget = budget \
+	}
 #define ACCEPTED(text, builder, count, ipv6)                                           \
 	{                                                                              \
 		.name = text, .target_ns = 40, .build = builder, .zone = ZONE_CLUSTER, \
@@ -95,6 +102,9 @@ static struct bench_case cases[] = {
 	UNTOUCHED("UDP", build_udp, REASON_NOT_TCP),
 	DROPPED("drop on a client interface, IPv4", build_drop),
 	DROPPED("drop on a client interface, IPv6", build_drop_ipv6),
+	REPORTED("drop, events on, source had its event", build_drop, 1),
+	REPORTED("drop, events on, IPv6, the same", build_drop_ipv6, 1),
+	REPORTED("drop, events on, too many sources", build_drop, 0),
 	ACCEPTED("accepted peer, IPv4, 1 peer", build_peer, 1, false),
 	ACCEPTED("accepted peer, IPv4, 1,000 peers", build_peer, 1000, false),
 	ACCEPTED("accepted peer, IPv4, 1,000,000 peers", build_peer, 1000000, false),
@@ -102,7 +112,18 @@ static struct bench_case cases[] = {
 	ACCEPTED("accepted peer, IPv6, 1,000,000 peers", build_peer_ipv6, 1000000, true),
 };
 
-#define CASE_COUNT (sizeof(cases) / sizeof(cases[0]))
+static size_t case_count = sizeof(cases) / sizeof(cases[0]);
+
+/* Leaves the cases that have this in their name. */
+static void keep_cases(const char *part)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < case_count; i++)
+		if (strstr(cases[i].name, part))
+			cases[kept++] = cases[i];
+	case_count = kept;
+}
 
 static int compare_doubles(const void *a, const void *b)
 {
@@ -123,6 +144,8 @@ static void open_case(struct bench_case *bench, size_t rounds)
 	harness_zone(&bench->harness, bench->zone);
 	if (bench->peers)
 		harness_many_peers(&bench->harness, bench->peers, !bench->ipv6_peers);
+	if (bench->events)
+		harness_events(&bench->harness, bench->events, 3600 * 1000, bench->event_budget);
 	bench->build(&bench->frame);
 	bench->samples_ns = calloc(rounds, sizeof(*bench->samples_ns));
 	if (!bench->samples_ns)
@@ -155,13 +178,16 @@ int main(int argc, char **argv)
 	struct utsname host;
 
 	if (!empty || !empty_ns || rounds < 3)
-		errx(1, "usage: bench [ROUNDS], ROUNDS at least 3, as root");
-	for (size_t i = 0; i < CASE_COUNT; i++) {
+		errx(1,
+		     "usage: bench [ROUNDS [PART OF A CASE'S NAME]], ROUNDS at least 3, as root");
+	if (argc > 2)
+		keep_cases(argv[2]);
+	for (size_t i = 0; i < case_count; i++) {
 		open_case(&cases[i], rounds);
 		check_case(&cases[i]);
 	}
 	for (size_t round = 0; round < rounds; round++) {
-		for (size_t i = 0; i < CASE_COUNT; i++) {
+		for (size_t i = 0; i < case_count; i++) {
 			struct bench_case *bench = &cases[i];
 			const int program = fence_program(bench->harness.live, true);
 			double base = harness_time(&bench->harness,
@@ -180,7 +206,7 @@ int main(int argc, char **argv)
 	       host.release, rounds, REPEAT, quantile(empty_ns, rounds, 0.5));
 	printf("%-40s %7s %7s %7s %8s\n", "ns a frame over an empty program", "median", "25 %",
 	       "75 %", "target");
-	for (size_t i = 0; i < CASE_COUNT; i++)
+	for (size_t i = 0; i < case_count; i++)
 		print_case(&cases[i], rounds);
 	return 0;
 }

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "user/core/address.h"
@@ -44,6 +45,12 @@ static struct filter *load(const struct harness *harness, bool multi_buffer, boo
 		bpf_map__reuse_fd(filter->maps.bss, bpf_map__fd(harness->live->maps.bss));
 		bpf_map__reuse_fd(filter->maps.peers, bpf_map__fd(harness->live->maps.peers));
 		bpf_map__reuse_fd(filter->maps.counters, bpf_map__fd(harness->live->maps.counters));
+		bpf_map__reuse_fd(filter->maps.events, bpf_map__fd(harness->live->maps.events));
+		bpf_map__reuse_fd(filter->maps.event_rows,
+				  bpf_map__fd(harness->live->maps.event_rows));
+	} else {
+		bpf_map__set_max_entries(filter->maps.event_rows,
+					 (uint32_t)libbpf_num_possible_cpus());
 	}
 	if (filter__load(filter))
 		err(1, "load: this test needs root and a kernel with BPF");
@@ -103,8 +110,59 @@ void harness_open(struct harness *harness, bool ethernet)
 
 void harness_close(struct harness *harness)
 {
+	ring_buffer__free(harness->events);
 	filter__destroy(harness->explaining);
 	filter__destroy(harness->live);
+}
+
+static int keep_event(void *context, void *data, size_t size)
+{
+	struct event *event = context;
+
+	if (size != sizeof(*event))
+		errx(1, "an event of %zu bytes", size);
+	*event = *(const struct event *)data;
+	return -EAGAIN; /* one at a time */
+}
+
+static struct event next_event;
+
+void harness_events(struct harness *harness, enum event_level level, uint32_t interval,
+		    uint32_t budget)
+{
+	const size_t cpus = (size_t)libbpf_num_possible_cpus();
+	const size_t size = (cpus * sizeof(struct event_row) + 4095) / 4096 * 4096;
+
+	if (!harness->event_rows) {
+		harness->event_rows = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED,
+					   bpf_map__fd(harness->live->maps.event_rows), 0);
+		harness->events = ring_buffer__new(bpf_map__fd(harness->live->maps.events),
+						   keep_event, &next_event, NULL);
+		if (harness->event_rows == MAP_FAILED || !harness->events)
+			err(1, "events");
+	}
+	for (size_t i = 0; i < cpus; i++) {
+		struct event_row *row = &harness->event_rows[i];
+
+		row->interval = row->payload_interval = interval;
+		row->budget = budget;
+		row->budget_interval = 3600 * 1000;
+		row->budget_until = 0;
+		row->level = level;
+	}
+}
+
+struct event_row *harness_event_row(const struct harness *harness)
+{
+	return &harness->event_rows[sched_getcpu()];
+}
+
+bool harness_event(struct harness *harness, struct event *event)
+{
+	if (ring_buffer__consume(harness->events) != -EAGAIN)
+		return false;
+	*event = next_event;
+	return true;
 }
 
 void harness_zone(struct harness *harness, enum zone zone)

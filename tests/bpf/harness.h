@@ -21,6 +21,8 @@ struct harness {
 	struct tables *tables;
 	bool ethernet;
 	uint32_t ifindex;
+	struct event_row *event_rows; /* a CPU each; NULL before harness_events() */
+	struct ring_buffer *events;
 };
 
 struct outcome {
@@ -43,6 +45,13 @@ void harness_protect(struct harness *harness, uint16_t port, uint8_t cluster);
 void harness_peer(struct harness *harness, const char *prefix, uint64_t clusters);
 /* @count hosts 10.x.y.z, or fd00::/16 addresses, as peers of cluster 0, in a table of their own. */
 void harness_many_peers(struct harness *harness, uint32_t count, bool ipv4);
+
+/* Events: @interval in jiffies between those of a source, @budget in an hour on each CPU. */
+void harness_events(struct harness *harness, enum event_level level, uint32_t interval,
+		    uint32_t budget);
+/* This CPU's row, and the next event that waits, which @event is given; false: none does. */
+struct event_row *harness_event_row(const struct harness *harness);
+bool harness_event(struct harness *harness, struct event *event);
 
 /* Runs the frame through both programs, which must agree. */
 struct outcome harness_run(struct harness *harness, const struct test_frame *frame);

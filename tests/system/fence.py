@@ -150,6 +150,17 @@ class Fence:
     def json(self, *arguments):
         return json.loads(self.tell("--json", *arguments))
 
+    def request(self, command, **arguments):
+        """The result of a command of the control protocol that the command line does not have."""
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.settimeout(10)
+            connection.connect(str(self.socket))
+            connection.sendall(json.dumps({"version": 1, "command": command,
+                                           "arguments": arguments}).encode() + b"\n")
+            reply = json.loads(connection.makefile().readline())
+        assert reply["ok"], reply
+        return reply["result"]
+
     def explain(self, interface, source, destination, port, *more):
         return self.json("explain", "--in", interface, "--src", source, "--dst", destination,
                          "--dport", port, *more)

@@ -315,8 +315,8 @@ class Lab:
         path = self.directory / log
         with namespace.entered(), open(path, "ab") as output:
             process = subprocess.Popen(
-                [str(word) for word in argv], stdin=subprocess.DEVNULL,
-                **{"stdout": output, "stderr": output, "cwd": self.directory,
+                [str(word) for word in argv],
+                **{"stdin": subprocess.DEVNULL, "stdout": output, "stderr": output, "cwd": self.directory,
                    "preexec_fn": _die_with_parent, **options})
         process.log = path
         self.defer(end, process)

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "agent/events.h"
 #include "agent/listeners.h"
 #include "core/cleanup.h"
 #include "core/metrics.h"
@@ -278,6 +279,7 @@ int agent_write_metrics(struct agent *agent, FILE *out)
 		.unassigned_count = agent->plan->unassigned_count,
 		.ports = ports,
 		.port_count = PORT_COUNTS,
+		.events_lost = events_lost(agent->events),
 		.listeners_untracked = fence_listeners_untracked(agent->fence),
 		.peer_count = agent->config->cluster_count,
 		.last_reload_successful = agent->last_reload_successful,

@@ -23,6 +23,7 @@ struct agent {
 	struct policy *policy;
 	struct plan *plan;
 	struct fence *fence;
+	struct events *events;		  /* see agent/events.h; NULL: nobody is told */
 	struct known_listener *listeners; /* see agent/listeners.h */
 	size_t listener_count;
 	bool listeners_read;	/* at least once: what came before may have been judged already */

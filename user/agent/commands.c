@@ -56,6 +56,9 @@ static const struct command {
 	{"confirm", command_confirm, true},
 	{"revert", command_revert, true},
 	{"detach", command_detach, true},
+	{"events", command_events, false},
+	{"sources", command_sources, false},
+	{"capture", command_capture, true}, /* what it shows is no less than a change */
 };
 
 static const struct command *find_command(const char *name)

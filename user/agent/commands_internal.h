@@ -9,14 +9,17 @@
 typedef int command_function(struct commands *commands, const struct control_peer *peer,
 			     json_t *arguments, json_t **result, struct error *error);
 
+command_function command_capture;
 command_function command_confirm;
 command_function command_counters;
+command_function command_events;
 command_function command_explain;
 command_function command_peers_add;
 command_function command_peers_del;
 command_function command_peers_list;
 command_function command_ports;
 command_function command_revert;
+command_function command_sources;
 command_function command_status;
 command_function command_try;
 

@@ -14,7 +14,7 @@ static struct client *longest_silent(const struct control *control)
 	struct client *silent = NULL;
 
 	for (struct client *client = control->clients; client; client = client->next)
-		if (!client_pending(client) && !client->waiting)
+		if (!client_pending(client) && !client->waiting && !client->lines)
 			silent = client;
 	return silent;
 }

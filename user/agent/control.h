@@ -25,6 +25,7 @@
 #define CONTROL_ACCEPT_RETRY_MS 1000	     /* after accept(2) failed */
 
 struct control;
+struct client;
 
 /* Who asks: from SO_PEERCRED, as of connect(2). */
 struct control_peer {
@@ -32,6 +33,7 @@ struct control_peer {
 	pid_t pid;
 	bool read_only;	 /* it came by a socket that is for looking only */
 	uint64_t client; /* its connection, for control_reply(); never used again for another */
+	struct client *connection; /* for control_stream_begin(), while it is handled */
 };
 
 #define CONTROL_LATER 1

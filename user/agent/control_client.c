@@ -41,13 +41,13 @@ void client_free(struct client *client)
 {
 	client_unlink(client);
 	client->control->client_count--;
+	control_stream_free(client->lines);
 	event_free(client->timer);
 	bufferevent_free(client->stream);
 	free(client);
 }
 
-/* Ends one connection while the server goes on. */
-static void client_end(struct client *client)
+void client_end(struct client *client)
 {
 	struct control *control = client->control;
 
@@ -197,8 +197,12 @@ void client_advance(struct client *client)
 {
 	bool progress = false;
 
-	while (owes_line(client) && take_line(client))
+	while (!client->lines && owes_line(client) && take_line(client))
 		progress = true;
+	if (client->lines) {
+		control_stream_advance(client->lines);
+		return;
+	}
 	if (owes_line(client))
 		check_length(client);
 	control_update_accepting(client->control);
@@ -291,6 +295,7 @@ struct client *client_new(struct control *control, int fd)
 		.pid = credentials.pid,
 		.read_only = control->settings.read_only,
 		.client = ++control->last_client,
+		.connection = client,
 	};
 	bufferevent_setcb(client->stream, on_read, on_written, on_event, client);
 	bufferevent_setwatermark(client->stream, EV_READ, 0, line_max(control));

@@ -9,14 +9,17 @@
 #include "agent/control.h"
 #include "agent/control_socket.h"
 
+struct control_stream;
+
 struct client {
 	struct control *control;
 	struct client *next;
 	struct bufferevent *stream;
 	struct event *timer; /* runs while the client owes us a line, or the end of one */
 	struct control_peer peer;
-	bool half_line;	 /* the timer runs for the end of a line */
-	bool last_reply; /* close when the output is gone, read nothing more */
+	struct control_stream *lines; /* NULL: it sends requests */
+	bool half_line;		      /* the timer runs for the end of a line */
+	bool last_reply;	      /* close when the output is gone, read nothing more */
 	bool input_ended;
 	bool waiting;	 /* for control_reply() */
 	size_t searched; /* bytes of input in which there is no end of a line */
@@ -55,6 +58,12 @@ void client_error(struct client *client, int code, const char *text);
 
 /* Queues the outcome of a command, and takes @result over. */
 void client_outcome(struct client *client, int code, json_t *result, const struct error *error);
+/* Ends one connection while the server goes on. */
+void client_end(struct client *client);
+
+/* control_stream.c: what client_advance() does for a stream, and its end; NULL is allowed. */
+void control_stream_advance(struct control_stream *stream);
+void control_stream_free(struct control_stream *stream);
 
 /* Bytes of replies that it has not read. */
 size_t client_pending(const struct client *client);

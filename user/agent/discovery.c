@@ -7,6 +7,7 @@
 #include <syslog.h>
 
 #include "agent/epmd_query.h"
+#include "agent/events.h"
 #include "agent/listeners.h"
 #include "agent/log.h"
 #include "core/cleanup.h"
@@ -55,6 +56,11 @@ static void log_listener(void *context, enum listener_event event,
 	snprintf(port, sizeof(port), "%u", listener->kernel.port);
 	snprintf(pid, sizeof(pid), "%u", listener->kernel.pid);
 	listener_address(listener, address);
+	event_emit(discovery->agent->events, "listener",
+		   "{s:s, s:i, s:s, s:s*, s:s*, s:s, s:i, s:s}", "what",
+		   event == LISTENER_CAME ? "came" : "gone", "port", (int)listener->kernel.port,
+		   "kind", kind, "source", source, "node", listener->node, "address", address,
+		   "pid", (int)listener->kernel.pid, "process", listener->process);
 	if (event == LISTENER_CAME)
 		log_line(LOG_INFO, source ? "port protected" : "listener not protected", "port",
 			 port, "source", source, "kind", kind, "address", address, "pid", pid,
@@ -102,6 +108,8 @@ static void log_node(const struct agent *agent, const struct known_listener *lis
 	snprintf(port, sizeof(port), "%u", listener->kernel.port);
 	log_line(LOG_INFO, "node registered", "node", listener->node, "port", port, "source",
 		 source, NULL);
+	event_emit(agent->events, "node", "{s:s, s:s, s:i, s:s*}", "what", "registered", "node",
+		   listener->node, "port", (int)listener->kernel.port, "source", source);
 	if (listener_is_orphan(agent, listener))
 		log_line(LOG_WARNING, "node of no cluster: no peer may reach it", "node",
 			 listener->node, "port", port, NULL);

@@ -13,6 +13,7 @@
 #include "agent/commands.h"
 #include "agent/discovery.h"
 #include "agent/endpoints.h"
+#include "agent/events.h"
 #include "agent/interfaces.h"
 #include "agent/log.h"
 #include "agent/notify.h"
@@ -68,7 +69,10 @@ struct daemon {
 
 static void tell_restored(void *context, const char *interface)
 {
-	(void)context;
+	struct daemon *daemon = context;
+
+	event_emit(daemon->agent.events, "interface", "{s:s, s:s}", "what", "reattached",
+		   "interface", interface);
 	log_line(LOG_WARNING, "something else had taken the filter off: it is back", "interface",
 		 interface, NULL);
 }
@@ -79,13 +83,14 @@ static void replan(struct daemon *daemon)
 	struct error error;
 	const int changed = agent_replan(&daemon->agent, &error);
 
-	fence_restored(daemon->agent.fence, tell_restored, NULL);
+	fence_restored(daemon->agent.fence, tell_restored, daemon);
 	if (changed < 0)
 		log_line(LOG_ERR, "interfaces changed, but not the filter", "error", error.text,
 			 NULL);
 	if (changed <= 0)
 		return;
 	outcome_log_changes(&daemon->outcome, &daemon->agent);
+	events_look_at_interfaces(daemon->agent.events);
 	notify_status(agent_summary(&daemon->agent, summary));
 }
 
@@ -136,6 +141,9 @@ static void on_reloaded(void *context, int code, const struct error *reason)
 	char summary[AGENT_SUMMARY_SIZE];
 	struct daemon *daemon = context;
 
+	event_emit(daemon->agent.events, "reload", "{s:s, s:s, s:s*}", "what",
+		   code ? "refused" : "done", "config", daemon->agent.config_path, "error",
+		   code ? reason->text : NULL);
 	if (code) {
 		log_line(LOG_ERR, "reload refused, nothing changed", "error", reason->text, NULL);
 		notify_status(agent_summary(&daemon->agent, summary));
@@ -157,13 +165,19 @@ static void on_trial_end(void *context)
 		boot_timer_set(daemon->trial_end, boot_ms_now() + RETRY_S * 1000);
 		return;
 	}
+	event_emit(daemon->agent.events, "trial", "{s:s}", "what", "over");
 	log_line(LOG_NOTICE, "the trial is over: back to the configuration before it", NULL);
 	follow_config(daemon);
 }
 
 static void on_tried(void *context)
 {
-	follow_config(context);
+	struct daemon *daemon = context;
+	const struct trial *trial = &daemon->agent.trial;
+
+	event_emit(daemon->agent.events, "trial", "{s:s}", "what",
+		   trial->former ? "begun" : "ended");
+	follow_config(daemon);
 }
 
 static void on_changed(void *context, const struct control_peer *peer, const char *command,
@@ -191,6 +205,7 @@ static void on_terminate(evutil_socket_t signal, short events, void *context)
 	struct daemon *daemon = context;
 
 	(void)signal, (void)events;
+	event_emit(daemon->agent.events, "agent", "{s:s}", "what", "ending");
 	log_line(LOG_NOTICE, "ending; the filter stays in force", NULL);
 	event_base_loopbreak(daemon->base);
 }
@@ -199,6 +214,7 @@ static void on_detached(void *context)
 {
 	struct daemon *daemon = context;
 
+	event_emit(daemon->agent.events, "agent", "{s:s}", "what", "detached");
 	log_line(LOG_WARNING, "detached: nothing is fenced any more; ending", NULL);
 	event_base_loopexit(daemon->base, NULL);
 }
@@ -287,6 +303,8 @@ static int start(struct daemon *daemon, const struct places *places, struct erro
 	code = endpoints_open_control(&daemon->endpoints, error);
 	if (!code)
 		code = runtime_start(&daemon->runtime, error);
+	if (!code)
+		code = events_open(daemon->base, &daemon->agent, &daemon->agent.events, error);
 	if (code)
 		return code;
 	report_start(&daemon->agent);
@@ -315,6 +333,8 @@ static void stop(struct daemon *daemon)
 	if (daemon->check)
 		event_free(daemon->check);
 	outcome_free(&daemon->outcome);
+	events_close(daemon->agent.events);
+	daemon->agent.events = NULL;
 	agent_close(&daemon->agent);
 	if (daemon->base)
 		event_base_free(daemon->base);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "agent/agent.h"
+#include "agent/events.h"
 #include "agent/listeners.h"
 #include "core/cleanup.h"
 
@@ -61,6 +62,15 @@ static int rebuild(struct agent *agent, struct error *error)
 	return 0;
 }
 
+static void emit(const struct agent *agent, const char *what, const char *cluster,
+		 const struct prefix *prefix)
+{
+	char text[PREFIX_TEXT_SIZE];
+
+	event_emit(agent->events, "peer", "{s:s, s:s, s:s}", "what", what, "cluster", cluster,
+		   "prefix", prefix_format(prefix, text));
+}
+
 /* Brings the kernel's entry for one prefix in line; a whole new policy where it has no room. */
 static int update_kernel(struct agent *agent, const struct prefix *prefix, struct error *error)
 {
@@ -97,6 +107,8 @@ int agent_add_peer(struct agent *agent, const struct runtime_peer *peer, struct 
 	if (code)
 		peer_list_remove(&agent->peers,
 				 peer_list_find(&agent->peers, peer->cluster, &peer->prefix));
+	else
+		emit(agent, "added", peer->cluster, &peer->prefix);
 	return code;
 }
 
@@ -119,6 +131,7 @@ int agent_delete_peer(struct agent *agent, const char *cluster, const struct pre
 	struct runtime_peer *peer = peer_list_find(&agent->peers, cluster, prefix);
 	const int index = policy_cluster_index(agent->config, cluster);
 	char text[PREFIX_TEXT_SIZE];
+	int code;
 
 	prefix_format(prefix, text);
 	if (index < 0 && !peer)
@@ -131,7 +144,10 @@ int agent_delete_peer(struct agent *agent, const char *cluster, const struct pre
 				 text, cluster, agent->config_path);
 	if (!peer)
 		return error_set(error, -ENOENT, "%s is no peer of \"%s\"", text, cluster);
-	return remove_peer(agent, peer, error);
+	code = remove_peer(agent, peer, error);
+	if (!code)
+		emit(agent, "removed", cluster, prefix);
+	return code;
 }
 
 size_t agent_count_dormant(const struct agent *agent)
@@ -156,6 +172,7 @@ int64_t agent_expire_peers(struct agent *agent, int64_t boot_ms,
 
 		if (peer_is_over(peer, boot_ms)) {
 			if (!remove_peer(agent, peer, NULL)) {
+				emit(agent, "expired", copy.cluster, &copy.prefix);
 				over(context, &copy);
 				continue; /* another has taken its place */
 			}

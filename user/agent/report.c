@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <syslog.h>
 
+#include "agent/events.h"
 #include "agent/log.h"
 #include "agent/notify.h"
 
@@ -14,6 +15,7 @@ void report_outcome(struct outcome *outcome, const struct agent *agent)
 
 	outcome_log(outcome, agent);
 	notify_status(agent_summary(agent, summary));
+	events_look_at_interfaces(agent->events);
 	if (dormant) {
 		snprintf(count, sizeof(count), "%zu", dormant);
 		log_line(LOG_WARNING,
@@ -36,6 +38,9 @@ void report_start(const struct agent *agent)
 		 starts[fence_start(agent->fence)], "mode", mode_name(agent->policy->mode), "frags",
 		 features.multi_buffer ? "yes" : "no", "conntrack",
 		 features.conntrack ? "yes" : "no", "gate", features.gate ? "yes" : "no", NULL);
+	event_emit(agent->events, "agent", "{s:s, s:s, s:s, s:s}", "what", "started", "version",
+		   BEAMFENCE_VERSION, "start", starts[fence_start(agent->fence)], "mode",
+		   mode_name(agent->policy->mode));
 }
 
 static const char *text_of(const json_t *arguments, const char *name)

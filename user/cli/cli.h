@@ -28,6 +28,9 @@ typedef enum status (*command_function)(const struct cli *cli, const struct argu
 /* Prints a result as text. Returns 0 or -ENOMEM. */
 typedef int (*result_printer)(const json_t *result, FILE *out);
 
+/* The exit status for an error of client_request() and its kin. */
+enum status cli_status(int code);
+
 /* Asks the agent. Takes @arguments (which may be NULL) over; gives the caller *@result. */
 enum status cli_ask(const struct cli *cli, unsigned timeout_ms, const char *command,
 		    json_t *arguments, json_t **result, struct error *error);
@@ -40,6 +43,8 @@ enum status cli_show(const struct cli *cli, const json_t *result, result_printer
 enum status cli_ask_and_show(const struct cli *cli, unsigned timeout_ms, const char *command,
 			     json_t *arguments, result_printer print, struct error *error);
 
+enum status run_capture(const struct cli *cli, const struct arguments *arguments,
+			struct error *error);
 enum status run_check(const struct cli *cli, const struct arguments *arguments,
 		      struct error *error);
 enum status run_confirm(const struct cli *cli, const struct arguments *arguments,
@@ -47,6 +52,8 @@ enum status run_confirm(const struct cli *cli, const struct arguments *arguments
 enum status run_counters(const struct cli *cli, const struct arguments *arguments,
 			 struct error *error);
 enum status run_detach(const struct cli *cli, const struct arguments *arguments,
+		       struct error *error);
+enum status run_events(const struct cli *cli, const struct arguments *arguments,
 		       struct error *error);
 enum status run_explain(const struct cli *cli, const struct arguments *arguments,
 			struct error *error);
@@ -60,6 +67,7 @@ enum status run_revert(const struct cli *cli, const struct arguments *arguments,
 		       struct error *error);
 enum status run_status(const struct cli *cli, const struct arguments *arguments,
 		       struct error *error);
+enum status run_top(const struct cli *cli, const struct arguments *arguments, struct error *error);
 enum status run_try(const struct cli *cli, const struct arguments *arguments, struct error *error);
 
 #endif

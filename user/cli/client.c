@@ -11,12 +11,21 @@
 #include "core/cleanup.h"
 #include "core/protocol.h"
 
-#define RECEIVE_MIN 65536
+#define RECEIVE_MIN	65536
+#define STREAM_LINE_MAX (1u << 20)
 
 struct text {
 	char *bytes;
 	size_t length;
 	size_t size;
+};
+
+struct client_stream {
+	int fd;
+	struct text input;
+	size_t taken; /* bytes of the input that were taken out of it already */
+	char *path;
+	unsigned timeout_ms;
 };
 
 static void cleanup_text(struct text *text)
@@ -103,22 +112,30 @@ static int send_all(int fd, const char *bytes, size_t length)
 	return 0;
 }
 
-/* Receives up to a newline, which is left out. */
-static int receive_line(int fd, struct text *line)
+static int make_room(struct text *text)
+{
+	size_t size = text->size * 2 + RECEIVE_MIN;
+	char *bytes;
+
+	if (text->size - text->length >= RECEIVE_MIN)
+		return 0;
+	bytes = realloc(text->bytes, size);
+	if (!bytes)
+		return -ENOMEM;
+	text->bytes = bytes;
+	text->size = size;
+	return 0;
+}
+
+/* Receives up to a newline, which is left out; what came behind it stays, past the length. */
+static int receive_line(int fd, struct text *line, size_t *behind)
 {
 	for (;;) {
 		const char *end;
 		ssize_t got;
 
-		if (line->size - line->length < RECEIVE_MIN) {
-			size_t size = line->size * 2 + RECEIVE_MIN;
-			char *bytes = realloc(line->bytes, size);
-
-			if (!bytes)
-				return -ENOMEM;
-			line->bytes = bytes;
-			line->size = size;
-		}
+		if (make_room(line))
+			return -ENOMEM;
 		got = recv(fd, line->bytes + line->length, line->size - line->length, 0);
 		if (got < 0 && errno == EINTR)
 			continue;
@@ -126,6 +143,7 @@ static int receive_line(int fd, struct text *line)
 			return got ? socket_error() : -ECONNRESET;
 		end = memchr(line->bytes + line->length, '\n', (size_t)got);
 		if (end) {
+			*behind = line->length + (size_t)got - (size_t)(end - line->bytes) - 1;
 			line->length = (size_t)(end - line->bytes);
 			return 0;
 		}
@@ -176,10 +194,10 @@ static int read_reply(const struct text *line, const char *path, json_t **result
 			 path);
 }
 
-int client_request(const char *socket_path, unsigned timeout_ms, const char *command,
-		   json_t *arguments, json_t **result, struct error *error)
+/* Sends the request and reads its reply. Returns the connection, or a negative errno. */
+static int ask(const char *socket_path, unsigned timeout_ms, const char *command, json_t *arguments,
+	       struct text *reply, size_t *behind, json_t **result, struct error *error)
 {
-	_cleanup_(cleanup_text) struct text reply = {.bytes = NULL};
 	_cleanup_free_ char *request = NULL;
 	_cleanup_close_ int fd = -1;
 	int length, code;
@@ -190,8 +208,118 @@ int client_request(const char *socket_path, unsigned timeout_ms, const char *com
 	fd = connect_to(socket_path, timeout_ms);
 	code = fd < 0 ? fd : send_all(fd, request, (size_t)length);
 	if (!code)
-		code = receive_line(fd, &reply);
+		code = receive_line(fd, reply, behind);
 	if (code)
 		return explain(code, socket_path, timeout_ms, error);
-	return read_reply(&reply, socket_path, result, error);
+	code = read_reply(reply, socket_path, result, error);
+	return code ? code : TAKE_FD(fd);
+}
+
+int client_request(const char *socket_path, unsigned timeout_ms, const char *command,
+		   json_t *arguments, json_t **result, struct error *error)
+{
+	_cleanup_(cleanup_text) struct text reply = {.bytes = NULL};
+	size_t behind;
+	const int fd = ask(socket_path, timeout_ms, command, arguments, &reply, &behind, result,
+			   error);
+
+	if (fd >= 0)
+		close(fd);
+	return fd < 0 ? fd : 0;
+}
+
+int client_stream_open(const char *socket_path, unsigned timeout_ms, const char *command,
+		       json_t *arguments, struct client_stream **result_stream, json_t **result,
+		       struct error *error)
+{
+	struct client_stream *stream = calloc(1, sizeof(*stream));
+	size_t behind = 0;
+
+	if (!stream)
+		return error_set(error, -ENOMEM, "out of memory");
+	stream->path = strdup(socket_path);
+	stream->timeout_ms = timeout_ms;
+	stream->fd = ask(socket_path, timeout_ms, command, arguments, &stream->input, &behind,
+			 result, error);
+	if (stream->fd < 0 || !stream->path) {
+		const int code = stream->fd < 0 ? stream->fd : -ENOMEM;
+
+		client_stream_close(stream);
+		return code;
+	}
+	stream->taken = stream->input.length + 1;
+	stream->input.length += 1 + behind;
+	*result_stream = stream;
+	return 0;
+}
+
+int client_stream_fd(const struct client_stream *stream)
+{
+	return stream->fd;
+}
+
+/* What the socket has, behind what is there. */
+static int receive_more(struct client_stream *stream)
+{
+	struct text *input = &stream->input;
+	ssize_t got;
+
+	if (stream->taken) {
+		input->length -= stream->taken;
+		memmove(input->bytes, input->bytes + stream->taken, input->length);
+		stream->taken = 0;
+	}
+	if (input->length > STREAM_LINE_MAX)
+		return -EPROTO;
+	if (make_room(input))
+		return -ENOMEM;
+	got = recv(stream->fd, input->bytes + input->length, input->size - input->length,
+		   MSG_DONTWAIT);
+	if (got < 0)
+		return errno == EAGAIN || errno == EINTR ? 0 : -errno;
+	input->length += (size_t)got;
+	return got ? 1 : -ECONNRESET;
+}
+
+int client_stream_next(struct client_stream *stream, json_t **line, struct error *error)
+{
+	for (;;) {
+		const struct text *input = &stream->input;
+		const char *start = input->bytes + stream->taken;
+		const char *end = memchr(start, '\n', input->length - stream->taken);
+		int code;
+
+		if (end) {
+			*line = json_loadb(start, (size_t)(end - start), 0, NULL);
+			stream->taken += (size_t)(end - start) + 1;
+			return *line ? 1
+				     : error_set(error, -EPROTO,
+						 "the agent on %s sent a line that is no JSON",
+						 stream->path);
+		}
+		code = receive_more(stream);
+		if (code == -ECONNRESET)
+			return error_set(error, code, "the agent on %s has ended the connection",
+					 stream->path);
+		if (code < 0)
+			return explain(code, stream->path, stream->timeout_ms, error);
+		if (!code)
+			return 0;
+	}
+}
+
+void client_stream_finish(struct client_stream *stream)
+{
+	shutdown(stream->fd, SHUT_WR);
+}
+
+void client_stream_close(struct client_stream *stream)
+{
+	if (!stream)
+		return;
+	if (stream->fd >= 0)
+		close(stream->fd);
+	free(stream->input.bytes);
+	free(stream->path);
+	free(stream);
 }

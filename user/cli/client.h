@@ -22,4 +22,30 @@
 int client_request(const char *socket_path, unsigned timeout_ms, const char *command,
 		   json_t *arguments, json_t **result, struct error *error);
 
+/* A connection on which the agent goes on sending lines after its reply. */
+struct client_stream;
+
+/*
+ * As client_request(), but the connection stays, for client_stream_next(). Returns 0 with a stream
+ * for client_stream_close() and the reply's result in *@result, or errors as there.
+ */
+int client_stream_open(const char *socket_path, unsigned timeout_ms, const char *command,
+		       json_t *arguments, struct client_stream **stream, json_t **result,
+		       struct error *error);
+
+/* For poll(2). A line may be there already: ask client_stream_next() first. */
+int client_stream_fd(const struct client_stream *stream);
+
+/*
+ * Takes the next line without waiting. Returns 1 with an object in *@line that the caller releases;
+ * 0 when none is there yet; -ECONNRESET when the agent has ended; other errno with a text.
+ */
+int client_stream_next(struct client_stream *stream, json_t **line, struct error *error);
+
+/* Tells the agent that this side has seen enough: it sends its last line, and ends. */
+void client_stream_finish(struct client_stream *stream);
+
+/* NULL is allowed. */
+void client_stream_close(struct client_stream *stream);
+
 #endif

@@ -8,9 +8,25 @@
 #include "core/protocol.h"
 #include "kernel/detach.h"
 
+enum status cli_status(int code)
+{
+	switch (code) {
+	case 0:
+		return STATUS_DONE;
+	case -ENOENT:
+	case -ECONNREFUSED:
+	case -ECONNRESET:
+	case -ETIMEDOUT:
+		return STATUS_NO_AGENT;
+	default:
+		return STATUS_FAILED;
+	}
+}
+
 static bool only_looks(const char *command)
 {
-	static const char *const names[] = {"status", "ports", "counters", "explain", "peers.list"};
+	static const char *const names[] = {"status",	  "ports",  "counters", "explain",
+					    "peers.list", "events", "sources"};
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		if (!strcmp(command, names[i]))
@@ -41,17 +57,7 @@ enum status cli_ask(const struct cli *cli, unsigned timeout_ms, const char *comm
 	int code = ask(cli, timeout_ms, command, arguments, result, error);
 
 	json_decref(arguments);
-	switch (code) {
-	case 0:
-		return STATUS_DONE;
-	case -ENOENT:
-	case -ECONNREFUSED:
-	case -ECONNRESET:
-	case -ETIMEDOUT:
-		return STATUS_NO_AGENT;
-	default:
-		return STATUS_FAILED;
-	}
+	return cli_status(code);
 }
 
 enum status cli_show(const struct cli *cli, const json_t *result, result_printer print,

@@ -78,6 +78,53 @@ static const struct command commands[] = {
 			"  beamfence counters | grep drop\n",
 	},
 	{
+		.name = "events",
+		.run = run_events,
+		.usage = "[--follow] [--last N]",
+		.summary = "Shows what happens: frames dropped, listeners, reloads, and more",
+		.help = "An event for each source and port, at most every ten seconds; those in "
+			"between\nare counted. With --json each event is an object on a line of "
+			"its own.\n\n"
+			"Options:\n"
+			"  --follow  go on with events as they come\n"
+			"  --last N  so many of those before (default: 256, with --follow 10)\n\n"
+			"Example:\n"
+			"  beamfence events --follow\n",
+		.options = (const char *const[]){"--follow", "--last=", NULL},
+	},
+	{
+		.name = "capture",
+		.run = run_capture,
+		.usage = "-w FILE [--count N] [--size BYTES] [--for TIME] [--overwrite]",
+		.summary = "Writes the frames that are dropped into a pcapng file",
+		.help = "In audit mode: those that would be. The first 256 bytes of each frame, "
+			"10,000\nframes a second at most; how many were lost is said at the "
+			"end.\n\n"
+			"Options:\n"
+			"  -w FILE       the file, or - for stdout\n"
+			"  --count N     end after so many frames\n"
+			"  --size BYTES  end before the file is larger: 500k, 64M, 2G (default: "
+			"64M)\n"
+			"  --for TIME    end after this time: 30s, 15m, 1h\n"
+			"  --overwrite   if the file exists\n\n"
+			"Example:\n"
+			"  beamfence capture -w - | tcpdump -n -r -\n",
+		.options = (const char *const[]){"-w=", "--count=", "--size=", "--for=",
+						 "--overwrite", NULL},
+	},
+	{
+		.name = "top",
+		.run = run_top,
+		.usage = "[--once]",
+		.summary = "Shows rates by interface, reason, source and port, live",
+		.help = "The sources are those of dropped frames. q quits.\n\n"
+			"Options:\n"
+			"  --once  print the rates of one second, and end\n\n"
+			"Example:\n"
+			"  beamfence top\n",
+		.options = (const char *const[]){"--once", NULL},
+	},
+	{
 		.name = "explain",
 		.run = run_explain,
 		.usage = "--in IFACE [--vlan ID] --src ADDR --dst ADDR --dport PORT "

@@ -99,6 +99,36 @@
  * detach          -
  *                 object: detached (names). Every program and pin is gone, and the agent ends.
  *                 Runtime peers stay in the state directory.
+ * events       r  last (0 to 256; 256), follow (true: see STREAMS)
+ *                 list of the last events, oldest first
+ * sources      r  -
+ *                 list of objects: source, port, interface, reason, verdict, packets. The sources of
+ *                 dropped frames of late; packets count from when one came to be known, and may
+ *                 begin anew
+ * capture         -
+ *                 object: frame_size (bytes of a frame that are kept), interfaces (names). A stream.
+ *
+ * STREAMS. After the reply to "capture", and to "events" with "follow": true, the agent goes on
+ * with an object a line until the client goes; what the client sends then means nothing. A reader
+ * that is too slow loses lines, and is told how many: {"event": "lost", "count": N}. When it ends
+ * its own side (shutdown(2)) the last line is {"event": "end", "lost": N}.
+ *
+ * An event has "time" (seconds since 1970, with a fraction) and "event":
+ *   drop        interface, vlan (0: none), zone, mode, verdict, reason, length (bytes), repeats
+ *               (frames of this source and port since their last event), first_sight (nothing was
+ *               seen of this source at this port before); where they were read: source,
+ *               source_port, destination, port, flags; where it is understood: asked (protocol
+ *               "epmd", "dist" or "tls", request, name?). In audit mode the verdict is "pass".
+ *   listener    what (came, gone), port, kind, source?, node?, address, pid, process
+ *   node        what (registered), node, port, source?
+ *   interface   what (attached, detached, gone), interface, zone?, attach_mode?, problem?
+ *   reload      what (done, refused), config, error?
+ *   peer        what (added, removed, expired), cluster, prefix
+ *   agent       what (started, ending, detached), and more
+ * There will be more kinds and members: leave alone what is not known.
+ *
+ * A captured frame has time_ns (since 1970), interface, zone, verdict, reason, length (of the whole
+ * frame), ethernet (false: it starts with the IP header), frame (its first bytes in hexadecimal).
  */
 /* clang-format on */
 #ifndef BEAMFENCE_PROTOCOL_H

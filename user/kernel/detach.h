@@ -13,6 +13,8 @@
 #define PIN_PEERS	  "peers"
 #define PIN_LISTENERS	  "listeners"
 #define PIN_REGISTRATIONS "registrations"
+#define PIN_EVENTS	  "events"
+#define PIN_EVENT_ROWS	  "event-rows"
 #define PIN_WATCH	  "watch" /* the link of the listener watch */
 #define PIN_GATE	  "gate"  /* the link of the gate in the TCP stack */
 #define PIN_LINK_PREFIX	  "link-" /* and the interface's index */

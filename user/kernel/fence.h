@@ -178,6 +178,42 @@ uint8_t fence_cluster(const struct fence *fence, uint16_t port);
 /* Whether @port is protected now, by configuration or discovery. */
 bool fence_protects(const struct fence *fence, uint16_t port);
 
+/*
+ * Told of each frame that the filter reports; @event is valid during the call only. @interface is
+ * the name of where it came in, "eth0" or "eth0.120".
+ */
+typedef void (*fence_event_report)(void *context, const struct event *event, const char *interface);
+
+/*
+ * Has events reported to @report from now on, at @level; what an agent before this one left unread
+ * comes first. The program goes on at that level while no agent runs.
+ */
+int fence_events_start(struct fence *fence, fence_event_report report, void *context,
+		       struct error *error);
+
+/* LIMITED: one event for each source and port in ten seconds, EVENTS_PER_SECOND of all together. */
+#define EVENTS_PER_SECOND     256
+#define EVENTS_ALL_PER_SECOND 10000
+int fence_events_level(struct fence *fence, enum event_level level, struct error *error);
+
+/* A descriptor that is readable when there are events; -1 before fence_events_start(). */
+int fence_events_fd(const struct fence *fence);
+
+/* Reports what is there, at most @limit events. */
+void fence_events_read(struct fence *fence, unsigned int limit);
+
+/* Events that were due and could not be reported, since the maps were made. */
+uint64_t fence_events_lost(const struct fence *fence);
+
+/*
+ * Reads the sources of late into a list for the caller to free(), each CPU's account of them apart.
+ * Returns its length or a negative errno.
+ */
+int fence_event_sources(const struct fence *fence, struct event_source **list);
+
+/* Writes the name of the interface or VLAN that a slot counts for. */
+void fence_slot_name(const struct fence *fence, uint32_t slot, char name[static ENTRY_NAME_SIZE]);
+
 /* Takes the filter off every interface and removes every pin. Returns the number of pins removed.
  */
 int fence_detach(struct fence *fence, struct error *error);

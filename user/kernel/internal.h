@@ -46,6 +46,12 @@ struct fence {
 	struct filter *explaining; /* same code and policy, run on demand, counts nothing */
 	struct listeners *watch;   /* NULL: not watching */
 	struct ring_buffer *changes;
+	struct ring_buffer *events;
+	fence_event_report report_event;
+	void *report_context;
+	int event_ring_fd; /* as an earlier agent left them, or -1 */
+	int event_rows_fd;
+	unsigned int event_batch; /* events that may still be reported in this call */
 	uint32_t pending_changes; /* bits 1 << enum change, not yet asked for */
 	struct tables *tables;	  /* of all; shared memory with the kernel */
 	struct base bases[ALL_BASES];
@@ -124,6 +130,14 @@ int fence_replace_pin(const struct fence *fence, int link, const char *name);
  * negative errno where this kernel cannot have it (no BPF trampolines, Linux built without ftrace).
  */
 int gate_start(struct fence *fence);
+
+/*
+ * events.c: opens the events' maps that an earlier agent left, if they fit; gives a skeleton those,
+ * or the loaded one's, before it is loaded; and pins what is new once it is.
+ */
+void events_adopt(struct fence *fence);
+int events_prepare(const struct fence *fence, struct filter *skeleton);
+int events_settle(struct fence *fence, struct error *error);
 
 /* peers.c */
 int peers_create(const struct policy *policy, struct error *error);

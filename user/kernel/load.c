@@ -73,9 +73,10 @@ static int reuse_map(struct bpf_map *map, int fd)
 }
 
 /* Opens and loads once. Returns NULL with errno set. */
-static struct filter *load_with(struct fence_features features, bool explaining,
+static struct filter *load_with(const struct fence *fence, bool explaining,
 				const struct map_fds *maps)
 {
+	const struct fence_features features = fence->features;
 	struct filter *skeleton = filter__open();
 	int code;
 
@@ -99,6 +100,8 @@ static struct filter *load_with(struct fence_features features, bool explaining,
 	if (!code)
 		code = reuse_map(skeleton->maps.peers, maps->peers);
 	if (!code)
+		code = events_prepare(fence, skeleton);
+	if (!code)
 		code = filter__load(skeleton);
 	if (code) {
 		filter__destroy(skeleton);
@@ -120,7 +123,7 @@ static int load_best(struct fence *fence, const struct map_fds *maps, struct err
 
 	for (size_t i = 0; i < sizeof(choices) / sizeof(choices[0]) && !fence->live; i++) {
 		fence->features = choices[i];
-		fence->live = load_with(choices[i], false, maps);
+		fence->live = load_with(fence, false, maps);
 	}
 	if (!fence->live)
 		return load_error(error, -errno);
@@ -149,7 +152,7 @@ static int load_explaining(struct fence *fence, struct error *error)
 		.peers = bpf_map__fd(fence->live->maps.peers),
 	};
 
-	fence->explaining = load_with(fence->features, true, &maps);
+	fence->explaining = load_with(fence, true, &maps);
 	if (!fence->explaining)
 		return load_error(error, -errno);
 	fence_spare_mapping(fence->explaining->bss);
@@ -329,6 +332,8 @@ int fence_open(const char *pin_dir, struct fence **result, struct error *error)
 		return error_set(error, -ENOMEM, "out of memory");
 	}
 	fence->lock_fd = -1;
+	fence->event_ring_fd = -1;
+	fence->event_rows_fd = -1;
 	fence->peers_fd = -1;
 	for (size_t i = 0; i < ALL_BASES; i++)
 		fence->bases[i].link_fd = -1;
@@ -339,8 +344,12 @@ int fence_open(const char *pin_dir, struct fence **result, struct error *error)
 		fence->lock_fd = pin_dir_lock(pin_dir, error);
 		code = fence->lock_fd < 0 ? fence->lock_fd : 0;
 	}
-	if (!code)
+	if (!code) {
+		events_adopt(fence);
 		code = load_or_adopt(fence, error);
+	}
+	if (!code)
+		code = events_settle(fence, error);
 	if (!code)
 		code = load_explaining(fence, error);
 	if (!code)
@@ -362,6 +371,11 @@ void fence_close(struct fence *fence)
 		if (fence->bases[i].link_fd >= 0)
 			close(fence->bases[i].link_fd);
 	ring_buffer__free(fence->changes);
+	ring_buffer__free(fence->events);
+	if (fence->event_ring_fd >= 0)
+		close(fence->event_ring_fd);
+	if (fence->event_rows_fd >= 0)
+		close(fence->event_rows_fd);
 	listeners__destroy(fence->watch);
 	filter__destroy(fence->explaining);
 	filter__destroy(fence->live);

@@ -1,0 +1,274 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* What the filter reports of frames: the ring that it comes through, and its limits. */
+#include <errno.h>
+#include <net/if.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include <time.h>
+
+#include "core/cleanup.h"
+#include "kernel/detach.h"
+#include "kernel/internal.h"
+
+#define SOURCE_INTERVAL_S  10 /* between events of one source and port */
+#define PAYLOAD_INTERVAL_S 60 /* between events of what one connection carries */
+#define CPU_BUDGET_MIN	   8  /* events a second, however many CPUs share the limit */
+#define CPU_BUDGET_ALL_MIN 1000
+
+/* The rows in memory, for as long as somebody looks: else they would count as this process's. */
+struct rows {
+	struct event_row *items;
+	size_t count;
+};
+
+static size_t rows_size(size_t count)
+{
+	const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+
+	return (count * sizeof(struct event_row) + page - 1) / page * page;
+}
+
+static int rows_map(int fd, int count, struct rows *rows)
+{
+	void *memory = mmap(NULL, rows_size((size_t)count), PROT_READ | PROT_WRITE, MAP_SHARED, fd,
+			    0);
+
+	if (memory == MAP_FAILED)
+		return -errno;
+	*rows = (struct rows){.items = memory, .count = (size_t)count};
+	return 0;
+}
+
+static void rows_unmap(const struct rows *rows)
+{
+	if (rows->items)
+		munmap(rows->items, rows_size(rows->count));
+}
+
+#define _cleanup_rows_ _cleanup_(rows_unmap)
+
+/* Opens a pinned map if it is of the given shape. Returns its descriptor, or a negative errno. */
+static int open_map(const struct fence *fence, const char *name, const struct bpf_map_info *shape)
+{
+	_cleanup_free_ char *path = NULL;
+	_cleanup_close_ int fd = -1;
+	struct bpf_map_info info = {};
+	__u32 size = sizeof(info);
+
+	if (fence_pin_path(fence, name, false, &path) < 0)
+		return -ENOMEM;
+	fd = bpf_obj_get(path);
+	if (fd < 0 || bpf_obj_get_info_by_fd(fd, &info, &size) < 0)
+		return -errno;
+	if (info.type != shape->type || info.value_size != shape->value_size ||
+	    info.max_entries != shape->max_entries)
+		return -EPROTO;
+	return TAKE_FD(fd);
+}
+
+static bool has_version(int fd, int rows_count)
+{
+	_cleanup_rows_ struct rows rows = {};
+
+	return !rows_map(fd, rows_count, &rows) && rows.items &&
+	       rows.items[0].version == EVENTS_VERSION;
+}
+
+/* What is in the ring is of the version that the rows say. */
+void events_adopt(struct fence *fence)
+{
+	const struct bpf_map_info ring_shape = {
+		.type = BPF_MAP_TYPE_RINGBUF,
+		.max_entries = EVENTS_RING_SIZE,
+	};
+	const struct bpf_map_info rows_shape = {
+		.type = BPF_MAP_TYPE_ARRAY,
+		.value_size = sizeof(struct event_row),
+		.max_entries = (__u32)fence->possible_cpus,
+	};
+	_cleanup_close_ int rows = open_map(fence, PIN_EVENT_ROWS, &rows_shape);
+	_cleanup_close_ int ring = open_map(fence, PIN_EVENTS, &ring_shape);
+
+	if (rows < 0 || ring < 0 || !has_version(rows, fence->possible_cpus))
+		return;
+	fence->event_rows_fd = TAKE_FD(rows);
+	fence->event_ring_fd = TAKE_FD(ring);
+}
+
+int events_prepare(const struct fence *fence, struct filter *skeleton)
+{
+	const int ring = fence->live ? bpf_map__fd(fence->live->maps.events) : fence->event_ring_fd;
+	const int rows = fence->live ? bpf_map__fd(fence->live->maps.event_rows)
+				     : fence->event_rows_fd;
+
+	if (ring < 0)
+		return bpf_map__set_max_entries(skeleton->maps.event_rows,
+						(__u32)fence->possible_cpus);
+	return bpf_map__reuse_fd(skeleton->maps.events, ring)
+		       ?: bpf_map__reuse_fd(skeleton->maps.event_rows, rows);
+}
+
+static int pin(const struct fence *fence, const struct bpf_map *map, const char *name,
+	       struct error *error)
+{
+	_cleanup_free_ char *path = NULL;
+
+	if (fence_pin_path(fence, name, false, &path) < 0)
+		return error_set(error, -ENOMEM, "out of memory");
+	if ((unlink(path) < 0 && errno != ENOENT) || bpf_obj_pin(bpf_map__fd(map), path) < 0)
+		return error_set(error, -errno, "cannot pin %s: %s", path, strerror(errno));
+	return 0;
+}
+
+int events_settle(struct fence *fence, struct error *error)
+{
+	_cleanup_rows_ struct rows rows = {};
+	int code;
+
+	if (fence->event_ring_fd >= 0)
+		return 0;
+	code = rows_map(bpf_map__fd(fence->live->maps.event_rows), fence->possible_cpus, &rows);
+	if (code)
+		return error_set(error, code, "cannot look at the events' rows: %s",
+				 strerror(-code));
+	for (size_t i = 0; i < rows.count; i++) {
+		rows.items[i].version = EVENTS_VERSION;
+		if (getrandom(&rows.items[i].seed, sizeof(rows.items[i].seed), 0) < 0)
+			return error_set(error, -errno, "no random numbers: %s", strerror(errno));
+	}
+	code = pin(fence, fence->live->maps.events, PIN_EVENTS, error);
+	return code ? code : pin(fence, fence->live->maps.event_rows, PIN_EVENT_ROWS, error);
+}
+
+/* The kernel's clock ticks a second; the coarse clock's resolution is one tick. */
+static uint32_t ticks(uint32_t seconds)
+{
+	struct timespec tick;
+
+	if (clock_getres(CLOCK_MONOTONIC_COARSE, &tick) || tick.tv_sec || !tick.tv_nsec)
+		return seconds * 250;
+	return (uint32_t)(seconds * UINT64_C(1000000000) / (uint64_t)tick.tv_nsec);
+}
+
+static uint32_t cpu_share(uint32_t budget, size_t cpus, uint32_t minimum)
+{
+	const uint32_t share = budget / (uint32_t)cpus;
+
+	return share > minimum ? share : minimum;
+}
+
+int fence_events_level(struct fence *fence, enum event_level level, struct error *error)
+{
+	const bool all = level == EVENTS_ALL;
+	_cleanup_rows_ struct rows rows = {};
+	const int code = rows_map(bpf_map__fd(fence->live->maps.event_rows), fence->possible_cpus,
+				  &rows);
+
+	if (code)
+		return error_set(error, code, "cannot set the level of events: %s",
+				 strerror(-code));
+	for (size_t i = 0; i < rows.count; i++) {
+		struct event_row *row = &rows.items[i];
+
+		row->interval = ticks(SOURCE_INTERVAL_S);
+		row->payload_interval = ticks(PAYLOAD_INTERVAL_S);
+		row->budget_interval = ticks(1);
+		row->budget = all ? cpu_share(EVENTS_ALL_PER_SECOND, rows.count, CPU_BUDGET_ALL_MIN)
+				  : cpu_share(EVENTS_PER_SECOND, rows.count, CPU_BUDGET_MIN);
+		row->budget_until = 0;
+		__atomic_store_n(&row->level, level, __ATOMIC_RELEASE);
+	}
+	return 0;
+}
+
+void fence_slot_name(const struct fence *fence, uint32_t slot, char name[static ENTRY_NAME_SIZE])
+{
+	const struct slot *known = &fence->tables->slots[slot % SLOTS_MAX];
+
+	if (known->vlan)
+		snprintf(name, ENTRY_NAME_SIZE, "%.15s.%u", known->interface, known->vlan);
+	else
+		snprintf(name, ENTRY_NAME_SIZE, "%.15s", known->interface);
+}
+
+static int report(void *context, void *data, size_t size)
+{
+	struct fence *fence = context;
+	const struct event *event = data;
+	char name[ENTRY_NAME_SIZE];
+
+	if (size == sizeof(*event) && event->frame_size <= EVENT_FRAME_SIZE) {
+		fence_slot_name(fence, event->slot, name);
+		fence->report_event(fence->report_context, event, name);
+	}
+	/* libbpf would go on for as long as frames come. */
+	return --fence->event_batch ? 0 : -EAGAIN;
+}
+
+int fence_events_start(struct fence *fence, fence_event_report report_event, void *context,
+		       struct error *error)
+{
+	fence->report_event = report_event;
+	fence->report_context = context;
+	fence->events = ring_buffer__new(bpf_map__fd(fence->live->maps.events), report, fence,
+					 NULL);
+	if (!fence->events)
+		return error_set(error, -errno, "cannot read the filter's events: %s",
+				 strerror(errno));
+	return fence_events_level(fence, EVENTS_LIMITED, error);
+}
+
+int fence_events_fd(const struct fence *fence)
+{
+	return fence->events ? ring_buffer__epoll_fd(fence->events) : -1;
+}
+
+void fence_events_read(struct fence *fence, unsigned int limit)
+{
+	fence->event_batch = limit;
+	if (fence->events && limit)
+		ring_buffer__consume(fence->events);
+}
+
+uint64_t fence_events_lost(const struct fence *fence)
+{
+	_cleanup_rows_ struct rows rows = {};
+	uint64_t lost = 0;
+
+	if (!rows_map(bpf_map__fd(fence->live->maps.event_rows), fence->possible_cpus, &rows))
+		for (size_t i = 0; i < rows.count; i++)
+			lost += rows.items[i].lost;
+	return lost;
+}
+
+int fence_event_sources(const struct fence *fence, struct event_source **result)
+{
+	_cleanup_free_ struct event_source *list = NULL;
+	_cleanup_rows_ struct rows rows = {};
+	size_t count = 0, room = 0;
+	const int code = rows_map(bpf_map__fd(fence->live->maps.event_rows), fence->possible_cpus,
+				  &rows);
+
+	if (code)
+		return code;
+	for (size_t i = 0; i < rows.count * EVENT_SOURCES_MAX; i++) {
+		const struct event_source *source =
+			&rows.items[i / EVENT_SOURCES_MAX].sources[i % EVENT_SOURCES_MAX];
+
+		if (!source->signature)
+			continue;
+		if (count == room) {
+			struct event_source *longer;
+
+			room = room ? 2 * room : 64;
+			longer = reallocarray(list, room, sizeof(*list));
+			if (!longer)
+				return -ENOMEM;
+			list = longer;
+		}
+		list[count++] = *source;
+	}
+	*result = TAKE_POINTER(list);
+	return (int)count;
+}
