@@ -648,6 +648,74 @@ static const char good_config[] = "mode: audit\n"
 				  "    ports: [9100-9155]\n"
 				  "    peers: [\"10.0.1.0/24\"]\n";
 
+Test(cli, metrics_prints_the_page_as_it_is)
+{
+	answer("{\"version\": 1, \"ok\": true, \"result\": \"# HELP a b\\na 1\\n\"}\n");
+	cr_assert_eq(ASK("metrics"), 0, "%s", errors);
+	cr_assert_str_eq(output, "# HELP a b\na 1\n");
+	cr_assert(strstr(asked(), "\"metrics\""));
+}
+
+Test(cli, metrics_replaces_a_textfile_whole_and_readable_to_all)
+{
+	char file[96], text[64] = "";
+	struct stat st;
+	int fd;
+
+	snprintf(file, sizeof(file), "%s/beamfence.prom", directory);
+	answer("{\"version\": 1, \"ok\": true, \"result\": \"a 1\\n\"}\n");
+	umask(077);
+	cr_assert_eq(ASK("metrics", "--textfile", file), 0, "%s", errors);
+	asked();
+	cr_assert_str_empty(output);
+	cr_assert_eq(stat(file, &st), 0);
+	cr_assert_eq(st.st_mode & 0777, 0644);
+	fd = open(file, O_RDONLY);
+	read_back(fd, text, sizeof(text));
+	cr_assert_str_eq(text, "a 1\n");
+	unlink(file);
+	cr_assert_eq(rmdir(directory), -1);
+	unlink(path);
+	cr_assert_eq(rmdir(directory), 0, "something else was left behind");
+}
+
+Test(cli, metrics_keeps_the_old_textfile_when_there_are_none)
+{
+	char file[96];
+	int fd;
+
+	snprintf(file, sizeof(file), "%s/beamfence.prom", directory);
+	fd = open(file, O_WRONLY | O_CREAT, 0644);
+	close(fd);
+	cr_assert_eq(ASK("metrics", "--textfile", file), 3);
+	cr_assert_eq(access(file, F_OK), 0);
+	unlink(file);
+	answer("{\"version\": 1, \"ok\": true, \"result\": \"a 1\\n\"}\n");
+	cr_assert_eq(ASK("metrics", "--textfile", "/nonexistent/x.prom"), 1);
+	asked();
+	expect_error_line("cannot write /nonexistent/x.prom: No such file or directory");
+}
+
+Test(cli, metrics_that_are_no_text_are_refused)
+{
+	answer("{\"version\": 1, \"ok\": true, \"result\": {}}\n");
+	cr_assert_eq(ASK("metrics"), 1);
+	asked();
+	expect_error_line("sent no metrics");
+}
+
+Test(cli, check_shows_what_a_good_file_hardly_means)
+{
+	FILE *file = fopen(config_path, "w");
+
+	fputs("interfaces: {client: [eth0]}\npresets: [riak, couchdb]\n", file);
+	fclose(file);
+	cr_assert_eq(RUN("check", config_path), 0, "%s", errors);
+	cr_assert(strstr(output, "\nwarning: line 2: port 6984, "), "%s", output);
+	cr_assert_eq(RUN("--json", "check", config_path), 0);
+	cr_assert(strstr(output, "\"warnings\": [\n    \"line 2: port 6984, "), "%s", output);
+}
+
 Test(cli, check_sums_up_a_good_file)
 {
 	char want[256];

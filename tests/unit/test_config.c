@@ -206,7 +206,7 @@ Test(config, the_cluster_in_the_example_can_be_uncommented)
 							    : line);
 	config = loaded(yaml);
 	cr_assert_eq(config->cluster_count, 1);
-	cr_expect_eq(config->clusters[0].ports.count, 2);
+	cr_expect_eq(config->clusters[0].ports.count, 1 + 3); /* its own, and the preset's */
 	cr_expect_eq(config->clusters[0].node_count, 1);
 	cr_expect_eq(config->clusters[0].peer_count, 2);
 }
@@ -253,6 +253,15 @@ Test(config, metrics_off_leaves_no_host)
 	_cleanup_config_ struct config *config = loaded(FENCE "metrics: {listen: off}\n");
 
 	cr_assert_null(config->metrics_host);
+}
+
+Test(config, metrics_may_be_a_unix_socket)
+{
+	_cleanup_config_ struct config *config =
+		loaded(FENCE "metrics: {listen: \"unix:/run/x/m.sock\"}\n");
+
+	cr_expect_str_eq(config->metrics_host, "/run/x/m.sock");
+	cr_expect_eq(config->metrics_port, 0);
 }
 
 Test(config, refuses_keys_that_are_unknown_or_given_twice)
@@ -523,6 +532,8 @@ Test(config, refuses_bad_endpoints)
 		{LISTEN "\"]:9369\"\n", 3, "is not accepted"},
 		{LISTEN "\"[]:9369\"\n", 3, "is not accepted"},
 		{LISTEN "Off\n", 3, "or off"},
+		{LISTEN "\"unix:run/m.sock\"\n", 3, "\"run/m.sock\" is not the absolute path"},
+		{LISTEN "\"unix:\"\n", 3, "is not the absolute path"},
 		{SOCKET "run/x.sock\n", 3, "\"run/x.sock\" is not the absolute path"},
 		{SOCKET "/run/\n", 3, "is not the absolute path of a file"},
 		{SOCKET "\"\"\n", 3, "is not the absolute path"},

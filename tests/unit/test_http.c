@@ -13,8 +13,12 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "tests/unit/scratch.h"
 
 #define DEADLINE_MS 20000
 #define DEADLINE_S  120
@@ -34,12 +38,23 @@ static int metrics(void *context, struct evbuffer *text)
 	return metrics_code;
 }
 
+static struct error sickness; /* the text that /healthz gives; "": all is well */
+
+static int health(void *context, struct error *reason)
+{
+	cr_assert_eq(context, &metrics_code);
+	*reason = sickness;
+	return sickness.text[0] ? -ENOTCONN : 0;
+}
+
 static int open_on(const char *host, unsigned idle_ms, unsigned life_ms, struct http **result,
 		   struct error *error)
 {
 	const struct http_settings settings = {
 		.host = host,
+		.group = (gid_t)-1,
 		.metrics = metrics,
+		.health = health,
 		.context = &metrics_code,
 		.idle_ms = idle_ms,
 		.life_ms = life_ms,
@@ -187,6 +202,95 @@ Test(http, healthz_says_ok)
 {
 	serve(0, 0);
 	expect_service();
+}
+
+Test(http, healthz_says_what_is_wrong_with_status_503)
+{
+	const char *reply;
+
+	serve(0, 0);
+	strcpy(sickness.text, "eth0 (client) is open: busy");
+	reply = ask("GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n");
+	expect_start(reply, "HTTP/1.1 503 Service Unavailable\r\n");
+	expect_body(reply, "eth0 (client) is open: busy\n");
+	expect_start(ask("HEAD /healthz HTTP/1.1\r\nHost: x\r\n\r\n"), "HTTP/1.1 503 ");
+	sickness.text[0] = '\0';
+	expect_service();
+}
+
+static int connect_to_file(const char *path)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+
+	strcpy(address.sun_path, path);
+	cr_assert_eq(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0, "%m");
+	return fd;
+}
+
+Test(http, a_unix_socket_serves_the_same_and_goes_with_the_endpoint)
+{
+	char directory[SCRATCH_MAX], path[SCRATCH_MAX + 16];
+	struct error error;
+	struct stat st;
+	int fd;
+
+	scratch_make(directory);
+	snprintf(path, sizeof(path), "%s/m.sock", directory);
+	cr_assert_eq(open_on(path, 0, 0, &http, &error), 0, "%s", error.text);
+	cr_assert_eq(http_port(http), 0);
+	cr_assert_eq(stat(path, &st), 0);
+	cr_assert_eq(st.st_mode & 0777, 0600);
+	fd = connect_to_file(path);
+	tell(fd, "GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n");
+	expect_body(hear(fd), "beamfence_enforcing 1\n");
+	fd = connect_to_file(path);
+	tell(fd, "POST /metrics HTTP/1.1\r\nHost: x\r\n\r\n");
+	expect_start(hear(fd), "HTTP/1.1 405 ");
+	http_close(http);
+	http = NULL;
+	cr_assert_eq(access(path, F_OK), -1);
+	rmdir(directory);
+}
+
+Test(http, idle_connections_to_a_unix_socket_are_bounded_and_end)
+{
+	char directory[SCRATCH_MAX], path[SCRATCH_MAX + 16];
+	int fds[HTTP_CONNECTIONS_MAX + 1];
+	struct error error;
+
+	scratch_make(directory);
+	snprintf(path, sizeof(path), "%s/m.sock", directory);
+	cr_assert_eq(open_on(path, 60000, SHORT_MS, &http, &error), 0, "%s", error.text);
+	for (size_t i = 0; i <= HTTP_CONNECTIONS_MAX; i++) {
+		fds[i] = connect_to_file(path);
+		event_base_loop(base, EVLOOP_NONBLOCK); /* the queue is shorter than that */
+	}
+	for (size_t i = 0; i < HTTP_CONNECTIONS_MAX; i++)
+		cr_assert_str_eq(hear(fds[i]), "");
+	tell(fds[HTTP_CONNECTIONS_MAX], "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n");
+	expect_body(hear(fds[HTTP_CONNECTIONS_MAX]), "ok\n");
+	http_close(http);
+	http = NULL;
+	rmdir(directory);
+}
+
+Test(http, a_unix_socket_that_another_serves_is_refused)
+{
+	char directory[SCRATCH_MAX], path[SCRATCH_MAX + 16];
+	struct http *second = NULL;
+	struct error error;
+
+	scratch_make(directory);
+	snprintf(path, sizeof(path), "%s/m.sock", directory);
+	cr_assert_eq(open_on(path, 0, 0, &http, &error), 0, "%s", error.text);
+	cr_assert_eq(open_on(path, 0, 0, &second, &error), -EADDRINUSE);
+	cr_assert(strstr(error.text, "another agent answers on"), "%s", error.text);
+	cr_assert_null(second);
+	close(connect_to_file(path));
+	http_close(http);
+	http = NULL;
+	rmdir(directory);
 }
 
 Test(http, other_paths_are_not_found)

@@ -14,7 +14,7 @@ static const struct interface_state interfaces[] = {
 static const struct reattachments reattachments[] = {{"eth0", 4}};
 static const struct counter counters[] = {
 	{"eth0", ZONE_CLIENT, VERDICT_DROP, REASON_CLIENT_NEW, 7, 420},
-	{"we\"ird\\", ZONE_CLUSTER, VERDICT_PASS, REASON_PEER, 1ull << 60, 3},
+	{"we\"ird\\\xff\xc3\xa9", ZONE_CLUSTER, VERDICT_PASS, REASON_PEER, 1ull << 60, 3},
 };
 static const struct port_count ports[] = {{"epmd", "config", 1}, {"dist", "config", 56}};
 static const struct peer_count peers[] = {{"app", 2, 1}};
@@ -83,7 +83,7 @@ Test(metrics, label_values_are_escaped_and_large_counts_exact)
 {
 	char *text = write_text();
 
-	cr_expect(strstr(text, "interface=\"we\\\"ird\\\\\""));
+	cr_expect(strstr(text, "interface=\"we\\\"ird\\\\?\xc3\xa9\""));
 	cr_expect(strstr(text, "reason=\"peer\"} 1152921504606846976\n"));
 	free(text);
 }

@@ -268,11 +268,34 @@ const char *agent_summary(const struct agent *agent, char text[static AGENT_SUMM
 	return text;
 }
 
+/* All that the configuration names, also what the host lacks: it may be a client's, misspelt. */
+static size_t list_interfaces(struct agent *agent, struct interface_state **list)
+{
+	const struct plan *plan = agent->plan;
+	const struct interface_state *states;
+	size_t count = fence_interfaces(agent->fence, &states);
+
+	*list = calloc(count + plan->absent_count + 1, sizeof(**list));
+	if (!*list)
+		return 0;
+	memcpy(*list, states, count * sizeof(*states));
+	for (size_t i = 0; i < plan->absent_count; i++) {
+		const struct interface_rule *rule = plan->absent[i];
+		struct interface_state *state = &(*list)[count++];
+
+		*state = (struct interface_state){.vlan = rule->vlan, .zone = rule->zone};
+		snprintf(state->name, sizeof(state->name), rule->vlan ? "%s.%u" : "%s",
+			 rule->pattern, rule->vlan);
+	}
+	return count;
+}
+
 int agent_write_metrics(struct agent *agent, FILE *out)
 {
 	_cleanup_free_ struct peer_count *peers = NULL;
 	_cleanup_free_ struct counter *counters = NULL;
 	_cleanup_free_ struct reattachments *reattachments = NULL;
+	_cleanup_free_ struct interface_state *interfaces = NULL;
 	struct port_count ports[PORT_COUNTS];
 	struct snapshot snapshot = {
 		.mode = agent->policy->mode,
@@ -304,6 +327,9 @@ int agent_write_metrics(struct agent *agent, FILE *out)
 	count_peers(agent, peers);
 	snapshot.counters = counters;
 	snapshot.peers = peers;
-	snapshot.interface_count = fence_interfaces(agent->fence, &snapshot.interfaces);
+	snapshot.interface_count = list_interfaces(agent, &interfaces);
+	if (!interfaces)
+		return -ENOMEM;
+	snapshot.interfaces = interfaces;
 	return metrics_write(out, &snapshot);
 }

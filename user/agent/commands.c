@@ -47,6 +47,7 @@ static const struct command {
 	{"status", command_status, false},
 	{"ports", command_ports, false},
 	{"counters", command_counters, false},
+	{"metrics", command_metrics, false},
 	{"explain", command_explain, false},
 	{"peers.list", command_peers_list, false},
 	{"peers.add", command_peers_add, true},

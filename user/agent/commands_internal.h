@@ -14,6 +14,7 @@ command_function command_confirm;
 command_function command_counters;
 command_function command_events;
 command_function command_explain;
+command_function command_metrics;
 command_function command_peers_add;
 command_function command_peers_del;
 command_function command_peers_list;

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* What is in force, and what is wrong with it. */
+#include <errno.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "agent/commands_internal.h"
 #include "agent/listeners.h"
 #include "agent/moment.h"
+#include "core/cleanup.h"
 
 static json_t *interfaces_json(struct agent *agent)
 {
@@ -103,6 +105,8 @@ static json_t *warnings_json(const struct commands *commands)
 				rule->line, rule->pattern, zone_name(rule->zone)));
 	}
 	warn_of_pins(agent, list);
+	for (size_t i = 0; i < agent->config->warning_count; i++)
+		json_array_append_new(list, json_string(agent->config->warnings[i]));
 	for (size_t i = 0; i < agent->listener_count; i++)
 		warn_of_listener(agent, &agent->listeners[i], list);
 	warn_of_peers(commands, list);
@@ -242,5 +246,26 @@ int command_ports(struct commands *commands, const struct control_peer *peer, js
 								 fence_cluster(agent->fence, port),
 								 listener));
 	}
+	return 0;
+}
+
+/* The same page as the endpoint's, for hosts where no port may be opened. */
+int command_metrics(struct commands *commands, const struct control_peer *peer, json_t *arguments,
+		    json_t **result, struct error *error)
+{
+	_cleanup_free_ char *text = NULL;
+	size_t size = 0;
+	FILE *out = open_memstream(&text, &size);
+	int code;
+
+	(void)peer, (void)arguments;
+	if (!out)
+		return error_set(error, -ENOMEM, "out of memory");
+	code = agent_write_metrics(commands->agent, out);
+	if (fclose(out) == EOF && !code)
+		code = -ENOMEM;
+	if (code)
+		return error_set(error, code, "cannot gather the metrics: %s", strerror(-code));
+	*result = json_stringn(text, size);
 	return 0;
 }

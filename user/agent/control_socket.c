@@ -45,18 +45,19 @@ static int remove_stale(const struct sockaddr_un *address, struct error *error)
 		return errno == ENOENT ? 0
 				       : error_set(error, -errno, "%s: %s", path, strerror(errno));
 	if (!S_ISSOCK(st.st_mode))
-		return error_set(error, -EEXIST,
-				 "%s exists and is not a socket: move it away, or name another "
-				 "control socket",
-				 path);
+		return error_set(
+			error, -EEXIST,
+			"%s exists and is not a socket: move it away, or configure another "
+			"path",
+			path);
 	fd = new_socket();
 	if (fd < 0)
 		return error_set(error, fd, "%s: %s", path, strerror(-fd));
 	/* EAGAIN: somebody listens, but has a full queue. */
 	if (connect(fd, (const struct sockaddr *)address, sizeof(*address)) == 0 || errno == EAGAIN)
 		return error_set(error, -EADDRINUSE,
-				 "another agent answers on %s: stop it first, or name another "
-				 "control socket",
+				 "another agent answers on %s: stop it first, or configure another "
+				 "path",
 				 path);
 	if (errno != ECONNREFUSED && errno != ENOENT)
 		return error_set(error, -errno, "%s: %s", path, strerror(errno));
@@ -95,7 +96,7 @@ int control_socket_open(struct control_socket *result, const char *path, gid_t g
 
 	if (strlen(path) >= sizeof(address.sun_path))
 		return error_set(error, -ENAMETOOLONG,
-				 "control socket path \"%s\" is longer than %zu bytes", path,
+				 "the socket's path \"%s\" is longer than %zu bytes", path,
 				 sizeof(address.sun_path) - 1);
 	strcpy(address.sun_path, path);
 	code = make_directory(path, error);
@@ -108,7 +109,7 @@ int control_socket_open(struct control_socket *result, const char *path, gid_t g
 	if (!code && lstat(path, &st))
 		code = -errno;
 	if (code)
-		return error_set(error, code, "cannot make the control socket %s: %s", path,
+		return error_set(error, code, "cannot make the socket %s: %s", path,
 				 strerror(-code));
 	result->fd = TAKE_FD(fd);
 	strcpy(result->path, path);

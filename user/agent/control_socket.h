@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The control socket's file: made, guarded against strangers and other agents, and removed. */
+/*
+ * The file of a unix socket that the agent serves on: made, guarded against strangers and other
+ * agents, and removed.
+ */
 #ifndef BEAMFENCE_CONTROL_SOCKET_H
 #define BEAMFENCE_CONTROL_SOCKET_H
 

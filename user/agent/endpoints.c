@@ -8,6 +8,7 @@
 #include <string.h>
 #include <syslog.h>
 
+#include "agent/health.h"
 #include "agent/log.h"
 #include "core/cleanup.h"
 #include "core/protocol.h"
@@ -35,13 +36,29 @@ static int write_metrics(void *context, struct evbuffer *buffer)
 	return code;
 }
 
+static int report_health(void *context, struct error *reason)
+{
+	const struct endpoints *endpoints = context;
+
+	return agent_health(endpoints->agent, reason);
+}
+
+static gid_t group_id(const char *name)
+{
+	const struct group *group = getgrnam(name);
+
+	return group ? group->gr_gid : (gid_t)-1;
+}
+
 static int open_http(struct endpoints *endpoints, const struct config *config, struct http **http,
 		     struct error *error)
 {
 	const struct http_settings settings = {
 		.host = config->metrics_host,
 		.port = config->metrics_port,
+		.group = group_id(config->control_group),
 		.metrics = write_metrics,
+		.health = report_health,
 		.context = endpoints,
 	};
 
@@ -86,12 +103,11 @@ void endpoints_check_control(struct endpoints *endpoints)
 /* The group's id; (gid_t)-1, and a line in the log, when there is no such group. */
 static gid_t find_group(const char *name, const char *consequence)
 {
-	const struct group *group = getgrnam(name);
+	const gid_t group = group_id(name);
 
-	if (group)
-		return group->gr_gid;
-	log_line(LOG_WARNING, consequence, "group", name, NULL);
-	return (gid_t)-1;
+	if (group == (gid_t)-1)
+		log_line(LOG_WARNING, consequence, "group", name, NULL);
+	return group;
 }
 
 /* Nobody else's business depends on readers: without their socket the agent goes on. */

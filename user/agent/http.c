@@ -14,6 +14,7 @@
 #include <sys/socket.h>
 #include <time.h>
 
+#include "agent/control_socket.h"
 #include "core/cleanup.h"
 
 #define BACKLOG 128
@@ -35,11 +36,13 @@ struct http {
 	struct event_base *base;
 	struct evhttp *server;
 	struct evconnlistener *listener; /* belongs to the server */
-	int fd;				 /* that it listens on, or -1 */
+	int fd;				 /* that it listens on, or -1; that of the file, if any */
+	struct control_socket file;	 /* of a unix socket; path "": none */
 	struct event *adopt;		 /* notes the descriptors of fresh connections */
 	struct event *tick;		 /* while connections are open, or accepting is paused */
 	struct connection connections[HTTP_CONNECTIONS_MAX];
 	http_metrics metrics;
+	http_health health;
 	void *context;
 	struct http *next; /* in endpoints */
 	unsigned life_ms;
@@ -215,6 +218,16 @@ static void reply_error(struct evhttp_request *request, int status, const char *
 	reply(request, status, reason, "text/plain; charset=utf-8", body);
 }
 
+static void reply_health(struct evhttp_request *request, struct http *http, struct evbuffer *body)
+{
+	struct error reason = {""};
+	const int code = http->health(http->context, &reason);
+
+	evbuffer_add_printf(body, "%s\n", code ? reason.text : "ok");
+	reply(request, code ? HTTP_SERVUNAVAIL : HTTP_OK, code ? "Service Unavailable" : "OK",
+	      "text/plain; charset=utf-8", body);
+}
+
 static void cleanup_evbuffer(struct evbuffer **buffer)
 {
 	if (*buffer)
@@ -238,8 +251,7 @@ static void on_request(struct evhttp_request *request, void *context)
 		evhttp_add_header(evhttp_request_get_output_headers(request), "Allow", "GET, HEAD");
 		reply_error(request, HTTP_BADMETHOD, "Method Not Allowed", body);
 	} else if (health) {
-		evbuffer_add_printf(body, "ok\n");
-		reply(request, HTTP_OK, "OK", "text/plain; charset=utf-8", body);
+		reply_health(request, http, body);
 	} else if (http->metrics(http->context, body)) {
 		reply_error(request, HTTP_INTERNAL, "Internal Server Error", body);
 	} else {
@@ -284,6 +296,27 @@ static uint16_t local_port(int fd)
 	getsockname(fd, &address.any, &length);
 	return ntohs(address.any.sa_family == AF_INET6 ? address.ipv6.sin6_port
 						       : address.ipv4.sin_port);
+}
+
+/* Makes the socket that the settings ask for. */
+static int open_socket(struct http *http, const struct http_settings *settings, struct error *error)
+{
+	int code;
+
+	if (settings->host[0] != '/') {
+		http->fd = listen_on(settings->host, settings->port, error);
+		if (http->fd < 0)
+			return http->fd;
+		http->port = local_port(http->fd);
+		return 0;
+	}
+	http->fd = -1;
+	code = control_socket_open(&http->file, settings->host, settings->group, error);
+	if (code)
+		http->file.path[0] = '\0';
+	else
+		http->fd = http->file.fd;
+	return code;
 }
 
 /* Has evhttp accept from the listening socket. */
@@ -334,17 +367,16 @@ int http_open(struct event_base *base, const struct http_settings *settings, str
 		return error_set(error, -ENOMEM, "cannot serve metrics: out of memory");
 	http->base = base;
 	http->metrics = settings->metrics;
+	http->health = settings->health;
 	http->context = settings->context;
 	http->life_ms = settings->life_ms ? settings->life_ms : HTTP_LIFE_MS;
 	http->next = endpoints;
 	endpoints = http;
-	http->fd = listen_on(settings->host, settings->port, error);
-	if (http->fd < 0) {
-		code = http->fd;
+	code = open_socket(http, settings, error);
+	if (code) {
 		http_close(http);
 		return code;
 	}
-	http->port = local_port(http->fd);
 	code = serve(http, settings->idle_ms ? settings->idle_ms : HTTP_IDLE_MS);
 	if (code) {
 		http_close(http);
@@ -377,7 +409,9 @@ void http_close(struct http *http)
 		event_free(http->tick);
 	if (http->server)
 		evhttp_free(http->server);
-	if (http->fd >= 0)
+	if (http->file.path[0])
+		control_socket_close(&http->file);
+	else if (http->fd >= 0)
 		close(http->fd);
 	free(http);
 }

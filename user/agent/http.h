@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The metrics endpoint: GET or HEAD of /metrics and /healthz, one request a connection. Its
+ * The metrics endpoint: GET or HEAD of /metrics and /healthz, one request a connection, over TCP or
+ * a unix socket. Its
  * network side is not trusted: connections, their idle time and whole life, and headers are
  * bounded; beyond the bound new connections wait in the kernel's queue.
  */
@@ -10,6 +11,7 @@
 #include <event2/buffer.h>
 #include <event2/event.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "core/error.h"
 
@@ -26,10 +28,15 @@ struct http;
  * 500. */
 typedef int (*http_metrics)(void *context, struct evbuffer *text);
 
+/* Returns 0 when all is well: status 200; else a negative errno and why in @reason: status 503. */
+typedef int (*http_health)(void *context, struct error *reason);
+
 struct http_settings {
-	const char *host; /* a numeric address of either family, without brackets */
+	const char *host; /* a numeric address without brackets, or the path of a unix socket */
 	uint16_t port;	  /* 0: one that the kernel chooses, see http_port() */
+	gid_t group;	  /* of a unix socket: as in struct control_settings */
 	http_metrics metrics;
+	http_health health;
 	void *context;
 	unsigned idle_ms; /* this and the next: 0 for the value above */
 	unsigned life_ms;
@@ -39,12 +46,12 @@ struct http_settings {
  * Binds and serves on @base. Several may be open at a time, so that a reload can open the new one
  * before it closes the old. The process must ignore SIGPIPE. Returns 0 and an endpoint that the
  * caller ends with http_close(); -EINVAL when @host is not a numeric address; the errno of
- * socket(2), bind(2) or listen(2); -ENOMEM.
+ * socket(2), bind(2) or listen(2), or of control_open() for a unix socket; -ENOMEM.
  */
 int http_open(struct event_base *base, const struct http_settings *settings, struct http **http,
 	      struct error *error);
 
-/* The port that it listens on. */
+/* The port that it listens on; 0 for a unix socket. */
 uint16_t http_port(const struct http *http);
 
 /* Closes listener and connections. @http may be NULL. */

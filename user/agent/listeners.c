@@ -351,7 +351,8 @@ bool listener_is_exposed(const struct agent *agent, const struct known_listener 
 {
 	return listener->kernel.kind != LISTENER_EPMD && listener_is_wildcard(listener) &&
 	       !listener_source(agent, listener) &&
-	       !has_bit(agent->policy->exempt, listener->kernel.port);
+	       !has_bit(agent->policy->exempt, listener->kernel.port) &&
+	       !config_is_client_port(agent->config, listener->kernel.port);
 }
 
 bool listener_is_orphan(const struct agent *agent, const struct known_listener *listener)

@@ -90,6 +90,8 @@ void outcome_log(struct outcome *outcome, const struct agent *agent)
 		log_line(LOG_WARNING, "entries of two zones fit one interface: the stricter holds",
 			 "entry", plan->ambiguous[i]->pattern, "zone",
 			 zone_name(plan->ambiguous[i]->zone), NULL);
+	for (size_t i = 0; i < agent->config->warning_count; i++)
+		log_line(LOG_WARNING, agent->config->warnings[i], NULL);
 	if (agent->policy->mode == MODE_AUDIT)
 		log_line(LOG_WARNING, "audit mode: nothing is dropped", NULL);
 }

@@ -18,11 +18,23 @@ static size_t count_ports(const struct policy *policy)
 
 static int print_check(const json_t *result, FILE *out)
 {
-	return print_members(out, result,
-			     "%s: ok: mode %s, interface rules: %s, clusters: %s, "
-			     "protected ports: %s, peers: %s\n",
-			     "file", "mode", "interface_rules", "clusters", "protected_ports",
-			     "peers");
+	const json_t *warnings = json_object_get(result, "warnings");
+	int code = print_members(out, result,
+				 "%s: ok: mode %s, interface rules: %s, clusters: %s, "
+				 "protected ports: %s, peers: %s\n",
+				 "file", "mode", "interface_rules", "clusters", "protected_ports",
+				 "peers");
+
+	return code ? code : print_warnings(warnings, out);
+}
+
+static json_t *list_warnings(const struct config *config)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < config->warning_count; i++)
+		json_array_append_new(list, json_string(config->warnings[i]));
+	return list;
 }
 
 static void cleanup_config(struct config **config)
@@ -43,11 +55,12 @@ static json_t *check(const char *path, struct error *error)
 
 	if (config_load(path, &config, error) || policy_build(config, NULL, 0, &policy, error))
 		return NULL;
-	return json_pack("{s:b, s:o?, s:s, s:I, s:I, s:I, s:I}", "ok", 1, "file", json_string(path),
-			 "mode", mode_name(config->mode), "interface_rules",
+	return json_pack("{s:b, s:o?, s:s, s:I, s:I, s:I, s:I, s:o}", "ok", 1, "file",
+			 json_string(path), "mode", mode_name(config->mode), "interface_rules",
 			 (json_int_t)config->interface_count, "clusters",
 			 (json_int_t)config->cluster_count, "protected_ports",
-			 (json_int_t)count_ports(policy), "peers", (json_int_t)policy->peer_count);
+			 (json_int_t)count_ports(policy), "peers", (json_int_t)policy->peer_count,
+			 "warnings", list_warnings(config));
 }
 
 /* The same for a file that is not; the line in @error may quote bytes that are not UTF-8. */

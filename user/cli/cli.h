@@ -57,6 +57,8 @@ enum status run_events(const struct cli *cli, const struct arguments *arguments,
 		       struct error *error);
 enum status run_explain(const struct cli *cli, const struct arguments *arguments,
 			struct error *error);
+enum status run_metrics(const struct cli *cli, const struct arguments *arguments,
+			struct error *error);
 enum status run_peers(const struct cli *cli, const struct arguments *arguments,
 		      struct error *error);
 enum status run_ports(const struct cli *cli, const struct arguments *arguments,

@@ -26,7 +26,7 @@ enum status cli_status(int code)
 static bool only_looks(const char *command)
 {
 	static const char *const names[] = {"status",	  "ports",  "counters", "explain",
-					    "peers.list", "events", "sources"};
+					    "peers.list", "events", "sources",	"metrics"};
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		if (!strcmp(command, names[i]))

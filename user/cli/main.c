@@ -125,6 +125,20 @@ static const struct command commands[] = {
 		.options = (const char *const[]){"--once", NULL},
 	},
 	{
+		.name = "metrics",
+		.run = run_metrics,
+		.usage = "[--textfile PATH]",
+		.summary = "Prints the metrics, or writes them for a collector",
+		.help = "The page that the endpoint serves, for hosts where no port may be "
+			"opened.\n\n"
+			"Options:\n"
+			"  --textfile PATH  put it there, in one step; readers never see a part\n\n"
+			"Example:\n"
+			"  beamfence metrics --textfile "
+			"/var/lib/prometheus/node-exporter/beamfence.prom\n",
+		.options = (const char *const[]){"--textfile=", NULL},
+	},
+	{
 		.name = "explain",
 		.run = run_explain,
 		.usage = "--in IFACE [--vlan ID] --src ADDR --dst ADDR --dport PORT "

@@ -82,7 +82,7 @@ static int print_unassigned(const json_t *status, FILE *out)
 	return print_members(out, status, "\nin no zone, left alone: %s\n", "unassigned");
 }
 
-static int print_warnings(const json_t *warnings, FILE *out)
+int print_warnings(const json_t *warnings, FILE *out)
 {
 	int code = 0;
 

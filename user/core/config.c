@@ -133,6 +133,12 @@ static int read_cluster_peers(struct reader *reader, const struct node *value, v
 	return read_peers(reader, value, target);
 }
 
+static int read_cluster_presets(struct reader *reader, const struct node *value, void *target)
+{
+	(void)target; /* the cluster after those that are counted */
+	return read_presets(reader, value, (int)reader->config->cluster_count);
+}
+
 static void free_cluster(struct cluster_config *cluster)
 {
 	free(cluster->name);
@@ -149,6 +155,7 @@ static int read_cluster(struct reader *reader, const struct node *node,
 	static const struct key keys[] = {
 		{"name", read_name},
 		{"ports", read_cluster_ports},
+		{"presets", read_cluster_presets},
 		{"nodes", read_cluster_nodes},
 		{"peers", read_cluster_peers},
 	};
@@ -282,13 +289,19 @@ static int read_control(struct reader *reader, const struct node *value, void *t
 	return result;
 }
 
+static int read_top_presets(struct reader *reader, const struct node *value, void *target)
+{
+	(void)target;
+	return read_presets(reader, value, PRESET_TOP_LEVEL);
+}
+
 static int read_root(struct reader *reader)
 {
 	static const struct key keys[] = {
 		{"mode", read_mode},	       {"interfaces", read_interfaces},
 		{"epmd", read_epmd},	       {"clusters", read_clusters},
 		{"discovery", read_discovery}, {"metrics", read_metrics},
-		{"control", read_control},
+		{"control", read_control},     {"presets", read_top_presets},
 	};
 	const struct node *root = reader->document->root;
 
@@ -340,6 +353,8 @@ static int read_document(const struct document *document, struct config **config
 	result = read_root(&reader);
 	if (!result)
 		result = config_check(&reader);
+	if (!result)
+		result = config_warn(&reader);
 	free(reader.node_globs);
 	if (result < 0)
 		return result;
@@ -376,6 +391,11 @@ void config_free(struct config *config)
 		free_cluster(&config->clusters[i]);
 	free(config->clusters);
 	free(config->exempt_ports.items);
+	free(config->presets);
+	free(config->preset_ports.items);
+	for (size_t i = 0; i < config->warning_count; i++)
+		free(config->warnings[i]);
+	free(config->warnings);
 	free(config->metrics_host);
 	free(config->control_socket);
 	free(config->control_group);

@@ -13,6 +13,7 @@
 #include "../bpf/contract.h"
 #include "core/address.h"
 #include "core/error.h"
+#include "core/presets.h"
 
 #define CONFIG_FILE_SIZE_MAX (64u << 20) /* bytes: room for PEERS_MAX prefixes, a line each */
 
@@ -47,6 +48,15 @@ struct cluster_config {
 	unsigned line;
 };
 
+#define PRESET_TOP_LEVEL (-1)
+
+/* A preset that the file lists. Its ports are among those of its cluster, or in preset_ports. */
+struct preset_use {
+	const struct preset *preset;
+	int cluster;   /* index; PRESET_TOP_LEVEL: no cluster's, no peer may reach its ports */
+	unsigned line; /* in the file */
+};
+
 struct config {
 	enum mode mode;
 	enum attach attach;
@@ -58,7 +68,14 @@ struct config {
 	bool discovery_listeners;
 	bool discovery_autobound; /* true: protect, false: ignore */
 	struct port_ranges exempt_ports;
-	char *metrics_host; /* address without brackets; NULL when metrics are off */
+	struct preset_use *presets;
+	size_t preset_count;
+	struct port_ranges preset_ports; /* of presets that are no cluster's */
+	char **warnings;		 /* "line 9: …": of what is valid, and hardly meant */
+	size_t warning_count;
+	/* Address without brackets, or absolute path of a unix socket; NULL when metrics are off.
+	 */
+	char *metrics_host;
 	uint16_t metrics_port;
 	char *control_socket; /* absolute path that fits sockaddr_un */
 	char *control_group;
@@ -80,5 +97,8 @@ int config_read(const char *name, const char *text, size_t size, struct config *
 		struct error *error);
 
 void config_free(struct config *config);
+
+/* Whether clients use the port of a product whose preset is listed. */
+bool config_is_client_port(const struct config *config, uint16_t port);
 
 #endif

@@ -106,6 +106,7 @@ static int check_node_globs(struct reader *reader)
 
 #define OWNER_EPMD   (-1)
 #define OWNER_EXEMPT (-2)
+#define OWNER_PRESET (-3)
 
 /* A range and whose it is: the index of a cluster, or one of the above. */
 struct owned_range {
@@ -138,6 +139,8 @@ static const char *format_owner(const struct config *config, int owner, char tex
 		return "epmd";
 	if (owner == OWNER_EXEMPT)
 		return "exempt_ports";
+	if (owner == OWNER_PRESET)
+		return "presets";
 	snprintf(text, 80, "cluster \"%s\"", config->clusters[owner].name);
 	return text;
 }
@@ -183,28 +186,64 @@ static void add_ranges(struct owned_range *ranges, size_t *count, const struct p
 		ranges[(*count)++] = (struct owned_range){&added->items[i], owner};
 }
 
-/* Exempt ports may meet configured ones, which win; among themselves they may not. */
-static int check_ports(const struct reader *reader)
+/* All protected ranges, for the caller to free(); NULL when memory ran out. */
+static struct owned_range *protected_ranges(const struct config *config, size_t *count)
 {
-	const struct config *config = reader->config;
-	_cleanup_free_ struct owned_range *ranges = NULL;
-	size_t total = config->epmd_ports.count + config->exempt_ports.count, count = 0;
-	int result;
+	size_t total = config->epmd_ports.count + config->preset_ports.count;
+	struct owned_range *ranges;
 
 	for (size_t i = 0; i < config->cluster_count; i++)
 		total += config->clusters[i].ports.count;
 	ranges = calloc(total + 1, sizeof(*ranges));
 	if (!ranges)
-		return reader_out_of_memory(reader);
-	add_ranges(ranges, &count, &config->epmd_ports, OWNER_EPMD);
+		return NULL;
+	*count = 0;
+	add_ranges(ranges, count, &config->epmd_ports, OWNER_EPMD);
+	add_ranges(ranges, count, &config->preset_ports, OWNER_PRESET);
 	for (size_t i = 0; i < config->cluster_count; i++)
-		add_ranges(ranges, &count, &config->clusters[i].ports, (int)i);
+		add_ranges(ranges, count, &config->clusters[i].ports, (int)i);
+	return ranges;
+}
+
+/* Exempt ports may meet configured ones, which win; among themselves they may not. */
+static int check_ports(const struct reader *reader)
+{
+	const struct port_ranges *exempt = &reader->config->exempt_ports;
+	_cleanup_free_ struct owned_range *ranges = NULL, *exempt_ranges = NULL;
+	size_t count = 0, exempt_count = 0;
+	int result;
+
+	ranges = protected_ranges(reader->config, &count);
+	exempt_ranges = calloc(exempt->count + 1, sizeof(*exempt_ranges));
+	if (!ranges || !exempt_ranges)
+		return reader_out_of_memory(reader);
 	result = check_ranges(reader, ranges, count);
 	if (result < 0)
 		return result;
-	count = 0;
-	add_ranges(ranges, &count, &config->exempt_ports, OWNER_EXEMPT);
-	return check_ranges(reader, ranges, count);
+	add_ranges(exempt_ranges, &exempt_count, exempt, OWNER_EXEMPT);
+	return check_ranges(reader, exempt_ranges, exempt_count);
+}
+
+/* With the presets' ports: a range may meet others of its owner, but of nobody else. */
+static int check_owners(const struct reader *reader)
+{
+	_cleanup_free_ struct owned_range *ranges = NULL;
+	const struct owned_range *widest;
+	size_t count = 0;
+
+	ranges = protected_ranges(reader->config, &count);
+	if (!ranges)
+		return reader_out_of_memory(reader);
+	qsort(ranges, count, sizeof(*ranges), compare_ranges);
+	widest = ranges; /* of those so far, the one that reaches furthest */
+	for (size_t i = 1; i < count; i++) {
+		if (ranges[i].range->first <= widest->range->last &&
+		    ranges[i].owner != widest->owner)
+			return range_twice(reader, widest, &ranges[i]);
+		if (ranges[i].range->last > widest->range->last)
+			widest = &ranges[i];
+	}
+	return 0;
 }
 
 int config_check(struct reader *reader)
@@ -219,5 +258,9 @@ int config_check(struct reader *reader)
 		result = check_node_globs(reader);
 	if (!result)
 		result = check_ports(reader);
+	if (!result)
+		result = config_add_presets(reader);
+	if (!result)
+		result = check_owners(reader);
 	return result;
 }

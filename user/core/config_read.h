@@ -63,10 +63,17 @@ int read_socket_path(struct reader *reader, const struct node *node, char **path
 int read_group(struct reader *reader, const struct node *node, char **group);
 int read_cluster_name(struct reader *reader, const struct node *node, char **name);
 int read_node_globs(struct reader *reader, const struct node *node, struct cluster_config *cluster);
+int read_presets(struct reader *reader, const struct node *node, int cluster);
 int read_peers(struct reader *reader, const struct node *node, struct cluster_config *cluster);
 
 /* The name of a zone's list in the file. */
 const char *config_zone_key(enum zone zone);
+
+/* Gives the ports of the presets to their clusters; an error where it is open to which. */
+int config_add_presets(struct reader *reader);
+
+/* Notes what is valid, and hardly meant, in the configuration's warnings. */
+int config_warn(const struct reader *reader);
 
 /* What no single value shows: at least one interface, nothing twice, no port owned by two. */
 int config_check(struct reader *reader);

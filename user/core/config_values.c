@@ -14,6 +14,7 @@
 #define GLOB_MAX	 63 /* bytes of a glob over interface names */
 #define CLUSTER_NAME_MAX (CLUSTER_NAME_SIZE - 1)
 #define GROUP_NAME_MAX	 32
+#define LISTEN_UNIX	 "unix:"
 
 int reader_out_of_memory(const struct reader *reader)
 {
@@ -255,6 +256,20 @@ static char *split_listen(const char *text, unsigned *port)
 	return TAKE_POINTER(host);
 }
 
+static int check_socket_path(const struct reader *reader, const struct node *node, const char *path)
+{
+	const size_t size = sizeof(((struct sockaddr_un *)NULL)->sun_path);
+
+	if (path[0] != '/' || path[strlen(path) - 1] == '/')
+		return reader_error(reader, node->line, "%s: %s is not the absolute path of a file",
+				    reader->key, QUOTE(path));
+	if (strlen(path) >= size)
+		return reader_error(reader, node->line,
+				    "%s: %s has %zu bytes, a socket's path at most %zu",
+				    reader->key, QUOTE(path), strlen(path), size - 1);
+	return 0;
+}
+
 int read_listen(struct reader *reader, const struct node *node, char **host, uint16_t *port)
 {
 	char *parsed = NULL;
@@ -263,13 +278,21 @@ int read_listen(struct reader *reader, const struct node *node, char **host, uin
 
 	if (result < 0)
 		return result;
-	if (strcmp(node->text, "off") != 0) {
+	if (!strncmp(node->text, LISTEN_UNIX, strlen(LISTEN_UNIX))) {
+		result = check_socket_path(reader, node, node->text + strlen(LISTEN_UNIX));
+		if (result < 0)
+			return result;
+		parsed = strdup(node->text + strlen(LISTEN_UNIX));
+		if (!parsed)
+			return reader_out_of_memory(reader);
+	} else if (strcmp(node->text, "off") != 0) {
 		parsed = split_listen(node->text, &number);
 		if (!parsed)
 			return reader_error(
 				reader, node->line,
 				"%s: %s is not accepted, write an address and port such as "
-				"127.0.0.1:9369 or [::1]:9369, or off",
+				"127.0.0.1:9369 or [::1]:9369, unix:/run/beamfence/metrics.sock, "
+				"or off",
 				reader->key, QUOTE(node->text));
 	}
 	free(*host);
@@ -280,20 +303,11 @@ int read_listen(struct reader *reader, const struct node *node, char **host, uin
 
 int read_socket_path(struct reader *reader, const struct node *node, char **path)
 {
-	const size_t size = sizeof(((struct sockaddr_un *)NULL)->sun_path);
-	const char *text = node->text;
 	int result = read_kind(reader, node, NODE_TEXT);
 
-	if (result < 0)
-		return result;
-	if (text[0] != '/' || text[strlen(text) - 1] == '/')
-		return reader_error(reader, node->line, "%s: %s is not the absolute path of a file",
-				    reader->key, QUOTE(text));
-	if (strlen(text) >= size)
-		return reader_error(reader, node->line,
-				    "%s: %s has %zu bytes, a socket's path at most %zu",
-				    reader->key, QUOTE(text), strlen(text), size - 1);
-	return replace_text(reader, path, text);
+	if (!result)
+		result = check_socket_path(reader, node, node->text);
+	return result < 0 ? result : replace_text(reader, path, node->text);
 }
 
 int read_group(struct reader *reader, const struct node *node, char **group)

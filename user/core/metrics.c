@@ -3,6 +3,9 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <string.h>
+
+#include "core/text.h"
 
 static void write_header(FILE *out, const char *name, const char *type, const char *help)
 {
@@ -12,14 +15,21 @@ static void write_header(FILE *out, const char *name, const char *type, const ch
 /* Label values may hold anything: cluster names are checked, interface names are the kernel's. */
 static void write_label(FILE *out, const char *separator, const char *name, const char *value)
 {
+	size_t length;
+
 	fprintf(out, "%s%s=\"", separator, name);
-	for (const char *c = value; *c; c++) {
-		if (*c == '\n')
+	for (const char *c = value; *c; c += length ? length : 1) {
+		uint32_t character;
+
+		length = text_decode(c, strlen(c), &character);
+		if (!length) /* Prometheus would refuse the whole page */
+			fputc('?', out);
+		else if (*c == '\n')
 			fputs("\\n", out);
 		else if (*c == '\\' || *c == '"')
 			fprintf(out, "\\%c", *c);
 		else
-			fputc(*c, out);
+			fwrite(c, 1, length, out);
 	}
 	fputc('"', out);
 }

@@ -171,6 +171,7 @@ int policy_build(const struct config *config, const struct runtime_peer *runtime
 		snprintf(built->cluster_names[i], sizeof(built->cluster_names[i]), "%s",
 			 config->clusters[i].name);
 	}
+	protect_ports(built, &config->preset_ports, CLUSTER_NOBODY);
 	protect_ports(built, &config->epmd_ports, CLUSTER_ANY);
 	*policy = TAKE_POINTER(built);
 	return 0;

@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/cleanup.h"
+#include "core/config.h"
+#include "core/policy.h"
+#include "tests/unit/scratch.h"
+
+#define FENCE "interfaces: {client: [eth0]}\n" /* one line */
+
+static char directory[SCRATCH_MAX];
+static char path[80];
+static struct config *config;
+static struct policy *policy;
+static struct error error;
+
+static void start(void)
+{
+	scratch_make(directory);
+	snprintf(path, sizeof(path), "%s/x.yaml", directory);
+}
+
+static void stop(void)
+{
+	policy_free(policy);
+	config_free(config);
+	unlink(path);
+	rmdir(directory);
+}
+
+TestSuite(config_presets, .init = start, .fini = stop);
+
+static int load(const char *yaml)
+{
+	FILE *file = fopen(path, "w");
+
+	fputs(yaml, file);
+	fclose(file);
+	return config_load(path, &config, &error);
+}
+
+static void build(const char *yaml)
+{
+	cr_assert_eq(load(yaml), 0, "%s", error.text);
+	cr_assert_eq(policy_build(config, NULL, 0, &policy, &error), 0, "%s", error.text);
+}
+
+static bool is_protected(uint16_t port)
+{
+	return policy->ports[port / 64] >> (port % 64) & 1;
+}
+
+static void expect_refusal(const char *yaml, unsigned line, const char *part)
+{
+	char begin[96];
+
+	snprintf(begin, sizeof(begin), "%s:%u: ", path, line);
+	cr_expect_eq(load(yaml), -EINVAL, "taken:\n%s", yaml);
+	cr_expect_eq(strncmp(error.text, begin, strlen(begin)), 0, "%s", error.text);
+	cr_expect(strstr(error.text, part), "no %s: %s", part, error.text);
+}
+
+Test(config_presets, without_clusters_are_closed_to_all)
+{
+	build(FENCE "presets: [rabbitmq]\n");
+	cr_expect(is_protected(25672) && is_protected(35672) && is_protected(35682) &&
+		  is_protected(6000) && is_protected(6500));
+	cr_expect(!is_protected(5672) && !is_protected(6501) && !is_protected(35683));
+	cr_expect_eq(policy->cluster_of[25672], CLUSTER_NOBODY);
+	cr_expect_eq(config->warning_count, 0);
+}
+
+Test(config_presets, join_the_only_cluster_and_its_own_ports)
+{
+	build(FENCE "presets: [rabbitmq]\n"
+		    "clusters:\n  - {name: app, ports: [25672, 6400-6600], peers: [10.0.0.1]}\n");
+	cr_expect_eq(policy->cluster_of[25672], 0);
+	cr_expect_eq(policy->cluster_of[6000], 0);
+	cr_expect_eq(policy->cluster_of[6600], 0);
+}
+
+Test(config_presets, may_be_given_before_and_after_the_clusters)
+{
+	build("presets: [emqx]\n" FENCE "clusters: [{name: app}]\n");
+	cr_expect_eq(policy->cluster_of[4370], 0);
+	cr_expect_eq(policy->cluster_of[4369], CLUSTER_ANY);
+}
+
+Test(config_presets, of_a_cluster_are_that_clusters)
+{
+	build(FENCE "clusters:\n"
+		    "  - {name: mq, presets: [rabbitmq]}\n"
+		    "  - {name: db, presets: [couchdb, vernemq]}\n");
+	cr_expect_eq(policy->cluster_of[25672], 0);
+	cr_expect_eq(policy->cluster_of[9100], 1);
+	cr_expect_eq(policy->cluster_of[44053], 1);
+}
+
+Test(config_presets, each_protects_all_its_cluster_ports_and_none_of_its_clients)
+{
+	size_t count;
+	const struct preset *presets = presets_list(&count);
+
+	for (size_t i = 0; i < count; i++) {
+		char yaml[128];
+
+		snprintf(yaml, sizeof(yaml), FENCE "presets: [%s]\n", presets[i].name);
+		build(yaml);
+		for (size_t r = 0; r < PRESET_RANGES_MAX && presets[i].cluster[r].first; r++)
+			cr_expect(is_protected(presets[i].cluster[r].first) &&
+				  is_protected(presets[i].cluster[r].last));
+		for (size_t c = 0; c < PRESET_CLIENTS_MAX && presets[i].clients[c]; c++) {
+			cr_expect(!is_protected(presets[i].clients[c]));
+			cr_expect(config_is_client_port(config, presets[i].clients[c]));
+		}
+		cr_expect_eq(config->warning_count, 0, "%s", presets[i].name);
+		cr_expect(!config_is_client_port(config, 0 + 4369));
+		policy_free(policy);
+		config_free(config);
+		policy = NULL;
+		config = NULL;
+	}
+}
+
+Test(config_presets, are_refused_where_they_make_no_sense)
+{
+	expect_refusal(FENCE "\npresets: [rabitmq]\n", 3,
+		       "none called \"rabitmq\"; there are: rabbitmq, emqx, vernemq, ejabberd, "
+		       "couchdb, riak, elixir");
+	expect_refusal(FENCE "presets:\n  - riak\n  - riak\n", 4,
+		       "\"riak\" is listed twice (first on line 3)");
+	expect_refusal(FENCE "presets: rabbitmq\n", 2, "expected a list");
+	expect_refusal(FENCE "presets: [[riak]]\n", 2, "expected a single value");
+	expect_refusal(FENCE "presets: [riak]\nclusters: [{name: a}, {name: b}]\n", 2,
+		       "which of the 2 clusters are the ports of \"riak\" for?");
+	expect_refusal(FENCE "clusters:\n  - {name: a, presets: [riak]}\n"
+			     "  - {name: b, presets: [riak]}\n",
+		       4, "\"6000-7999\" of cluster \"b\" overlaps \"6000-7999\" of cluster \"a\"");
+	expect_refusal(FENCE "clusters:\n  - {name: a, ports: [6000-6100, 6050]}\n"
+			     "presets: [riak]\n",
+		       3, "overlaps \"6000-6100\" of cluster \"a\"");
+	expect_refusal(FENCE "epmd: {ports: [4369, 4370]}\npresets: [emqx]\n", 3,
+		       "\"4370-4379\" of presets overlaps \"4370\" of epmd");
+	/* A wide range of its own cluster does not hide the stranger behind it. */
+	expect_refusal(FENCE "clusters:\n  - {name: a, ports: [5000-9000], presets: [riak]}\n"
+			     "  - {name: b, ports: [8500]}\n",
+		       4, "\"8500\" of cluster \"b\" overlaps \"5000-9000\" of cluster \"a\"");
+}
+
+Test(config_presets, warn_of_each_client_port_that_anything_closes)
+{
+	build(FENCE "presets: [riak, couchdb]\nclusters:\n"
+		    "  - name: a\n    ports:\n      - 8087\n");
+	cr_assert_eq(config->warning_count, 2);
+	cr_expect_str_eq(config->warnings[0],
+			 "line 6: port 8087, which clients of riak use, lies in the protected "
+			 "8087-8087: no client reaches it");
+	cr_expect_str_eq(config->warnings[1],
+			 "line 2: port 6984, which clients of couchdb use, lies in the protected "
+			 "6000-7999: no client reaches it");
+	cr_expect(is_protected(8087), "what is listed is closed all the same");
+}
+
+Test(config_presets, warn_of_ports_that_only_discovery_finds_when_it_is_off)
+{
+	build(FENCE "presets: [rabbitmq, elixir]\ndiscovery: {listeners: false}\n");
+	cr_assert_eq(config->warning_count, 1);
+	cr_expect(strstr(config->warnings[0], "line 2: the distribution's port of elixir changes"),
+		  "%s", config->warnings[0]);
+}

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "agent/health.h"
+
+#include <errno.h>
+
+int agent_health(struct agent *agent, struct error *reason)
+{
+	const struct plan *plan = agent->plan;
+	const struct interface_state *states;
+	const size_t count = fence_interfaces(agent->fence, &states);
+
+	for (size_t i = 0; i < count; i++)
+		if (states[i].attached == ATTACHED_NOT && states[i].zone != ZONE_TRUSTED)
+			return error_set(reason, -ENOTCONN, "%s (%s) is open: %s", states[i].name,
+					 zone_name(states[i].zone), states[i].problem);
+	/* It may be the name of the client interface, misspelt. */
+	for (size_t i = 0; i < plan->absent_count; i++)
+		if (plan->absent[i]->zone != ZONE_TRUSTED)
+			return error_set(reason, -ENOTCONN, "%s (%s): there is no such interface",
+					 plan->absent[i]->pattern,
+					 zone_name(plan->absent[i]->zone));
+	if (!fence_is_whole(agent->fence))
+		return error_set(reason, -ENOTCONN, "an interface has lost the filter");
+	return 0;
+}

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "core/presets.h"
+
+#include <string.h>
+
+/* From each product's documentation of its defaults. */
+static const struct preset presets[] = {
+	{
+		.name = "rabbitmq", /* AMQP + 20000; what its command line listens on; streams */
+		.cluster = {{25672, 25672}, {35672, 35682}, {6000, 6500}},
+		.clients = {5672, 5671, 5552, 5551, 15672, 15671, 1883, 8883, 61613, 61614, 15674,
+			    15675, 15692},
+	},
+	{
+		.name = "emqx", /* both plus the digits that the node's name ends in; 5369:
+				   container */
+		.cluster = {{4370, 4379}, {5369, 5379}},
+		.clients = {1883, 8883, 8083, 8084, 18083},
+	},
+	{
+		.name = "vernemq", /* the range of its container; messages between nodes */
+		.cluster = {{9100, 9109}, {44053, 44054}},
+		.clients = {1883, 8883, 8080},
+		.dynamic = true,
+	},
+	{
+		.name = "ejabberd", /* the suggested ERL_DIST_PORT */
+		.cluster = {{5210, 5210}},
+		.clients = {5222, 5269, 5280, 5443},
+		.dynamic = true,
+	},
+	{
+		.name = "couchdb",
+		.cluster = {{9100, 9200}},
+		.clients = {5984, 6984},
+		.dynamic = true,
+	},
+	{
+		.name = "riak", /* the range of its documentation; hand-off */
+		.cluster = {{6000, 7999}, {8099, 8099}},
+		.clients = {8087, 8098},
+		.dynamic = true,
+	},
+	{
+		.name = "elixir", /* a release: its clients' ports are the application's */
+		.dynamic = true,
+	},
+};
+
+const struct preset *presets_list(size_t *count)
+{
+	*count = sizeof(presets) / sizeof(presets[0]);
+	return presets;
+}
+
+const struct preset *preset_find(const char *name)
+{
+	for (size_t i = 0; i < sizeof(presets) / sizeof(presets[0]); i++)
+		if (!strcmp(presets[i].name, name))
+			return &presets[i];
+	return NULL;
+}
