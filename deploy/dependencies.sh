@@ -40,6 +40,8 @@ check  command   nft             nftables
 check  command   nmap            nmap
 check  command   openssl         openssl
 check  command   promtool        prometheus
+check  command   prometheus      prometheus
+check  python    yaml            python3-yaml
 check  command   rabbitmq-server rabbitmq-server
 check  command   setpriv         util-linux
 check  command   strace          strace
@@ -139,13 +141,13 @@ restore() {
 	rm -rf "${work:?}"
 }
 
-# promtool alone, without the server that its package would leave behind.
-fetch_promtool() {
+# The two programs alone, without the service that their package would leave behind.
+fetch_prometheus() {
 	mkdir -p "$work/prometheus" "$tools"
 	(cd "$work/prometheus" &&
 		apt-get download -qq -o APT::Sandbox::User=root prometheus &&
 		dpkg-deb -x prometheus_*.deb .) >"$work/log" 2>&1 || return 1
-	install "$work/prometheus/usr/bin/promtool" "$tools/promtool"
+	install -t "$tools" "$work/prometheus/usr/bin/promtool" "$work/prometheus/usr/bin/prometheus"
 }
 
 install_packages() {
@@ -160,7 +162,7 @@ install_packages() {
 	for package in $1; do
 		case $package in
 		prometheus)
-			fetch_promtool || failed "prometheus (for promtool)"
+			fetch_prometheus || failed prometheus
 			;;
 		bpftool)
 			if ! known bpftool && known linux-tools-generic; then # Ubuntu until 24.04

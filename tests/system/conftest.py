@@ -12,17 +12,20 @@ TOOLS = ("ip", "ethtool", "erl", "epmd", "nmap", "nft", "openssl", "clang", "bpf
          "mandoc", "fish", "zsh")
 
 
+def fetched(name):
+    """A program of the host, or the one that deploy/dependencies.sh puts below build/."""
+    own = labs.BUILD / "tools" / name
+    return shutil.which(name) or (str(own) if own.exists() else None)
+
+
 def promtool():
-    """promtool of the host, or the one that deploy/dependencies.sh puts below build/."""
-    own = labs.BUILD / "tools" / "promtool"
-    return shutil.which("promtool") or (str(own) if own.exists() else None)
+    return fetched("promtool")
 
 
 def lacks():
     """What this machine lacks, in words; empty when all is there."""
     missing = [tool for tool in TOOLS if not shutil.which(tool)]
-    if not promtool():
-        missing.append("promtool")
+    missing += [tool for tool in ("promtool", "prometheus") if not fetched(tool)]
     if os.geteuid():
         missing.append("root")
     if not os.path.ismount(labs.BPFFS):
