@@ -205,6 +205,16 @@ class Fence:
     def metrics(self):
         return http_get(self._lab.host, "127.0.0.1", METRICS_PORT, "/metrics")
 
+    def health(self):
+        """Status and text of /healthz."""
+        return curl(self._lab, f"http://127.0.0.1:{METRICS_PORT}/healthz")
+
+
+def curl(lab, *arguments):
+    """Status and body of a request, made in the host's namespace."""
+    text = lab.host.run("curl", "-s", "-m", "5", "-w", "%{http_code}", *arguments)
+    return int(text[-3:]), text[:-3]
+
 
 def remove_pins(directory):
     """Takes a pin directory of a test away; with the last pin its programs leave the interfaces."""

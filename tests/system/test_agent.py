@@ -226,10 +226,13 @@ def test_interface_held_by_another_program_is_reported_and_the_others_attach(lab
                     in samples(fence.metrics()).items() if name == "beamfence_interface_attached"}
         assert attached == {"client0": 0, "cluster0": 1}
         assert "client0" in fence.tell("status")
+        assert fence.health()[0] == 503
+        assert fence.health()[1].startswith("client0 (client) is open: ")
         assert lab.host.program("client0")  # still the other's
 
         lab.host.ip("link", "set", "dev", "client0", "xdpgeneric", "off")
         wait_until(lambda: fence.interface("client0")["attached"], 10, "the filter is on client0")
+        assert fence.health() == (200, "ok\n")
         assert closed(lab) == [True, True]
 
 
