@@ -49,8 +49,8 @@ objects = $(patsubst %.c,$(BUILD)/$(2)/%.o,$(1))
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: all demo check check-unit check-bpf check-system bench soak kernels install deb format lint \
-	clean deps deps-demo deps-check deps-kernels
+.PHONY: all demo check check-unit check-bpf check-system check-ansible bench soak kernels install \
+	deb format lint clean deps deps-demo deps-check deps-kernels
 
 all: $(BUILD)/beamfenced $(BUILD)/beamfence
 
@@ -141,6 +141,11 @@ check-bpf: $(BUILD)/test-bpf
 	$(BUILD)/test-bpf
 check-system: all
 	$(PYTHON) -m pytest -q tests/system
+
+# The Ansible role on two hosts with systemd and a RabbitMQ cluster: a minute or two.
+check-ansible: deps-check
+	@$(MAKE) --no-print-directory all
+	$(PYTHON) -m pytest -q tests/system/ansible_cluster.py
 
 bench: deps-check
 	@$(MAKE) --no-print-directory $(BUILD)/bench $(BUILD)/flood

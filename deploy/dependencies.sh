@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 #
 # Brings in what building, checking, packaging, the demo or other kernels need:
-# dependencies.sh [build] [check] [demo] [package] [kernels]
+# dependencies.sh [build] [check] [demo] [package] [ansible] [kernels]; check is all but the last.
 #
 # Silent when all is there. On Debian and its kin, as root, missing packages are installed, and no
 # service of theirs is started or left enabled. Elsewhere it says what is missing.
@@ -51,6 +51,9 @@ check  command   zsh             zsh
 package command  dh              debhelper
 package command  lintian         lintian
 package library  criterion       libcriterion-dev
+ansible command  ansible-playbook ansible-core
+ansible command  ansible-lint    ansible-lint
+ansible command  yamllint        yamllint
 demo   command   python3         python3
 demo   command   epmd            erlang-base
 demo   command   erl             erlang-base
@@ -204,11 +207,12 @@ groups=
 for group in "$@"; do
 	case $group in
 	build) groups="$groups build" ;;
-	check) groups="$groups build check demo package" ;;
+	ansible) groups="$groups ansible" ;;
+	check) groups="$groups build check demo package ansible" ;;
 	demo) groups="$groups build demo" ;;
 	kernels) groups="$groups kernels" ;;
 	package) groups="$groups build package" ;;
-	*) die "usage: dependencies.sh [build] [check] [demo] [package] [kernels]" ;;
+	*) die "usage: dependencies.sh [build] [check] [demo] [package] [ansible] [kernels]" ;;
 	esac
 done
 

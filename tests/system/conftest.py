@@ -9,7 +9,7 @@ import lab as labs
 
 TOOLS = ("ip", "ethtool", "erl", "epmd", "nmap", "nft", "openssl", "clang", "bpftool",
          "strace", "unshare", "setpriv", "rabbitmq-server", "systemd-nspawn", "dh", "lintian",
-         "mandoc", "fish", "zsh")
+         "mandoc", "fish", "zsh", "ansible-playbook", "ansible-lint", "yamllint")
 
 
 def fetched(name):

@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The Ansible role: its style, what it works out, and a run on a host with systemd.
+
+Two hosts with a real RabbitMQ cluster, upgrade and removal: ansible_cluster.py (make check-ansible).
+"""
+import importlib.util
+import re
+import subprocess
+
+import pytest
+import yaml
+from ansible.errors import AnsibleFilterError
+
+from fence import APP
+from lab import ROOT, Lab, wait_until
+from machines import ROLE, Machine, Playbook, make_package
+
+MODULE = ROLE / "roles" / "beamfence" / "filter_plugins" / "beamfence.py"
+SPECS = yaml.safe_load((ROLE / "roles/beamfence/meta/argument_specs.yml").read_text())
+OPTIONS = SPECS["argument_specs"]["main"]["options"]
+
+
+@pytest.fixture(name="filters", scope="module")
+def _filters():
+    spec = importlib.util.spec_from_file_location("beamfence_filters", MODULE)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def lint(*argv):
+    done = subprocess.run(argv, cwd=ROLE, text=True, capture_output=True, check=False, timeout=120)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+def test_the_linters_find_nothing():
+    assert "production" in (ROLE / ".ansible-lint").read_text()
+    lint("ansible-lint", "--nocolor")
+    lint("yamllint", "--strict", ".", "../prometheus")
+
+
+def test_every_variable_has_a_type_and_the_default_that_it_says():
+    defaults = yaml.safe_load((ROLE / "roles/beamfence/defaults/main.yml").read_text())
+    assert defaults == {name: option["default"] for name, option in OPTIONS.items()}
+    assert all("type" in option and "description" in option for option in OPTIONS.values())
+
+
+def test_presets_are_those_of_the_program():
+    source = (ROOT / "user" / "core" / "presets.c").read_text()
+    known = re.findall(r'\.name = "(\w+)"', source)
+    assert known == OPTIONS["beamfence_presets"]["choices"]
+    assert known == OPTIONS["beamfence_clusters"]["options"]["presets"]["choices"]
+
+
+def facts(*addresses, interface="eth1", ipv6=()):
+    return {"ansible_facts": {
+        "interfaces": ["lo", interface],
+        interface.replace("-", "_"): {
+            "ipv4": {"address": addresses[0]} if addresses else {},
+            "ipv4_secondaries": [{"address": one} for one in addresses[1:]],
+            "ipv6": [{"address": one, "scope": scope} for one, scope in ipv6]}}}
+
+
+def test_peers_are_the_other_hosts_of_the_groups_on_their_cluster_interface(filters):
+    hostvars = {"a": facts("10.0.0.1"),
+                "b": {**facts("10.0.0.2", "10.0.0.12", interface="br-0"),
+                      "beamfence_cluster_interfaces": ["br-0"]},
+                "c": facts(ipv6=[("fe80::1", "link"), ("fd00::3", "global")])}
+    clusters = [{"name": "app", "groups": ["app"], "peers": ["192.0.2.0/24"]}, {"name": "db"}]
+    assert filters.peers(clusters, {"app": ["a", "b", "c"]}, hostvars, "a", ["eth1"]) == {
+        "app": ["10.0.0.12", "10.0.0.2", "192.0.2.0/24", "fd00::3"], "db": []}
+
+
+@pytest.mark.parametrize("hostvars, words", [
+    ({}, "peer b: its facts are not known"),
+    (facts("10.0.0.1", interface="eth7"), 'no address on "eth1" (it has eth7)'),
+    ({**facts("10.0.0.1"), "beamfence_cluster_interfaces": ["eth*"]}, "which interface"),
+])
+def test_a_peer_without_an_address_is_a_clear_failure(filters, hostvars, words):
+    with pytest.raises(AnsibleFilterError, match='cluster "app": peer b') as caught:
+        filters.peers([{"name": "app", "groups": ["app"]}], {"app": ["b"]}, {"b": hostvars}, "a",
+                      ["eth1"])
+    assert words in str(caught.value)
+
+
+def test_reserved_ports_keep_those_of_others(filters):
+    first = filters.reserved([9100, 9101, 4369], "80,9000-9002\n", "")
+    assert first == {"others": "80,9000-9002", "beamfence": "4369,9100-9101",
+                     "all": "80,4369,9000-9002,9100-9101"}
+    written = "# others: 80,9000-9002\n# beamfence: 4369,9100-9101\n"
+    again = filters.reserved([9101], first["all"] + ",700\n", written)
+    assert again == {"others": "80,700,9000-9002", "beamfence": "9101",
+                     "all": "80,700,9000-9002,9101"}
+    assert filters.reserved([], "\n", None) == {"others": "", "beamfence": "", "all": ""}
+
+
+@pytest.fixture(name="site", scope="module")
+def _site(tmp_path_factory):
+    """A host with nothing on it yet, and the role's variables for it."""
+    with Lab("client", "peer") as lab, lab.host.listen(9105):
+        lab.machine = Machine(lab, lab.host, "solo").wait()
+        package = make_package(lab.directory)
+        lab.play = Playbook(
+            lab.directory, {"solo": {"ansible_host": lab.machine.leader}},
+            {"app": ["solo"]}, beamfence_install="package", beamfence_package_file=str(package),
+            beamfence_client_interfaces=["client0"], beamfence_cluster_interfaces=["cluster0"],
+            beamfence_clusters=[{**APP, "ports": [APP["ports"]], "presets": ["rabbitmq"],
+                                 "groups": ["app"]}])
+        yield lab
+
+
+def test_a_run_fences_the_host_and_the_next_has_nothing_to_change(site):
+    assert site.client.probe(site.client.host4, 9105) == "open"
+    site.machine.run("sysctl", "-q", "net.ipv4.ip_local_reserved_ports=8080")
+    assert site.play.converge("app")["solo"] > 3
+    assert site.client.probe(site.client.host4, 9105, 0.3) == "silent"
+    assert site.peer.probe(site.peer.host4, 9105) == "open"
+    status = site.machine.json("status")
+    assert [one["attached"] for one in status["interfaces"]] == [True, True]
+    reserved = site.machine.run("cat", "/proc/sys/net/ipv4/ip_local_reserved_ports").strip()
+    assert reserved == "4369,6000-6500,8080,9100-9155,25672,35672-35682"
+    assert site.play.converge("app", "--check", "--diff") == {"solo": 0}
+
+
+def test_wrong_variables_are_refused_by_their_names_before_anything_changes(site):
+    text = site.play.refusal("app", beamfence_client_interfaces=["eht0"],
+                             beamfence_clusters=[{"name": "app", "ports": ["9100-91"],
+                                                  "peers": ["10.0.0"], "groups": ["nobody"]}])
+    for words in ('beamfence_client_interfaces: this host has no interface \\"eht0\\"',
+                  'ports: \\"9100-91\\" is not within 1-65535, or reversed',
+                  'peers: \\"10.0.0\\" is not an address or prefix',
+                  'the inventory has no group \\"nobody\\"'):
+        assert words in text, text
+    assert "beamfence_mode" in site.play.refusal("app", beamfence_mode="enforced")
+    assert "Linux" in site.play.refusal("app", beamfence_min_kernel="99.0")
+    wait_until(lambda: site.client.probe(site.client.host4, 9105, 0.3) == "silent", 1, "isolated")
