@@ -34,8 +34,7 @@ def prepare_rabbit(machine):
 
 def cluster_of(machine):
     """The running nodes, as this one sees them."""
-    done = machine.try_run("rabbitmqctl", "eval", "lists:sort(rabbit_nodes:list_running()).")
-    return done.stdout.strip()
+    return machine.run("rabbitmqctl", "eval", "lists:sort(rabbit_nodes:all_running()).").strip()
 
 
 BOTH = "[rabbit@mq1,rabbit@mq2]"
