@@ -4,6 +4,8 @@
           +-- client0 mq1 cluster0 --- cluster0 mq2 client0 --+
    client |           cluster2 --- stranger                   | client
 """
+import subprocess
+
 import pytest
 
 from lab import Lab, epmd_names, wait_until
@@ -34,7 +36,17 @@ def prepare_rabbit(machine):
 
 def cluster_of(machine):
     """The running nodes, as this one sees them."""
-    return machine.run("rabbitmqctl", "eval", "lists:sort(rabbit_nodes:all_running()).").strip()
+    try:
+        return machine.run("rabbitmqctl", "eval",
+                           "lists:sort(rabbit_nodes:all_running()).").strip()
+    except subprocess.TimeoutExpired as late:
+        raise AssertionError(f"{machine.name} hangs: {seen_by(machine)}") from late
+
+
+def seen_by(machine):
+    """What tells why a node does not answer."""
+    return machine.try_run("sh", "-c", "beamfence counters; ss -tnp; ps axf | tail -n 40; "
+                           "tail -n 20 /var/log/rabbitmq/rabbit@*.log").stdout
 
 
 BOTH = "[rabbit@mq1,rabbit@mq2]"
