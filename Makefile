@@ -155,11 +155,17 @@ bench: deps-check
 	@$(PYTHON) tests/bench/peers.py
 	@$(PYTHON) tests/bench/flood.py
 
-# Thousands of node starts under a sweep: "make soak NODES=5000".
-NODES ?= 1000
+# At length: node starts under a sweep; 1,000 reloads, 100 kills and 100 upgrades under a flood; the
+# agent killed at each of its calls to the kernel; and bothered in every way. "make soak NODES=5000
+# MINUTES=120".
+NODES   ?= 1000
+MINUTES ?= 10
 soak: deps-check
 	@$(MAKE) --no-print-directory all
 	@$(PYTHON) tests/system/soak.py --nodes $(NODES)
+	@BEAMFENCE_SOAK=1 $(PYTHON) -m pytest -q -s tests/system/test_flood.py
+	@BEAMFENCE_KILL_EVERYWHERE=1 $(PYTHON) -m pytest -q tests/system/test_interruption.py
+	@$(PYTHON) tests/system/abuse.py --minutes $(MINUTES)
 
 # The programs and the agent on other kernels. "make kernels LINUX=6.1" takes one of them,
 # "make kernels LINUX=6.1 TEST=tests/system/test_tls.py" runs that file there and nothing else.
