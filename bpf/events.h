@@ -148,10 +148,11 @@ static __always_inline bool event_afford(struct event_row *row, __u64 now)
 
 /*
  * An event that may be due: of a source that has no account, or had its last event long enough ago.
- * Out of line, and for this looks everything up again: few frames of a flood come here.
+ * Out of line, and for this looks everything up again: few frames of a flood come here. Global, so
+ * that it is verified once and not for every way that leads here.
  */
-static __noinline void event_consider(struct xdp_md *context, const struct view *view, __u32 what,
-				      __u64 hash)
+__noinline int event_consider(struct xdp_md *context, const struct view *view, __u32 what,
+			      __u64 hash)
 {
 	const __u32 signature = EVENT_SIGNATURE(hash), cpu = bpf_get_smp_processor_id();
 	struct event_row *row = bpf_map_lookup_elem(&event_rows, &cpu);
@@ -160,23 +161,23 @@ static __noinline void event_consider(struct xdp_md *context, const struct view 
 	bool repeated = false;
 	__u32 repeats = 0;
 
-	if (!row)
-		return;
+	if (!row || !view)
+		return 0;
 	first = &row->sources[EVENT_PLACE(hash)];
 	second = first + 1;
 	if (first->signature == signature || second->signature == signature) {
 		source = first->signature == signature ? first : second;
 		repeated = source->until > now;
 		if (!event_afford(row, now))
-			return;
+			return 0;
 	} else {
 		source = first->until > now ? second : first;
 		if (source->until > now) { /* no place for it */
 			row->lost++;
-			return;
+			return 0;
 		}
 		if (!event_afford(row, now))
-			return;
+			return 0;
 		event_account(source, view, what, signature);
 	}
 	if (!repeated) {
@@ -186,6 +187,7 @@ static __noinline void event_consider(struct xdp_md *context, const struct view 
 	}
 	if (!event_submit(context, view, what | (__u32)repeated << 10, repeats))
 		row->lost++;
+	return 0;
 }
 
 /* Notes a frame whose verdict is a reason to drop. Most frames of a flood end here, counted. */

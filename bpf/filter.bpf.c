@@ -121,7 +121,7 @@ static __noinline int filter_suspect(struct xdp_md *context, __u32 generation, b
 	const void *end = (void *)(long)context->data_end;
 	const struct policy_tables *policy = &tables.policy[generation & 1];
 	struct common common = {};
-	struct view view;
+	struct view view = {}; /* all of it: a global function may read it */
 
 	if (frame_common(data, end, ethernet, &common) != SHAPE_TCP)
 		return XDP_PASS; /* cannot be: the short path has just said so */
