@@ -22,6 +22,33 @@ def children(pid):
     return pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
 
 
+def boot_command(root, name, namespace, bpf, *options):
+    """Boots the files at `root` with systemd as PID 1, by systemd-nspawn, in that namespace.
+
+    All of it is in a pid namespace that ends with its first process, however that ends: nspawn by
+    itself, when it is killed, leaves the container's PID 1 behind.
+    """
+    return ["unshare", "--fork", "--pid", "--mount-proc", "--kill-child=SIGKILL",
+            "systemd-nspawn", "--quiet", f"--directory={root}", f"--machine={name}", "--boot",
+            "--register=no", "--keep-unit", "--console=pipe", "--capability=all",
+            f"--network-namespace-path=/run/netns/{namespace}", f"--bind={bpf}:/sys/fs/bpf",
+            "--system-call-filter=bpf perf_event_open", "--tmpfs=/work", *options, "--",
+            "--unit=test.target"]
+
+
+def find_leader(process, log):
+    """The pid of systemd as seen from here, None before it runs: it is a child of nspawn's, which
+    is one of unshare's."""
+    if process.poll() is not None:
+        raise LabError(f"systemd-nspawn ended: {log()}")
+    try:
+        leaders = [pid for nspawn in children(process.pid) for pid in children(nspawn)
+                   if pathlib.Path(f"/proc/{pid}/comm").read_text() == "systemd\n"]
+    except (FileNotFoundError, ProcessLookupError):
+        return None  # nspawn has children that come and go before
+    return leaders[0] if leaders else None
+
+
 class Container:
     """systemd as PID 1. Use as a context manager; `boot` again is a reboot."""
 
@@ -68,25 +95,13 @@ class Container:
     def boot(self):
         # A new boot is a new bpf file system, as empty as the kernel's is; root's alone, as there.
         run("mount", "-t", "bpf", "-o", "mode=0700", "bpf", self._bpf)
-        # In a pid namespace of its own, which ends with its first process however that ends.
-        self._process = self._lab.popen(self._lab.host, [
-            "unshare", "--fork", "--pid", "--mount-proc", "--kill-child=SIGKILL", "systemd-nspawn", "--quiet", f"--directory={self.root}", f"--machine={self.name}",
-            "--boot", "--register=no", "--keep-unit", "--console=pipe", "--capability=all",
-            f"--network-namespace-path=/run/netns/{self._lab.host.name}",
-            f"--bind={self._bpf}:/sys/fs/bpf", "--system-call-filter=bpf perf_event_open",
-            "--tmpfs=/work", "--", "--unit=test.target"], "console.log")
-        self.leader = wait_until(self._find_leader, 10, "PID 1 of the container runs")
+        self._process = self._lab.popen(self._lab.host, boot_command(
+            self.root, self.name, self._lab.host.name, self._bpf), "console.log")
+        self.leader = wait_until(lambda: find_leader(self._process, self.console), 10,
+                                 "PID 1 of the container runs")
         wait_until(lambda: self.try_run("systemctl", "is-active", "test.target").returncode == 0,
                    30, f"the container is up: {self.console()}")
         return self
-
-    def _find_leader(self):
-        """The pid of systemd, as seen from here: a child of nspawn's, which is one of unshare's."""
-        if self._process.poll() is not None:
-            raise LabError(f"systemd-nspawn ended: {self.console()}")
-        leaders = [pid for nspawn in children(self._process.pid) for pid in children(nspawn)
-                   if pathlib.Path(f"/proc/{pid}/comm").read_text() == "systemd\n"]
-        return leaders[0] if leaders else None
 
     def console(self):
         log = self._lab.directory / "console.log"

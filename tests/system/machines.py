@@ -2,15 +2,14 @@
 """Hosts for the Ansible role: systemd over this machine's files, each in a lab's namespace."""
 import json
 import os
-import pathlib
 import shutil
 import subprocess
 
-from lab import ROOT, LabError, run, wait_until
+from container import TARGET, boot_command, find_leader
+from lab import ROOT, run, wait_until
 
 ROLE = ROOT / "deploy" / "ansible"
 PLUGINS = ROOT / "tests" / "system" / "ansible" / "connection_plugins"
-TARGET = "[Unit]\nRequires=basic.target\nAfter=basic.target\nAllowIsolate=yes\n"
 UNIT = """\
 [Unit]
 Description=Stand-in for the unit of the package
@@ -41,14 +40,10 @@ fi
 """
 
 
-def children(pid):
-    return pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-
-
 def make_package(directory, version="1"):
     """A package of the programs that were built, with no more than the role needs."""
     tree = directory / f"package{version}"
-    run("make", "-C", ROOT, "install", f"DESTDIR={tree}", "PREFIX=/usr")
+    run("make", "-C", ROOT, "install", f"DESTDIR={tree}", "PREFIX=/usr", "UNITDIR=", "SYSUSERSDIR=")
     (tree / "lib/systemd/system").mkdir(parents=True)
     (tree / "lib/systemd/system/beamfenced.service").write_text(UNIT)
     (tree / "DEBIAN").mkdir()
@@ -83,25 +78,16 @@ class Machine:
         (units / "test.target").write_text(TARGET)
         (self.root / "usr/sbin/policy-rc.d").unlink(missing_ok=True)
         (self.root / "etc/hostname").write_text(f"{name}\n")
-        self._process = lab.popen(lab.host, [
-            "systemd-nspawn", "--quiet", f"--directory={self.root}",
-            f"--machine={lab.name}-{name}", f"--hostname={name}", "--boot", "--register=no",
-            "--keep-unit", "--console=pipe", "--capability=all", f"--bind={bpf}:/sys/fs/bpf",
-            f"--network-namespace-path=/run/netns/{namespace.name}", "--tmpfs=/work",
-            "--system-call-filter=bpf perf_event_open", "--", "--unit=test.target"],
+        self._process = lab.popen(lab.host, boot_command(
+            self.root, f"{lab.name}-{name}", namespace.name, bpf, f"--hostname={name}"),
             f"{name}.log")
-        self.leader = wait_until(self._find_leader, 20, f"PID 1 of {name} runs")
+        self.leader = wait_until(
+            lambda: find_leader(self._process, lambda: self._process.log.read_text()[-2000:]), 20,
+            f"PID 1 of {name} runs")
 
     def _mount(self, kind, where, options):
         run("mount", "-t", kind, "-o", options, kind, where)
         self._lab.defer(run, "umount", "-l", where)
-
-    def _find_leader(self):
-        if self._process.poll() is not None:
-            raise LabError(f"systemd-nspawn ended: {self._process.log.read_text()[-2000:]}")
-        leaders = [pid for pid in children(self._process.pid)
-                   if pathlib.Path(f"/proc/{pid}/comm").read_text() == "systemd\n"]
-        return int(leaders[0]) if leaders else None
 
     def wait(self):
         wait_until(lambda: self.try_run("systemctl", "is-active", "test.target").returncode == 0,

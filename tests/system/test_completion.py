@@ -81,6 +81,9 @@ def test_shell_offers_live_names(complete, socket):
 @pytest.mark.parametrize("complete", (in_bash, in_fish, in_zsh))
 def test_shell_offers_files_where_a_file_is_named(complete):
     assert complete("beamfence", "check", "README") == ["README.md"]
+    assert complete("beamfence", "try", "--for", "1h", "README") == ["README.md"]
+    assert complete("beamfence", "capture", "-w", "README") == ["README.md"]
+    assert complete("beamfence", "metrics", "--textfile", "README") == ["README.md"]
 
 
 @pytest.mark.parametrize("complete", (in_bash, in_fish, in_zsh))

@@ -28,10 +28,10 @@ def _as_nobody(lab, fence):
     binary = lab.directory / "beamfence"
     shutil.copy(BEAMFENCE, binary)
 
-    def ask(*arguments, group="nogroup"):
+    def ask(*arguments, group="nogroup", first=()):
         return subprocess.run(
             ["setpriv", "--reuid", str(NOBODY), "--regid", group, "--clear-groups", binary,
-             "--socket", fence.socket, *map(str, arguments)],
+             *first, "--socket", fence.socket, *map(str, arguments)],
             text=True, capture_output=True, check=False, timeout=20)
     return ask
 
@@ -47,6 +47,10 @@ def test_readers_may_look_and_change_nothing(fence, as_nobody):
         done = as_nobody(*command)
         assert done.returncode == 1 and "permission denied" in done.stderr, command
     assert all(one["source"] == "config" for one in fence.json("peers"))
+
+
+def test_shells_complete_names_for_readers_too(as_nobody):
+    assert as_nobody("peers", "add", "", first=["complete"]).stdout == "app\ndb\n"
 
 
 def test_others_may_not_even_look(fence, as_nobody):

@@ -151,9 +151,12 @@ def keys_of_the_program(tmp_path):
 
 
 def test_every_command_of_the_control_protocol_is_in_the_manual():
-    program = set(re.findall(r'{\s*"([a-z.]+)",\s*command_\w+', sources("user/agent")))
-    assert program
-    assert words(section("beamfence-control.7", "COMMANDS"), "Ic") == program
+    """Those that change nothing are marked, for who may only look."""
+    rows = dict(re.findall(r'{\s*"([a-z.]+)",\s*command_\w+,\s*(true|false)}',
+                           (ROOT / "user/agent/commands.c").read_text()))
+    items = re.findall(r"^\.It Ic (\S+)( Pq r)?$", section("beamfence-control.7", "COMMANDS"), re.M)
+    assert rows
+    assert {name: "false" if mark else "true" for name, mark in items} == rows
 
 
 def test_exit_statuses_are_those_of_the_help():

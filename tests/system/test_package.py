@@ -261,15 +261,32 @@ def test_upgrade_does_not_start_what_was_not_running(lab, host):
     assert host.show(UNIT, "ActiveState") == "inactive"
 
 
+def test_readers_look_once_a_drop_in_puts_the_agent_into_their_group(host):
+    """As beamfenced(8) says."""
+    host.run("groupadd", "monitoring")
+    text = (host.root / CONFIG[1:]).read_text()
+    host.write(CONFIG, text.replace("group: beamfence", "group: beamfence\n  readers: monitoring"))
+    host.write(f"/etc/systemd/system/{UNIT}.d/readers.conf",
+               "[Service]\nSupplementaryGroups=monitoring\n")
+    host.run("systemctl", "daemon-reload")
+    host.run("systemctl", "restart", UNIT)
+    reader = ("setpriv", "--reuid", "65534", "--regid", "monitoring", "--clear-groups", "beamfence")
+    host.run(*reader, "status")
+    assert "permission denied" in host.try_run(*reader, "reload").stderr
+
+
 def test_removal_keeps_the_filter_and_says_so_and_purge_takes_it_away(lab, host):
     with lab.host.listen(4369):
+        host.run("beamfence", "peers", "add", "app", "10.9.9.9")
+        assert host.run("stat", "-c", "%A %U", "/var/lib/beamfence") == "drwx------ beamfence\n"
         said = host.run("dpkg", "--remove", "beamfence")
         assert "STAYS IN FORCE" in said and f"rm -r {PINS}" in said and "client0" in said
         assert lab.client.probe(lab.client.host4, 4369, 0.3) == "silent"
         assert (host.root / CONFIG[1:]).exists()
-        # Installed again, it goes on.
+        # Installed again, it goes on, and knows the peer that was added.
         host.run("dpkg", "-i", host.packages[0])
         host.run("systemctl", "start", UNIT)
+        assert "10.9.9.9" in host.run("beamfence", "peers")
         assert any("adopted" in entry["MESSAGE"] for entry in journal(host))
         host.run("dpkg", "--purge", "beamfence")
         wait_until(lambda: not lab.host.program("client0"), 5, "the program is gone")

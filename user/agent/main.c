@@ -37,11 +37,11 @@ static const char usage[] =
 	"and logs to stderr. SIGHUP reloads; SIGTERM ends the agent and leaves the filter in\n"
 	"force (\"beamfence detach\" takes it away).\n"
 	"\n"
-	"  --config FILE   the configuration (default " CONFIG_DEFAULT ")\n"
-	"  --pin-dir DIR   where the filter is pinned (default " PIN_DIR_DEFAULT ")\n"
-	"  --state-dir DIR where runtime peers are kept (default " STATE_DIR_DEFAULT ")\n"
-	"  --version       print the version\n"
-	"  --help          print this\n"
+	"  --config FILE    the configuration (default " CONFIG_DEFAULT ")\n"
+	"  --pin-dir DIR    where the filter is pinned (default " PIN_DIR_DEFAULT ")\n"
+	"  --state-dir DIR  where added peers are kept (default " STATE_DIR_DEFAULT ")\n"
+	"  --version        print the version\n"
+	"  --help           print this\n"
 	"\n"
 	"Exit status: 0 ended by a signal or by detach, 1 failed, 2 wrong usage.\n";
 

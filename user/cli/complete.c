@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "../bpf/contract.h"
-#include "cli/client.h"
+#include "cli/cli.h"
 #include "core/cleanup.h"
 #include "core/protocol.h"
 
@@ -40,12 +40,12 @@ static void offer(const struct completion *completion, const char *candidate)
 
 static json_t *ask(const struct completion *completion, const char *command)
 {
+	const struct cli cli = {.socket = completion->socket};
 	json_t *result = NULL;
 	struct error error;
 
-	return client_request(completion->socket, TIMEOUT_MS, command, NULL, &result, &error)
-		       ? NULL
-		       : result;
+	return cli_ask(&cli, TIMEOUT_MS, command, NULL, &result, &error) == STATUS_DONE ? result
+											: NULL;
 }
 
 static void offer_all(const struct completion *completion, const json_t *names)

@@ -53,7 +53,8 @@
  *                 object: version (of the agent), pid, config (path), pin_dir, state_dir (null:
  *                 runtime peers are not kept), mode ("enforce", "audit"), features (object: frags,
  *                 conntrack, gate), interfaces (list of objects: name, vlan, zone ("client", "cluster",
- *                 "trusted"), attached, attach_mode ("native", "generic"), problem), unassigned
+ *                 "trusted"), attached, attach_mode ("native", "generic"), on (the interface that
+ *                 the filter is on, where that is another), problem), unassigned, clusters
  *                 (names), peers, runtime_peers, peers_limit, protected_ports (numbers),
  *                 last_reload (object: ok, time, error), trial (null, or object: file, uid, pid,
  *                 left_s), config_in_force ("file"; "trial"; "confirmed": a trial that was
@@ -65,6 +66,8 @@
  * counters     r  -
  *                 list of objects: interface, zone, verdict ("pass", "drop"), reason, packets,
  *                 bytes
+ * metrics      r  -
+ *                 text: the page that the endpoint of the metrics serves
  * explain      r  in (interface), src, dst (addresses), dport; vlan, sport (54321), flags ("S":
  *                 letters of FSRPAUEC)
  *                 object: verdict, decision (the verdict, were it not for audit mode), reason, zone,
@@ -121,8 +124,9 @@
  *               "epmd", "dist" or "tls", request, name?). In audit mode the verdict is "pass".
  *   listener    what (came, gone), port, kind, source?, node?, address, pid, process
  *   node        what (registered), node, port, source?
- *   interface   what (attached, detached, gone), interface, zone?, attach_mode?, problem?
+ *   interface   what (attached, reattached, detached, gone), interface, zone?, attach_mode?, problem?
  *   reload      what (done, refused), config, error?
+ *   trial       what (begun, ended, over)
  *   peer        what (added, removed, expired), cluster, prefix
  *   agent       what (started, ending, detached), and more
  * There will be more kinds and members: leave alone what is not known.
