@@ -14,6 +14,7 @@ from lab import Lab, wait_until
 
 THOUSANDS = 3000
 LINE_MAX = 16384  # PROTOCOL_LINE_MAX
+LONG_LINE_MAX = 4 << 20  # PROTOCOL_LONG_LINE_MAX
 STATUS = b'{"version": 1, "command": "status"}'
 
 
@@ -108,9 +109,10 @@ def test_control_takes_a_line_in_pieces_and_several_in_one(fence):
         assert json.loads(lines.readline())["ok"] and json.loads(lines.readline())["ok"]
 
 
-def test_control_refuses_an_oversized_line(fence):
+@pytest.mark.parametrize("size,end", [(LINE_MAX, b"\n"), (LONG_LINE_MAX + 1, b"")])
+def test_control_refuses_an_oversized_line(fence, size, end):
     with control(fence) as connection:
-        reply = json.loads(answer(connection, b" " * (LINE_MAX + 1)))
+        reply = json.loads(answer(connection, b" " * size + end))
         assert reply["ok"] is False
     with control(fence) as connection:  # and one without an end
         connection.settimeout(2)

@@ -67,14 +67,16 @@ def test_interface_is_filtered_from_its_first_frame_through_its_whole_life(lab, 
                 lab.host.ip("link", "set", before, "name", name)
                 carries(lab, deluge, name, 500)
                 filtered(lab, fence, name)
-            lab.host.ip("link", "set", "new0", "netns", elsewhere.name)
+            with witness.closing():
+                lab.host.ip("link", "set", "new0", "netns", elsewhere.name)
             wait_until(lambda: link_pins(fence) == pins, 5, "its pin is gone")
             elsewhere.ip("link", "set", "new0", "netns", lab.host.name)
             filtered(lab, fence, "new0")
             lab.host.ip("link", "set", "new0", "up")
             carries(lab, deluge, "new0")
             assert fence.count(interface="new0", reason="client-new") > 0
-            lab.host.ip("link", "del", "new0")
+            with witness.closing():
+                lab.host.ip("link", "del", "new0")
             wait_until(lambda: link_pins(fence) == pins, 5, "its pin is gone")
             assert witness.look() == 0, f"turn {turn}"
 
