@@ -167,6 +167,12 @@ soak: deps-check
 	@BEAMFENCE_KILL_EVERYWHERE=1 $(PYTHON) -m pytest -q tests/system/test_interruption.py
 	@$(PYTHON) tests/system/abuse.py --minutes $(MINUTES)
 
+# An attacker's toolbox without beamfence and with it, as a table.
+.PHONY: attack
+attack: deps-check
+	@$(MAKE) --no-print-directory all
+	@PYTHONPATH=tests/system $(PYTHON) tests/system/attack/battery.py
+
 # The programs and the agent on other kernels. "make kernels LINUX=6.1" takes one of them,
 # "make kernels LINUX=6.1 TEST=tests/system/test_tls.py" runs that file there and nothing else.
 LINUX  ?=
