@@ -117,6 +117,28 @@ $(BUILD)/empty.bpf.o $(BUILD)/flood.bpf.o: $(BUILD)/%.bpf.o: tests/bench/%.bpf.c
 $(BUILD)/obj/tests/bench/bench.o: $(BUILD)/empty.skel.h
 $(BUILD)/obj/tests/bench/flood.o: $(BUILD)/flood.skel.h
 
+# Fuzzers: each has tests/fuzz/fuzz_NAME.c and the code that it is for, with libFuzzer's eyes in it.
+FUZZERS    := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
+FUZZ_FLAGS := -O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all \
+	      -fno-omit-frame-pointer
+FUZZED     := $(CORE) $(wildcard user/agent/control*.c) user/agent/commands_arguments.c \
+	      user/agent/http.c tests/fuzz/reference.c
+$(BUILD)/fuzz/%.o: %.c | $(SKELETONS)
+	@mkdir -p $(@D)
+	$(call say,CC,$@)$(CLANG) $(CPPFLAGS_) -std=gnu11 $(WARNINGS) -Wno-sign-conversion \
+		-Wno-shorten-64-to-32 $(FUZZ_FLAGS) $(call PKG,--cflags,$(LIBRARIES)) -MD -MP -c $< -o $@
+$(BUILD)/fuzz/user/core/version.o: $(BUILD)/facts.h
+$(BUILD)/fuzz/tests/fuzz/fuzz_frame.o: FUZZ_FLAGS += -fno-sanitize=alignment
+$(BUILD)/fuzz/fuzzed.a: $(call objects,$(FUZZED),fuzz)
+	@rm -f $@
+	$(call say,AR,$@)ar rcs $@ $^
+$(BUILD)/fuzz-%: $(BUILD)/fuzz/tests/fuzz/fuzz_%.o $(BUILD)/fuzz/fuzzed.a
+	$(call say,LD,$@)$(CLANG) $(FUZZ_FLAGS) -fsanitize=fuzzer $^ $(call PKG,--libs,$(LIBRARIES)) \
+		-lm -o $@
+.SECONDARY: $(FUZZERS:%=$(BUILD)/fuzz/tests/fuzz/fuzz_%.o)
+.PHONY: fuzz fuzzers fuzz-coverage
+fuzzers: $(FUZZERS:%=$(BUILD)/fuzz-%)
+
 # What "demo" and "check" need is installed by the one script; each runs as the first command typed.
 deps:
 	@deploy/dependencies.sh build
@@ -172,6 +194,13 @@ soak: deps-check
 attack: deps-check
 	@$(MAKE) --no-print-directory all
 	@PYTHONPATH=tests/system $(PYTHON) tests/system/attack/battery.py
+
+# The fuzzers, two at a time: "make fuzz SECONDS=600", "make fuzz FUZZ='frame config'".
+SECONDS ?= 60
+FUZZ    ?= $(FUZZERS)
+fuzz: deps-check
+	@$(MAKE) --no-print-directory fuzzers
+	@$(PYTHON) tests/fuzz/run.py --build $(BUILD) --seconds $(SECONDS) $(FUZZ)
 
 # The programs and the agent on other kernels. "make kernels LINUX=6.1" takes one of them,
 # "make kernels LINUX=6.1 TEST=tests/system/test_tls.py" runs that file there and nothing else.

@@ -9,6 +9,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "core/netlink.h"
+
 /*
  * Looks at the interfaces are paid from a purse: one costs the time that it took, within bounds,
  * and what is taken out comes back at a tenth of the pace of the clock. So a burst is looked at
@@ -44,7 +46,7 @@ static bool is_link_message(const char *buffer, ssize_t size)
 {
 	int left = (int)size;
 
-	for (const struct nlmsghdr *message = (const void *)buffer; mnl_nlmsg_ok(message, left);
+	for (const struct nlmsghdr *message = (const void *)buffer; netlink_fits(message, left);
 	     message = mnl_nlmsg_next(message, &left))
 		if (message->nlmsg_type == RTM_NEWLINK || message->nlmsg_type == RTM_DELLINK)
 			return true;

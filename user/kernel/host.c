@@ -15,6 +15,7 @@
 #include <sys/socket.h>
 
 #include "core/cleanup.h"
+#include "core/netlink.h"
 
 #define DUMP_TRIES  3
 #define BUFFER_SIZE 32768 /* what the kernel fills at a time in a dump */
@@ -122,13 +123,22 @@ static void set_kind(struct host_interface *host, unsigned short type, const cha
 		host->lower = 0;
 }
 
+/* The ID of a VLAN device; 0 for what is none. */
+static uint16_t read_vlan(const struct nlattr *attribute)
+{
+	const uint32_t vlan = read_number(attribute);
+
+	return vlan < VLAN_IDS ? (uint16_t)vlan : 0;
+}
+
 /* One link message into one interface. False where it has no name. */
 static bool read_link(const struct nlmsghdr *message, struct host_interface *host)
 {
 	const struct ifinfomsg *link = mnl_nlmsg_get_payload(message);
 	struct attributes attributes = {}, info, data, xdp;
 
-	if (mnl_attr_parse(message, sizeof(*link), keep_attribute, &attributes) < 0)
+	if (!netlink_holds(message, sizeof(*link)) ||
+	    mnl_attr_parse(message, sizeof(*link), keep_attribute, &attributes) < 0)
 		return false;
 	read_nested(attributes.of[IFLA_LINKINFO], &info);
 	read_nested(info.of[IFLA_INFO_DATA], &data);
@@ -143,7 +153,7 @@ static bool read_link(const struct nlmsghdr *message, struct host_interface *hos
 		host->lower = read_number(attributes.of[IFLA_LINK]);
 	set_kind(host, link->ifi_type, read_text(info.of[IFLA_INFO_KIND]));
 	if (host->kind == DEVICE_VLAN)
-		host->vlan = (uint16_t)read_number(data.of[IFLA_VLAN_ID]);
+		host->vlan = read_vlan(data.of[IFLA_VLAN_ID]);
 	return host->name[0] && host->ifindex;
 }
 
@@ -168,7 +178,7 @@ static int read_answers(const char *buffer, ssize_t size, struct listing *listin
 	int left = (int)size, code = 0;
 
 	for (const struct nlmsghdr *message = (const void *)buffer;
-	     mnl_nlmsg_ok(message, left) && !code; message = mnl_nlmsg_next(message, &left)) {
+	     netlink_fits(message, left) && !code; message = mnl_nlmsg_next(message, &left)) {
 		struct host_interface host;
 
 		*torn |= message->nlmsg_flags & NLM_F_DUMP_INTR;
@@ -177,7 +187,9 @@ static int read_answers(const char *buffer, ssize_t size, struct listing *listin
 		if (message->nlmsg_type == NLMSG_ERROR) {
 			const struct nlmsgerr *answer = mnl_nlmsg_get_payload(message);
 
-			return answer->error ? answer->error : 1;
+			if (!netlink_holds(message, sizeof(*answer)))
+				return -EBADMSG;
+			return answer->error < 0 ? answer->error : 1;
 		}
 		if (message->nlmsg_type == RTM_NEWLINK && read_link(message, &host))
 			code = add_link(listing, &host);

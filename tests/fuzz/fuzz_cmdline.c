@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* /proc/PID/cmdline of a process that calls itself a BEAM. */
+#include "core/cmdline.h"
+#include "tests/fuzz/fuzz.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	char *arguments = exact_copy(data, size);
+	const struct cmdline_ports ports = cmdline_parse(arguments, size);
+
+	DEMAND(ports.first <= ports.last);
+	DEMAND(ports.first || !ports.last);
+	free(arguments);
+	return 0;
+}
