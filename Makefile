@@ -138,6 +138,20 @@ $(BUILD)/fuzz-%: $(BUILD)/fuzz/tests/fuzz/fuzz_%.o $(BUILD)/fuzz/fuzzed.a
 .SECONDARY: $(FUZZERS:%=$(BUILD)/fuzz/tests/fuzz/fuzz_%.o)
 .PHONY: fuzz fuzzers fuzz-coverage
 fuzzers: $(FUZZERS:%=$(BUILD)/fuzz-%)
+# The same, counting lines instead of looking for faults.
+COVER_FLAGS := -O1 -g -fprofile-instr-generate -fcoverage-mapping
+$(BUILD)/cover/%.o: %.c | $(SKELETONS)
+	@mkdir -p $(@D)
+	$(call say,CC,$@)$(CLANG) $(CPPFLAGS_) -std=gnu11 $(COVER_FLAGS) $(call PKG,--cflags,$(LIBRARIES)) \
+		-MD -MP -c $< -o $@
+$(BUILD)/cover/user/core/version.o: $(BUILD)/facts.h
+$(BUILD)/cover/covered.a: $(call objects,$(FUZZED),cover)
+	@rm -f $@
+	$(call say,AR,$@)ar rcs $@ $^
+$(BUILD)/cover-%: $(BUILD)/cover/tests/fuzz/fuzz_%.o $(BUILD)/cover/covered.a
+	$(call say,LD,$@)$(CLANG) $(COVER_FLAGS) -fsanitize=fuzzer $^ $(call PKG,--libs,$(LIBRARIES)) \
+		-lm -o $@
+.SECONDARY: $(foreach kind,fuzz cover,$(FUZZERS:%=$(BUILD)/$(kind)/tests/fuzz/fuzz_%.o))
 
 # What "demo" and "check" need is installed by the one script; each runs as the first command typed.
 deps:
@@ -201,6 +215,10 @@ FUZZ    ?= $(FUZZERS)
 fuzz: deps-check
 	@$(MAKE) --no-print-directory fuzzers
 	@$(PYTHON) tests/fuzz/run.py --build $(BUILD) --seconds $(SECONDS) $(FUZZ)
+# What the corpora reach, with all that fuzzers found so far: lines and branches of each file.
+fuzz-coverage: deps-check
+	@$(MAKE) --no-print-directory $(FUZZERS:%=$(BUILD)/cover-%)
+	@$(PYTHON) tests/fuzz/coverage.py --build $(BUILD) $(FUZZERS)
 
 # The programs and the agent on other kernels. "make kernels LINUX=6.1" takes one of them,
 # "make kernels LINUX=6.1 TEST=tests/system/test_tls.py" runs that file there and nothing else.

@@ -34,6 +34,8 @@ check  python    scapy           python3-scapy
 check  python    yaml            python3-yaml
 check  erlang    ssl             erlang-ssl
 check  command   clang-format    clang-format
+check  command   llvm-cov        llvm
+check  runtime   fuzzer          libclang-rt-dev
 check  command   fish            fish
 check  command   mandoc          mandoc
 check  command   nft             nftables
@@ -86,6 +88,7 @@ have() {
 	virtiofs) [ -x /usr/lib/qemu/virtiofsd ] || [ -x /usr/libexec/virtiofsd ] ;;
 	python) /usr/bin/python3 -c "from importlib.util import find_spec as find
 raise SystemExit(find('$2') is None)" ;;
+	runtime) ls "$(clang -print-resource-dir)"/lib/*/"libclang_rt.$2"* ;;
 	erlang) ls -d "$(dirname "$(readlink -f "$(command -v erl)")")/../lib/$2"-* ;;
 	esac >/dev/null 2>&1
 }
