@@ -135,7 +135,6 @@ $(BUILD)/fuzz/fuzzed.a: $(call objects,$(FUZZED),fuzz)
 $(BUILD)/fuzz-%: $(BUILD)/fuzz/tests/fuzz/fuzz_%.o $(BUILD)/fuzz/fuzzed.a
 	$(call say,LD,$@)$(CLANG) $(FUZZ_FLAGS) -fsanitize=fuzzer $^ $(call PKG,--libs,$(LIBRARIES)) \
 		-lm -o $@
-.SECONDARY: $(FUZZERS:%=$(BUILD)/fuzz/tests/fuzz/fuzz_%.o)
 .PHONY: fuzz fuzzers fuzz-coverage
 fuzzers: $(FUZZERS:%=$(BUILD)/fuzz-%)
 # The same, counting lines instead of looking for faults.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* Bytes on the metrics endpoint, over a real connection on loopback. */
 #include <arpa/inet.h>
+#include <errno.h>
 #include <event2/event.h>
 #include <netinet/in.h>
 #include <signal.h>
@@ -21,9 +22,19 @@ static int write_metrics(void *context, struct evbuffer *text)
 	return evbuffer_add_printf(text, "beamfence_up 1\n") > 0 ? 0 : -1;
 }
 
+/* Well and ill in turns. */
+static int tell_health(void *context, struct error *reason)
+{
+	static int asked;
+
+	(void)context;
+	return asked++ % 2 ? error_set(reason, -EIO, "ill") : 0;
+}
+
 static void start(void)
 {
-	const struct http_settings settings = {.host = "127.0.0.1", .metrics = write_metrics};
+	const struct http_settings settings = {
+		.host = "127.0.0.1", .metrics = write_metrics, .health = tell_health};
 	struct error error;
 
 	signal(SIGPIPE, SIG_IGN);
