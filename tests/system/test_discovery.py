@@ -278,6 +278,24 @@ def test_second_listener_on_a_registered_port_does_not_open_it(host):
             end(process)
 
 
+def test_claim_outlives_an_epmd_that_forgot_it_while_no_agent_ran():
+    """The node is still there, and so is its listener: nothing speaks against the claim."""
+    with Lab("client", "peer") as lab:
+        epmd = erlang.start_epmd(lab)
+        with Fence(lab, **SETTINGS) as fence:
+            argv = erlang.command(lab, lab.host, None, "inet_tcp", "-eval", RUN_TIME)
+            lab.popen(lab.host, argv, "run-time.log", env=erlang.ENVIRONMENT)
+            fence.port(timeout=15, port=9334, source="registered")
+            fence.kill()
+            end(epmd)
+            erlang.start_epmd(lab)
+            fence.start()
+            deadline = time.monotonic() + 1.5  # more than a claim without a witness lasts
+            while time.monotonic() < deadline:
+                assert lab.client.probe(lab.client.host4, 9334, 0.2) == "silent"
+            assert fence.ports(port=9334)
+
+
 def test_port_is_free_again_when_its_node_has_stopped(host):
     with Fence(host, **SETTINGS) as fence:
         with node(host, "app") as app:
