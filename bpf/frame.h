@@ -104,7 +104,13 @@ struct tcp_start {
 struct extension_header {
 	__u8 next;
 	__u8 length;
-	__be16 fragment;
+	union {
+		__be16 fragment;
+		struct {
+			__u8 type;
+			__u8 segments_left;
+		} routing;
+	};
 	__u32 rest;
 };
 
@@ -260,6 +266,7 @@ static __always_inline void common_view(const struct common *common, struct view
 	view->destination_port = common->tcp->destination_port;
 	view->tcp_flags = common->tcp->flags;
 	view->payload = 0;
+	view->rerouted = 0;
 }
 
 /* The short path: no tag, one or two, then plain IPv4 or IPv6, then TCP or something else. */
@@ -363,6 +370,7 @@ static __always_inline bool is_extension_header(__u32 next, bool ipv6)
 	}
 }
 
+#define WALK_REROUTED		(1ull << 62)
 #define WALK_STEP(next, offset) ((__u64)(next) << 32 | (offset))
 #define WALK_END(shape)		(1ull << 63 | (shape))
 
@@ -385,6 +393,8 @@ FRAME_GLOBAL __u64 walk_step(struct frame_source *source, __u32 offset, __u32 li
 	}
 	if (next == IPPROTO_AH)
 		return WALK_STEP(header.next, offset + (header.length + 2u) * 4);
+	if (next == IPPROTO_ROUTING && header.routing.segments_left)
+		return WALK_REROUTED | WALK_STEP(header.next, offset + (header.length + 1u) * 8);
 	return WALK_STEP(header.next, offset + (header.length + 1u) * 8);
 }
 
@@ -408,10 +418,48 @@ static __always_inline enum shape walk_headers(struct frame_source *source, stru
 		step = walk_step(source, walk->offset, walk->limit, walk->next);
 		if (step >> 63)
 			return (enum shape)(step & 0xff);
+		view->rerouted |= step >> 62 & 1;
 		walk->next = step >> 32 & 0xff;
 		walk->offset = (__u32)step;
 	}
 	return SHAPE_HEADERS_TOO_MANY;
+}
+
+/* Where the option after the one at @offset begins, or one of these. */
+#define OPTIONS_END	    0
+#define OPTIONS_REROUTED    1
+#define OPTION_NOP	    1
+#define OPTION_LOOSE_ROUTE  131
+#define OPTION_STRICT_ROUTE 137
+#define IPV4_OPTIONS_MAX    40
+
+FRAME_GLOBAL __u32 option_step(struct frame_source *source, __u32 offset)
+{
+	struct {
+		__u8 kind;
+		__u8 length;
+		__u8 pointer;
+	} option;
+
+	if (!frame_read(source, offset, &option, sizeof(option)))
+		return OPTIONS_END;
+	if (option.kind == OPTION_NOP)
+		return offset + 1;
+	if ((option.kind == OPTION_LOOSE_ROUTE || option.kind == OPTION_STRICT_ROUTE) &&
+	    option.pointer <= option.length)
+		return OPTIONS_REROUTED;
+	return option.kind && option.length > 1 ? offset + option.length : OPTIONS_END;
+}
+
+/* Whether a source route among the options leads on, as Linux reads them: net/ipv4/ip_options.c. */
+static __always_inline bool has_source_route(struct frame_source *source, __u32 offset, __u32 end)
+{
+	for (int i = 0; i < IPV4_OPTIONS_MAX && offset < end; i++) {
+		offset = option_step(source, offset);
+		if (offset <= OPTIONS_REROUTED)
+			return offset == OPTIONS_REROUTED;
+	}
+	return false;
 }
 
 static __always_inline enum shape parse_ipv4(struct frame_source *source, __u32 offset,
@@ -436,6 +484,7 @@ static __always_inline enum shape parse_ipv4(struct frame_source *source, __u32 
 		walk.limit = walk.packet_end;
 	walk.offset = offset + header_size;
 	walk.next = ip.protocol;
+	view->rerouted = has_source_route(source, offset + sizeof(ip), walk.offset);
 	return walk_headers(source, &walk, view);
 }
 

@@ -176,3 +176,45 @@ Test(owner, without_conntrack_the_rest_is_the_same)
 	close(fd);
 	harness_close(&plain);
 }
+
+/* A frame that names one address and, by a source route, ends at another. */
+static enum reason reason_by_route(uint8_t option, uint8_t pointer, uint8_t flags)
+{
+	uint8_t *route;
+
+	frame_ipv4(frame_ethernet(&frame), CLIENT_IPV4, HOST_IPV4);
+	frame_ipv4_options(&frame, 12);
+	route = frame.bytes + frame.ip + 20 + 3; /* behind no-operations */
+	route[0] = option;
+	route[1] = 7;
+	route[2] = pointer;
+	inet_pton(AF_INET, LOCAL_IPV4, route + 3);
+	frame_end(frame_tcp(&frame, 33333, CLUSTER_0_PORT, flags));
+	return harness_run(&harness, &frame).reason;
+}
+
+Test(owner, a_segment_by_a_source_route_is_taken_for_a_listener_s_wherever_it_ends)
+{
+	const int fd = listener(false,
+				CLUSTER_0_PORT); /* not at the address that the frame names */
+
+	cr_expect_eq(reason_by_route(131, 4, FLAG_ACK), REASON_CLIENT_SEGMENT);
+	cr_expect_eq(reason_by_route(137, 4, FLAG_ACK), REASON_CLIENT_SEGMENT);
+	cr_expect_eq(reason_by_route(131, 4, FLAG_SYN), REASON_CLIENT_NEW);
+	cr_expect_eq(reason_by_route(131, 8, FLAG_ACK), REASON_NO_LISTENER, "at its end");
+	cr_expect_eq(reason_by_route(7, 4, FLAG_ACK), REASON_NO_LISTENER, "a record of the route");
+	close(fd);
+}
+
+Test(owner, a_segment_with_a_routing_header_that_leads_on_is_taken_for_a_listener_s)
+{
+	for (uint8_t left = 0; left < 2; left++) {
+		frame_ipv6(frame_ethernet(&frame), CLIENT_IPV6, HOST_IPV6);
+		frame_extension(&frame, 43, 3);
+		frame.bytes[frame.next + 2] = 4;
+		frame.bytes[frame.next + 3] = left;
+		frame_end(frame_tcp(&frame, 33333, CLUSTER_0_PORT, FLAG_ACK));
+		cr_expect_eq(harness_run(&harness, &frame).reason,
+			     left ? REASON_CLIENT_SEGMENT : REASON_NO_LISTENER);
+	}
+}
