@@ -41,7 +41,8 @@ KERNEL := $(wildcard user/kernel/*.c)
 AGENT  := $(filter-out %/main.c,$(wildcard user/agent/*.c))
 CLI    := $(filter-out %/main.c,$(wildcard user/cli/*.c))
 UNIT   := $(wildcard tests/unit/*.c)
-FRAMES := $(wildcard tests/bpf/*.c)
+BPF_TESTS := $(wildcard tests/bpf/*.c)
+ORACLE := $(filter-out %.bpf.c,$(wildcard tests/oracle/*.c))
 
 SKELETONS := $(BUILD)/filter.skel.h $(BUILD)/listeners.skel.h $(BUILD)/gate.skel.h
 
@@ -49,8 +50,8 @@ objects = $(patsubst %.c,$(BUILD)/$(2)/%.o,$(1))
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: all demo check check-unit check-bpf check-system check-ansible bench soak kernels install \
-	deb format lint clean deps deps-demo deps-check deps-kernels
+.PHONY: all demo check check-unit check-bpf check-system check-ansible bench oracle soak kernels \
+	install deb format lint clean deps deps-demo deps-check deps-kernels
 
 all: $(BUILD)/beamfenced $(BUILD)/beamfence
 
@@ -97,11 +98,11 @@ $(BUILD)/beamfence: $(call objects,$(CORE) $(CLI) user/cli/main.c user/kernel/de
 $(BUILD)/test-unit: $(call objects,$(CORE) $(AGENT) $(CLI) $(KERNEL) $(UNIT) tests/bpf/frames.c,san)
 	$(call say,LD,$@)$(CC) $(CFLAGS) $(SANITIZE) $(LDFLAGS) $^ \
 		$(call PKG,--libs,$(LIBRARIES) $(TEST_LIBRARIES)) -lm -o $@
-$(BUILD)/test-bpf: $(call objects,$(CORE) $(KERNEL) $(FRAMES),san)
+$(BUILD)/test-bpf: $(call objects,$(CORE) $(KERNEL) $(BPF_TESTS),san)
 	$(call say,LD,$@)$(CC) $(CFLAGS) $(SANITIZE) $(LDFLAGS) $^ \
 		$(call PKG,--libs,$(LIBRARIES) $(TEST_LIBRARIES)) -lm -o $@
 # For other kernels, emulated: there the sanitizers would take minutes.
-$(BUILD)/test-bpf-plain: $(call objects,$(CORE) $(KERNEL) $(FRAMES),obj)
+$(BUILD)/test-bpf-plain: $(call objects,$(CORE) $(KERNEL) $(BPF_TESTS),obj)
 	$(call say,LD,$@)$(CC) $(CFLAGS) $(LDFLAGS) -pie $^ \
 		$(call PKG,--libs,$(LIBRARIES) $(TEST_LIBRARIES)) -lm -o $@
 $(BUILD)/verify: $(BUILD)/obj/tests/kernels/verify.o
@@ -116,6 +117,12 @@ $(BUILD)/empty.bpf.o $(BUILD)/flood.bpf.o: $(BUILD)/%.bpf.o: tests/bench/%.bpf.c
 	$(call say,BPF,$@)$(CLANG) $(BPF_FLAGS) -MD -MP -c $< -o $@
 $(BUILD)/obj/tests/bench/bench.o: $(BUILD)/empty.skel.h
 $(BUILD)/obj/tests/bench/flood.o: $(BUILD)/flood.skel.h
+$(BUILD)/oracle: $(call objects,$(ORACLE),obj) | $(BUILD)/filter.bpf.o
+	$(call say,LD,$@)$(CC) $(CFLAGS) $(LDFLAGS) -pie $^ $(call PKG,--libs,libbpf) -o $@
+$(BUILD)/probe.bpf.o: tests/oracle/probe.bpf.c
+	@mkdir -p $(@D)
+	$(call say,BPF,$@)$(CLANG) $(BPF_FLAGS) -MD -MP -c $< -o $@
+$(BUILD)/obj/tests/oracle/world.o: $(BUILD)/probe.skel.h
 
 # Fuzzers: each has tests/fuzz/fuzz_NAME.c and the code that it is for, with libFuzzer's eyes in it.
 FUZZERS    := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
@@ -167,7 +174,8 @@ demo: deps-demo
 	@$(PYTHON) tests/system/demo.py
 
 check: deps-check
-	@$(MAKE) --no-print-directory all $(BUILD)/test-unit $(BUILD)/test-bpf $(BUILD)/verify
+	@$(MAKE) --no-print-directory all $(BUILD)/test-unit $(BUILD)/test-bpf $(BUILD)/verify \
+		$(BUILD)/oracle
 	@BUILD=$(BUILD) PYTHON=$(PYTHON) tests/run
 
 check-unit: $(BUILD)/test-unit
@@ -189,6 +197,16 @@ bench: deps-check
 	@$(PYTHON) tests/bench/watch.py
 	@$(PYTHON) tests/bench/peers.py
 	@$(PYTHON) tests/bench/flood.py
+
+# The kernel as oracle: "make oracle FRAMES=5000000 SEED=7". Then the same oracle over a filter with
+# faults, each of which it must find.
+FRAMES ?= 5000000
+SEED ?= 1
+oracle: deps-check
+	@$(MAKE) --no-print-directory $(BUILD)/oracle
+	@$(BUILD)/oracle --replay tests/oracle/frames
+	@$(BUILD)/oracle --frames $(FRAMES) --seed $(SEED) --object $(BUILD)/filter.bpf.o
+	@BUILD=$(BUILD) $(PYTHON) tests/oracle/faults.py --seed $(SEED)
 
 # At length: node starts under a sweep; 1,000 reloads, 100 kills and 100 upgrades under a flood; the
 # agent killed at each of its calls to the kernel; and bothered in every way. "make soak NODES=5000

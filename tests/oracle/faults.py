@@ -1,0 +1,164 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""Faults planted in a copy of the filter: the oracle must find each, or it proves nothing.
+
+usage: faults.py [--frames N] [--seed N] [--save DIR] [NAME...]
+"""
+import argparse
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+BUILD = pathlib.Path(os.environ.get("BUILD", ROOT / "build")).resolve()
+
+# name: (what the filter does wrong, file, [(what is there, what takes its place)])
+FAULTS = {
+    "second-tag": (
+        "does not look behind the second VLAN tag", "frame.h",
+        [("if (at > end || !common->vlan)\n\t\t\t\treturn SHAPE_UNCOMMON;",
+          "if (true)\n\t\t\t\treturn SHAPE_NOT_TCP;")]),
+    "priority-tags": (
+        "takes a frame with more tags than it reads for something else", "frame.h",
+        [("? SHAPE_VLAN_TOO_DEEP : SHAPE_NOT_TCP", "? SHAPE_NOT_TCP : SHAPE_NOT_TCP")]),
+    "service-tag": (
+        "does not know 802.1ad", "frame.h",
+        [(" || protocol == frame_htons(ETH_P_8021AD)", "")]),
+    "ipv4-options": (
+        "ignores IPv4 options", "frame.h",
+        [("header_size = (ip.version_ihl & 0xfu) * 4;", "header_size = sizeof(ip);")]),
+    "do-not-fragment": (
+        "takes \"don't fragment\" for a fragment's offset", "frame.h",
+        [("IPV4_FRAGMENT_OFFSET   0x1fff", "IPV4_FRAGMENT_OFFSET   0x5fff")]),
+    "first-fragment": (
+        "passes first fragments of IPv4", "frame.h",
+        [("walk.limit = offset + frame_ntohs(ip.total_length);", "return SHAPE_LATER_FRAGMENT;")]),
+    "short-fragment": (
+        "passes first fragments that end before the TCP flags", "frame.h",
+        [("return SHAPE_FLAGS_TRUNCATED;", "return SHAPE_LATER_FRAGMENT;")]),
+    "atomic-fragment": (
+        "takes an atomic fragment for a later one", "frame.h",
+        [("if (header.fragment & frame_htons(IPV6_FRAGMENT_OFFSET))", "if (true)")]),
+    "no-ipv6": (
+        "forgets IPv6", "frame.h",
+        [("protocol == frame_htons(ETH_P_IPV6)", "false"),
+         ("protocol == frame_htons(ETH_P_IPV6)", "false")]),
+    "no-options-header": (
+        "does not know the destination options header", "frame.h",
+        [("\tcase IPPROTO_DSTOPTS:\n", "")]),
+    "too-many-headers": (
+        "passes what has more extension headers than it reads", "frame.h",
+        [("return SHAPE_HEADERS_TOO_MANY;", "return SHAPE_NOT_TCP;")]),
+    "no-ah": (
+        "forgets the authentication header", "frame.h",
+        [("case IPPROTO_AH:\n\t\treturn true;", "case IPPROTO_AH:\n\t\treturn false;")]),
+    "ah-length": (
+        "counts the authentication header like any other", "frame.h",
+        [("(header.length + 2u) * 4", "(header.length + 1u) * 8")]),
+    "source-route": (
+        "ignores source routes and routing headers", "filter.bpf.c",
+        [("view->rerouted ? OWNER_LISTENER : ", "")]),
+    "one-byte": (
+        "compares one byte of the port", "policy.h",
+        [("return port_bit(policy->suspects, port);",
+          "return port_bit(policy->suspects, port & 0xff);")]),
+    "byte-order": (
+        "takes a port's bytes in the other order", "frame.h",
+        [("__u32 host = __builtin_bswap16(value);", "__u32 host = value;")]),
+    "accepted": (
+        "takes a connection that a listener accepted for the host's own", "owner.h",
+        [("if (socket_state(context, &tuple, view->ipv4) == BPF_TCP_LISTEN)", "if (false)")]),
+    "syn-by-owner": (
+        "asks who owns the segment before it refuses a new connection", "filter.bpf.c",
+        [("(view->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN", "view->tcp_flags == 0xff")]),
+    "own-connections": (
+        "drops replies to the host's own connections", "owner.h",
+        [("\treturn OWNER_OUTBOUND;\n}", "\treturn OWNER_LISTENER;\n}")]),
+    "connecting": (
+        "drops the answer to the host's own SYN", "owner.h",
+        [("if (state == BPF_TCP_SYN_SENT)\n\t\treturn OWNER_OUTBOUND;",
+          "if (state == BPF_TCP_SYN_SENT)\n\t\treturn OWNER_LISTENER;")]),
+    "udp": (
+        "judges UDP like TCP", "frame.h",
+        [("if (ip->protocol != IPPROTO_TCP)",
+          "if (ip->protocol != IPPROTO_TCP && ip->protocol != IPPROTO_UDP)")]),
+    "later-fragments": (
+        "drops later fragments of IPv4", "frame.h",
+        [("if (ip.fragment & frame_htons(IPV4_FRAGMENT_OFFSET))\n\t\treturn SHAPE_LATER_FRAGMENT;",
+          "if (ip.fragment & frame_htons(IPV4_FRAGMENT_OFFSET))\n"
+          "\t\treturn SHAPE_HEADERS_TRUNCATED;")]),
+    "neighbour-port": (
+        "protects the port above as well", "policy.h",
+        [("return port_bit(policy->suspects, port);",
+          "return port_bit(policy->suspects, port) || port_bit(policy->suspects, "
+          "(__u16)(port - 1));"),
+         ("if (port_bit(policy->configured, port))",
+          "if (port_bit(policy->configured, port) || port_bit(policy->configured, "
+          "(__u16)(port - 1)))")]),
+}
+
+
+def plant(directory, name):
+    """A copy of the filter with that fault, built; returns the object file."""
+    _, file, changes = FAULTS[name]
+    shutil.copytree(ROOT / "bpf", directory / "bpf")
+    shutil.copy(ROOT / "Makefile", directory)
+    path = directory / "bpf" / file
+    text = path.read_text()
+    for old, new in changes:
+        if old not in text:
+            sys.exit(f"{file} has no longer {old!r}: mend the fault {name!r} in {__file__}")
+        text = text.replace(old, new, 1)
+    path.write_text(text)
+    done = subprocess.run(["make", "-s", "-C", directory, "BUILD=build", "build/filter.bpf.o"],
+                          check=False, capture_output=True, text=True)
+    if done.returncode:
+        sys.exit(f"{name}: {done.stderr}")
+    return directory / "build" / "filter.bpf.o"
+
+
+def hunt(arguments, name):
+    """Runs the oracle over the faulty filter: (what it found, frames until then), or None."""
+    with tempfile.TemporaryDirectory(prefix="beamfence-oracle-") as directory:
+        program = plant(pathlib.Path(directory), name)
+        command = [BUILD / "oracle", "--object", program, "--stop", "--frames",
+                   str(arguments.frames), "--seed", str(arguments.seed)]
+        if arguments.save:
+            saved = pathlib.Path(directory) / "frames"
+            saved.mkdir()
+            command += ["--save", saved]
+        done = subprocess.run(command, check=False, capture_output=True, text=True)
+        if done.returncode not in (0, 1):
+            sys.exit(f"{name}: {done.stderr}")
+        if arguments.save and done.returncode == 1:
+            for one in saved.iterdir():
+                shutil.copy(one, pathlib.Path(arguments.save) / name)
+    kind = re.search(r"^finding: (.*?) \(seed", done.stdout, re.M)
+    frames = re.search(r" packets in (\d+) frames", done.stdout)
+    return (kind[1], int(frames[1])) if kind else None
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--frames", type=int, default=1000000)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--save", help="keep the shrunk frames in this directory")
+    parser.add_argument("faults", nargs="*", metavar="NAME")
+    arguments = parser.parse_args()
+    missed = 0
+    print("| the filter … | frames until found | found as |\n|---|---:|---|")
+    for name in arguments.faults or FAULTS:
+        found = hunt(arguments, name)
+        missed += not found
+        kind, frames = found or ("**not found**", f"more than {arguments.frames:,}")
+        print(f"| {FAULTS[name][0]} | {frames if not found else format(frames, ',')} | {kind} |",
+              flush=True)
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
