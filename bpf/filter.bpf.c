@@ -98,8 +98,9 @@ static __always_inline int judge(struct xdp_md *context, __u32 generation, enum 
 		reason = verdict(&facts);
 	}
 	if (reason == NEED_OWNER) {
-		/* Whose it is would have to be asked for an address that is not known here. */
-		facts.owner = view->rerouted ? OWNER_LISTENER : owner_of(context, view, conntrack);
+		/* Of a packet that goes on to another address nobody here could say. */
+		facts.owner = frame_leads_on(context, view) ? OWNER_LISTENER
+							    : owner_of(context, view, conntrack);
 		reason = verdict(&facts);
 	}
 	if (!explaining && reason_drops(reason))

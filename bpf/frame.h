@@ -104,13 +104,7 @@ struct tcp_start {
 struct extension_header {
 	__u8 next;
 	__u8 length;
-	union {
-		__be16 fragment;
-		struct {
-			__u8 type;
-			__u8 segments_left;
-		} routing;
-	};
+	__be16 fragment;
 	__u32 rest;
 };
 
@@ -121,6 +115,7 @@ struct extension_header {
 #define IPV6_PROTOCOL_MOBILITY 135
 #define IPV6_PROTOCOL_HIP      139
 #define IPV6_PROTOCOL_SHIM6    140
+#define ROUTING_SEGMENTS_LEFT  3      /* offset in a routing header */
 #define FRAME_OFFSET_MAX       0x3fff /* keeps a packet offset provably small */
 
 /*
@@ -266,7 +261,7 @@ static __always_inline void common_view(const struct common *common, struct view
 	view->destination_port = common->tcp->destination_port;
 	view->tcp_flags = common->tcp->flags;
 	view->payload = 0;
-	view->rerouted = 0;
+	view->ip_behind = 0;
 }
 
 /* The short path: no tag, one or two, then plain IPv4 or IPv6, then TCP or something else. */
@@ -370,7 +365,6 @@ static __always_inline bool is_extension_header(__u32 next, bool ipv6)
 	}
 }
 
-#define WALK_REROUTED		(1ull << 62)
 #define WALK_STEP(next, offset) ((__u64)(next) << 32 | (offset))
 #define WALK_END(shape)		(1ull << 63 | (shape))
 
@@ -393,8 +387,6 @@ FRAME_GLOBAL __u64 walk_step(struct frame_source *source, __u32 offset, __u32 li
 	}
 	if (next == IPPROTO_AH)
 		return WALK_STEP(header.next, offset + (header.length + 2u) * 4);
-	if (next == IPPROTO_ROUTING && header.routing.segments_left)
-		return WALK_REROUTED | WALK_STEP(header.next, offset + (header.length + 1u) * 8);
 	return WALK_STEP(header.next, offset + (header.length + 1u) * 8);
 }
 
@@ -418,48 +410,10 @@ static __always_inline enum shape walk_headers(struct frame_source *source, stru
 		step = walk_step(source, walk->offset, walk->limit, walk->next);
 		if (step >> 63)
 			return (enum shape)(step & 0xff);
-		view->rerouted |= step >> 62 & 1;
 		walk->next = step >> 32 & 0xff;
 		walk->offset = (__u32)step;
 	}
 	return SHAPE_HEADERS_TOO_MANY;
-}
-
-/* Where the option after the one at @offset begins, or one of these. */
-#define OPTIONS_END	    0
-#define OPTIONS_REROUTED    1
-#define OPTION_NOP	    1
-#define OPTION_LOOSE_ROUTE  131
-#define OPTION_STRICT_ROUTE 137
-#define IPV4_OPTIONS_MAX    40
-
-FRAME_GLOBAL __u32 option_step(struct frame_source *source, __u32 offset)
-{
-	struct {
-		__u8 kind;
-		__u8 length;
-		__u8 pointer;
-	} option;
-
-	if (!frame_read(source, offset, &option, sizeof(option)))
-		return OPTIONS_END;
-	if (option.kind == OPTION_NOP)
-		return offset + 1;
-	if ((option.kind == OPTION_LOOSE_ROUTE || option.kind == OPTION_STRICT_ROUTE) &&
-	    option.pointer <= option.length)
-		return OPTIONS_REROUTED;
-	return option.kind && option.length > 1 ? offset + option.length : OPTIONS_END;
-}
-
-/* Whether a source route among the options leads on, as Linux reads them: net/ipv4/ip_options.c. */
-static __always_inline bool has_source_route(struct frame_source *source, __u32 offset, __u32 end)
-{
-	for (int i = 0; i < IPV4_OPTIONS_MAX && offset < end; i++) {
-		offset = option_step(source, offset);
-		if (offset <= OPTIONS_REROUTED)
-			return offset == OPTIONS_REROUTED;
-	}
-	return false;
 }
 
 static __always_inline enum shape parse_ipv4(struct frame_source *source, __u32 offset,
@@ -475,16 +429,17 @@ static __always_inline enum shape parse_ipv4(struct frame_source *source, __u32 
 	if (ip.version_ihl >> 4 != 4 || header_size < sizeof(ip))
 		return SHAPE_NOT_TCP; /* the stack discards it */
 	view_set_ipv4(view, &ip);
+	view->ip_behind = (__u16)(offset + 1);
 	if (ip.protocol != IPPROTO_TCP && ip.protocol != IPPROTO_AH)
 		return SHAPE_NOT_TCP;
 	if (ip.fragment & frame_htons(IPV4_FRAGMENT_OFFSET))
 		return SHAPE_LATER_FRAGMENT;
 	walk.packet_end = offset + frame_ntohs(ip.total_length);
-	if (ip.fragment & frame_htons(IPV4_MORE_FRAGMENTS))
-		walk.limit = walk.packet_end;
 	walk.offset = offset + header_size;
+	/* The stack cuts off what is not a multiple of eight bytes (ip_frag_queue()). */
+	if (ip.fragment & frame_htons(IPV4_MORE_FRAGMENTS))
+		walk.limit = walk.offset + ((walk.packet_end - walk.offset) & ~7u);
 	walk.next = ip.protocol;
-	view->rerouted = has_source_route(source, offset + sizeof(ip), walk.offset);
 	return walk_headers(source, &walk, view);
 }
 
@@ -498,6 +453,7 @@ static __always_inline enum shape parse_ipv6(struct frame_source *source, __u32 
 		return SHAPE_HEADERS_TRUNCATED;
 	/* Whatever its version says: the stack looks at that, and the short path need not. */
 	view_set_ipv6(view, &ip);
+	view->ip_behind = (__u16)(offset + 1);
 	walk.offset = offset + sizeof(ip);
 	walk.packet_end = walk.offset + frame_ntohs(ip.payload_length);
 	walk.next = ip.next;
@@ -537,6 +493,89 @@ static __always_inline enum shape frame_parse(struct frame_source *source, const
 	if (protocol == frame_htons(ETH_P_IPV6))
 		return parse_ipv6(source, offset, view);
 	return frame_is_vlan(protocol) ? SHAPE_VLAN_TOO_DEEP : SHAPE_NOT_TCP;
+}
+
+#define OPTIONS_END	    0
+#define OPTIONS_LEAD_ON	    1
+#define OPTION_NOP	    1
+#define OPTION_LOOSE_ROUTE  131
+#define OPTION_STRICT_ROUTE 137
+#define IPV4_OPTIONS_MAX    40
+
+/* Where the option after the one at @offset begins, or one of the first two above. */
+FRAME_GLOBAL __u32 option_step(struct frame_source *source, __u32 offset)
+{
+	struct {
+		__u8 kind;
+		__u8 length;
+		__u8 pointer;
+	} option;
+
+	if (!frame_read(source, offset, &option, sizeof(option)))
+		return OPTIONS_END;
+	if (option.kind == OPTION_NOP)
+		return offset + 1;
+	if ((option.kind == OPTION_LOOSE_ROUTE || option.kind == OPTION_STRICT_ROUTE) &&
+	    option.pointer <= option.length)
+		return OPTIONS_LEAD_ON;
+	return option.kind && option.length > 1 ? offset + option.length : OPTIONS_END;
+}
+
+/* Linux: net/ipv4/ip_options.c. */
+FRAME_GLOBAL __u32 ipv4_leads_on(struct frame_source *source, __u32 offset)
+{
+	__u32 end;
+	__u8 version_ihl;
+
+	if (!frame_read(source, offset, &version_ihl, sizeof(version_ihl)))
+		return 0;
+	end = offset + (version_ihl & 0xfu) * 4;
+	offset += sizeof(struct ipv4_header);
+	for (int i = 0; i < IPV4_OPTIONS_MAX && offset < end; i++) {
+		offset = option_step(source, offset);
+		if (offset <= OPTIONS_LEAD_ON)
+			return offset == OPTIONS_LEAD_ON;
+	}
+	return 0;
+}
+
+/* Linux: ipv6_rthdr_rcv() in net/ipv6/exthdrs.c. */
+FRAME_GLOBAL __u32 ipv6_leads_on(struct frame_source *source, __u32 offset)
+{
+	__u8 next, segments_left;
+	__u64 step;
+
+	if (!frame_read(source, offset + __builtin_offsetof(struct ipv6_header, next), &next,
+			sizeof(next)))
+		return 0;
+	offset += sizeof(struct ipv6_header);
+	for (int i = 0; i < EXTENSION_HEADERS_MAX; i++) {
+		if (!is_extension_header(next, true))
+			return 0;
+		if (next == IPPROTO_ROUTING &&
+		    frame_read(source, offset + ROUTING_SEGMENTS_LEFT, &segments_left,
+			       sizeof(segments_left)) &&
+		    segments_left)
+			return 1;
+		step = walk_step(source, offset, ~0u, next);
+		if (step >> 63)
+			return 0;
+		next = step >> 32 & 0xff;
+		offset = (__u32)step;
+	}
+	return 0;
+}
+
+/*
+ * Whether the packet goes on from the destination in its header, by an IPv4 source route or an IPv6
+ * routing header: it may end at another address of this host. @view is of SHAPE_TCP.
+ */
+static __always_inline bool frame_leads_on(struct frame_source *source, const struct view *view)
+{
+	if (!view->ip_behind)
+		return false;
+	return view->ipv4 ? ipv4_leads_on(source, view->ip_behind - 1u)
+			  : ipv6_leads_on(source, view->ip_behind - 1u);
 }
 
 #endif

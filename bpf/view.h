@@ -36,8 +36,8 @@ struct view {
 	__u8 ipv4;
 	__u8 has_source; /* an IP header was read */
 	__u8 tcp_flags;
-	__u8 payload; /* the segment carries some, by the lengths in its headers */
-	__u8 rerouted; /* goes on from that destination, maybe to another address of this host */
+	__u8 payload;	 /* the segment carries some, by the lengths in its headers */
+	__u16 ip_behind; /* 1 + the offset of the IP header; 0: of common shape, without options */
 };
 
 #define IPV4_MAPPED_HIGH_WORD 0xffff0000u /* bytes 00 00 ff ff, read on a little-endian CPU */

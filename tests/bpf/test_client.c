@@ -208,6 +208,16 @@ Test(client, padding_behind_a_short_first_fragment_is_not_read_as_flags)
 	expect(REASON_TCP_TRUNCATED, "IPv6");
 }
 
+/* Linux cuts a first fragment to a multiple of eight bytes, and the next one brings the flags. */
+Test(client, the_end_of_a_first_fragment_that_the_stack_cuts_off_is_not_read_as_flags)
+{
+	frame_ipv4_fragment(frame_ipv4(frame_ethernet(&frame), CLIENT_IPV4, HOST_IPV4), 0, true);
+	frame_tcp(frame_ah(&frame, 5), 40000, EPMD_PORT, FLAG_ACK);
+	frame.size -= 4; /* 20 bytes of AH and 16 of TCP: 32 of these count */
+	frame_end(&frame);
+	expect(REASON_TCP_TRUNCATED, "the flags are in the last four");
+}
+
 Test(client, later_fragments_pass)
 {
 	frame_ipv4_fragment(frame_ipv4(frame_ethernet(&frame), CLIENT_IPV4, HOST_IPV4), 8, false);
