@@ -60,6 +60,7 @@ void draft_headers(struct draft *draft);
 /* What goes into one frame: the whole body of a packet, or a fragment of it. */
 struct piece {
 	uint32_t offset, size;
+	uint32_t extra; /* bytes more, that the stack cuts off */
 	bool fragment, more, other_port;
 };
 

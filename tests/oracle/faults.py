@@ -36,7 +36,10 @@ FAULTS = {
         [("IPV4_FRAGMENT_OFFSET   0x1fff", "IPV4_FRAGMENT_OFFSET   0x5fff")]),
     "first-fragment": (
         "passes first fragments of IPv4", "frame.h",
-        [("walk.limit = offset + frame_ntohs(ip.total_length);", "return SHAPE_LATER_FRAGMENT;")]),
+        [("\t\twalk.limit = walk.offset + ((", "\t\treturn SHAPE_LATER_FRAGMENT + 0 * (("),]),
+    "cut-fragment": (
+        "reads a first fragment to an end that the stack cuts off", "frame.h",
+        [("((walk.packet_end - walk.offset) & ~7u)", "(walk.packet_end - walk.offset)")]),
     "short-fragment": (
         "passes first fragments that end before the TCP flags", "frame.h",
         [("return SHAPE_FLAGS_TRUNCATED;", "return SHAPE_LATER_FRAGMENT;")]),
@@ -60,8 +63,8 @@ FAULTS = {
         "counts the authentication header like any other", "frame.h",
         [("(header.length + 2u) * 4", "(header.length + 1u) * 8")]),
     "source-route": (
-        "ignores source routes and routing headers", "filter.bpf.c",
-        [("view->rerouted ? OWNER_LISTENER : ", "")]),
+        "ignores source routes and routing headers", "frame.h",
+        [("if (!view->ip_behind)\n", "if (true)\n")]),
     "one-byte": (
         "compares one byte of the port", "policy.h",
         [("return port_bit(policy->suspects, port);",

@@ -12,12 +12,13 @@ static const uint8_t percent[FEATURE_COUNT] = {
 	[FEATURE_MANY_HEADERS] = 8, [FEATURE_ATOMIC] = 12,	[FEATURE_ROUTING] = 8,
 	[FEATURE_AH] = 8,	    [FEATURE_FRAGMENTS] = 20,	[FEATURE_ORDER] = 40,
 	[FEATURE_OVERLAP] = 15,	    [FEATURE_MISSING] = 8,	[FEATURE_SHORT_FIRST] = 25,
-	[FEATURE_PAYLOAD] = 30,	    [FEATURE_TCP_OPTIONS] = 25, [FEATURE_FLAGS] = 45,
-	[FEATURE_OFFSET] = 4,	    [FEATURE_CHECKSUM] = 5,	[FEATURE_LENGTH] = 4,
-	[FEATURE_VERSION] = 2,	    [FEATURE_PADDING] = 25,	[FEATURE_TRUNCATE] = 4,
-	[FEATURE_MAC] = 5,	    [FEATURE_SOURCE] = 6,	[FEATURE_TTL] = 15,
-	[FEATURE_NOISE] = 5,	    [FEATURE_NOT_TCP] = 15,	[FEATURE_OTHER_PORT] = 35,
-	[FEATURE_SECOND_HOST] = 15, [FEATURE_CONNECTION] = 12,	[FEATURE_IPV6] = 50,
+	[FEATURE_UNEVEN] = 20,	    [FEATURE_PAYLOAD] = 30,	[FEATURE_TCP_OPTIONS] = 25,
+	[FEATURE_FLAGS] = 45,	    [FEATURE_OFFSET] = 4,	[FEATURE_CHECKSUM] = 5,
+	[FEATURE_LENGTH] = 4,	    [FEATURE_VERSION] = 2,	[FEATURE_PADDING] = 25,
+	[FEATURE_TRUNCATE] = 4,	    [FEATURE_MAC] = 5,		[FEATURE_SOURCE] = 6,
+	[FEATURE_TTL] = 15,	    [FEATURE_NOISE] = 5,	[FEATURE_NOT_TCP] = 15,
+	[FEATURE_OTHER_PORT] = 35,  [FEATURE_SECOND_HOST] = 15, [FEATURE_CONNECTION] = 12,
+	[FEATURE_IPV6] = 50,
 };
 
 static uint64_t mix(uint64_t value)
@@ -53,7 +54,7 @@ static void leave_out(struct draft *draft, enum feature feature)
 static void draw_features(struct draft *draft, uint32_t suppressed)
 {
 	static const enum feature of_fragments[] = {FEATURE_ORDER, FEATURE_OVERLAP, FEATURE_MISSING,
-						    FEATURE_SHORT_FIRST};
+						    FEATURE_SHORT_FIRST, FEATURE_UNEVEN};
 
 	for (uint32_t i = 0; i < FEATURE_COUNT; i++) {
 		draw_begin(draft, i, 7);
@@ -133,7 +134,12 @@ static uint32_t cut(struct draft *draft, uint32_t size, struct piece *pieces)
 		}
 		if (part > size - offset)
 			part = size - offset;
-		pieces[count++] = (struct piece){offset, part, true, offset + part < size, false};
+		pieces[count++] = (struct piece){
+			.offset = offset,
+			.size = part,
+			.fragment = true,
+			.more = offset + part < size,
+		};
 		offset += part;
 	}
 	return count;
@@ -186,6 +192,11 @@ static uint32_t plan_pieces(struct draft *draft, uint32_t size, struct piece *pi
 		draw_begin(draft, FEATURE_MISSING, 0);
 		pieces[draw(draft, count)] = pieces[count - 1];
 		count--;
+	}
+	for (uint32_t i = 0; i < count && draft_has(draft, FEATURE_UNEVEN); i++) {
+		draw_begin(draft, FEATURE_UNEVEN, i);
+		if (pieces[i].more)
+			pieces[i].extra = draw(draft, 8);
 	}
 	if (draft_has(draft, FEATURE_ORDER)) {
 		draw_begin(draft, FEATURE_ORDER, 0);

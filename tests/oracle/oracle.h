@@ -53,6 +53,7 @@
 	X(OVERLAP, "fragments that overlap, or twice")         \
 	X(MISSING, "a fragment missing")                       \
 	X(SHORT_FIRST, "first fragment of 8 or 16 bytes")      \
+	X(UNEVEN, "fragments of no multiple of 8 bytes")       \
 	X(PAYLOAD, "TCP data")                                 \
 	X(TCP_OPTIONS, "TCP options")                          \
 	X(FLAGS, "TCP flags other than SYN")                   \

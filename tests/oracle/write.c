@@ -85,7 +85,7 @@ static uint8_t *write_ipv4(struct draft *draft, uint8_t *ip, const struct piece 
 
 	memset(ip, 0, 20);
 	ip[0] = (uint8_t)(0x40 | header / 4);
-	put16(ip + 2, header + piece->size);
+	put16(ip + 2, header + piece->size + piece->extra);
 	put16(ip + 4, draft->identification);
 	put16(ip + 6, piece->offset / 8 | (piece->more ? 0x2000u : 0));
 	ip[8] = 64;
@@ -196,7 +196,7 @@ void draft_frame(struct draft *draft, bool plain, const struct piece *piece, con
 			put32(fragment + 4, draft->identification);
 			at += 8;
 		}
-		put16(ip + 4, (uint32_t)(at - ip) - 40 + piece->size);
+		put16(ip + 4, (uint32_t)(at - ip) - 40 + piece->size + piece->extra);
 		lie_about_length(draft, ip + 4);
 		lie_about_version(draft, ip);
 	} else if (!draft->link_only) {
@@ -207,6 +207,12 @@ void draft_frame(struct draft *draft, bool plain, const struct piece *piece, con
 	memcpy(at, body + piece->offset, piece->size);
 	if (piece->other_port && piece->size >= 4)
 		at[3] ^= 0xff;
-	frame->size = (uint16_t)(at + piece->size - frame->bytes);
+	at += piece->size;
+	if (piece->extra) {
+		draw_begin(draft, FEATURE_UNEVEN, number + GROUP_FRAMES);
+		draw_bytes(draft, at, piece->extra);
+		at += piece->extra;
+	}
+	frame->size = (uint16_t)(at - frame->bytes);
 	damage(draft, frame, number);
 }

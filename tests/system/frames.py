@@ -7,9 +7,9 @@ logging.getLogger("scapy").setLevel(logging.ERROR)
 # flake8: noqa: E402, F401 - what the tests build frames of, from one place
 from scapy.layers.inet import (ICMP, IP, TCP, IPOption_NOP, IPOption_Router_Alert, UDP,
                                fragment)
-from scapy.layers.inet6 import (HBHOptUnknown, ICMPv6EchoReply, ICMPv6EchoRequest, IPv6,
-                                IPv6ExtHdrDestOpt, IPv6ExtHdrFragment, IPv6ExtHdrHopByHop,
-                                PadN)
+from scapy.layers.inet6 import (HBHOptUnknown, ICMPv6EchoReply, ICMPv6EchoRequest,
+                                ICMPv6PacketTooBig, IPv6, IPv6ExtHdrDestOpt,
+                                IPv6ExtHdrFragment, IPv6ExtHdrHopByHop, PadN)
 from scapy.layers.l2 import ARP, Dot1AD, Dot1Q, Ether
 
 

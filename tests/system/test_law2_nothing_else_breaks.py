@@ -6,8 +6,8 @@ import socket
 import pytest
 
 from fence import Fence
-from frames import (ARP, ICMP, IP, TCP, ICMPv6EchoReply, ICMPv6EchoRequest, IPv6,
-                    to_host)
+from frames import (ARP, ICMP, IP, TCP, Ether, ICMPv6EchoReply, ICMPv6EchoRequest,
+                    ICMPv6PacketTooBig, IPv6, to_host)
 from lab import Lab, http_get, wait_until
 
 PROTECTED = 9105  # in the range of the cluster "app"
@@ -143,6 +143,53 @@ def test_arp_nd_icmp_and_udp_pass(lab, attach):
             assert udp.recv(100) == b"not TCP"
         assert fence.count(interface="client0", verdict="drop") == 0
         assert fence.count(interface="client0", reason="not-tcp") > 0
+
+
+@ATTACH
+def test_path_mtu_discovery_of_a_connection_from_a_port_in_the_protected_range(lab, attach):
+    """A router says "too big" and quotes a segment whose source port is a protected one."""
+    client = lab.client
+    with Fence(lab, attach=attach) as fence:
+        for address, host, error, quoted in (
+                (client.own4, client.host4,
+                 IP(dst=client.host4) / ICMP(type=3, code=4, nexthopmtu=1300),
+                 IP(src=client.host4, dst=client.own4, flags="DF", len=1500)),
+                (client.own6, client.host6,
+                 IPv6(dst=client.host6) / ICMPv6PacketTooBig(mtu=1300),
+                 IPv6(src=client.host6, dst=client.own6, plen=1440, nh=6))):
+            with connected(lab.host, address, client, ("", PROTECTED)) as (near, far, port):
+                exchange(near, far)  # the host takes it only for a sequence number in flight
+                error[0].src = address
+                with client.wire("eth0") as wire:
+                    near.sendall(b"x")
+                    sent = next(frame for frame in map(Ether, wire.frames(2))
+                                if TCP in frame and frame[TCP].sport == port
+                                and frame[TCP].dport == 7000)
+                    wire.send(to_host(lab, client) / error / quoted
+                              / TCP(sport=port, dport=7000, seq=sent[TCP].seq, flags="A"))
+                wait_until(lambda to=address: "mtu 1300" in lab.host.ip("route", "get", to), 2,
+                           f"the host knows that {host} reaches {address} by a narrow path")
+        assert fence.count(interface="client0", verdict="drop") == 0
+
+
+VRRP = 112
+
+
+@ATTACH
+def test_vrrp_passes(lab, attach):
+    """Advertisements to the routers' group, with bytes where TCP has a protected port."""
+    client = lab.client
+    with lab.host.socket(socket.AF_INET, socket.SOCK_RAW, VRRP) as router, \
+            Fence(lab, attach=attach):
+        router.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP,
+                          socket.inet_aton("224.0.0.18") + socket.inet_aton(client.host4))
+        router.settimeout(2)
+        advertisement = (b"\x21\x01" + PROTECTED.to_bytes(2, "big")).ljust(20, b"\2")
+        with client.wire("eth0") as wire:
+            wire.send(Ether(src=client.mac("eth0"), dst="01:00:5e:00:00:12")
+                      / IP(src=client.own4, dst="224.0.0.18", ttl=255, proto=VRRP)
+                      / advertisement)
+        assert router.recv(200)[20:] == advertisement
 
 
 def test_connection_that_a_client_had_before_the_start_is_cut(lab):
