@@ -166,6 +166,8 @@ static void check(struct oracle *oracle, uint64_t index)
 		return;
 	if (try_group(oracle, index, 0, &again) != finding) {
 		oracle->unrepeated++;
+		printf("once, and not when sent again: %s (seed %" PRIu64 ", group %" PRIu64 ")\n",
+		       finding_text(finding), oracle->seed, index);
 		return;
 	}
 	oracle->findings[finding]++;
