@@ -82,7 +82,7 @@ static enum shape chain(struct bytes *bytes, size_t from, unsigned kind, size_t 
 static enum shape ipv4(struct bytes *bytes, size_t from, struct reference *reference)
 {
 	const uint8_t *header = bytes->at + from;
-	size_t end;
+	size_t end, payload;
 
 	if (!there(bytes, from, 20))
 		return SHAPE_HEADERS_TRUNCATED;
@@ -98,8 +98,9 @@ static enum shape ipv4(struct bytes *bytes, size_t from, struct reference *refer
 	if (two(bytes, from + 6) & 0x1fff)
 		return SHAPE_LATER_FRAGMENT;
 	end = from + two(bytes, from + 2);
-	if (header[6] & 0x20)
-		bytes->limit = end;
+	payload = from + (size_t)(header[0] & 15) * 4;
+	if (header[6] & 0x20) /* RFC 791: fragments are of eight bytes, but the last */
+		bytes->limit = payload + ((end - payload) & ~(size_t)7);
 	return chain(bytes, from + (size_t)(header[0] & 15) * 4, header[9], end, reference);
 }
 
