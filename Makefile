@@ -108,14 +108,16 @@ $(BUILD)/test-bpf-plain: $(call objects,$(CORE) $(KERNEL) $(BPF_TESTS),obj)
 $(BUILD)/verify: $(BUILD)/obj/tests/kernels/verify.o
 	$(call say,LD,$@)$(CC) $(CFLAGS) $(LDFLAGS) -pie $^ $(call PKG,--libs,libbpf) -o $@
 $(BUILD)/bench: $(call objects,$(CORE) $(KERNEL) tests/bpf/frames.c tests/bpf/harness.c \
-		tests/bench/bench.c,obj)
+		tests/bench/bench.c tests/bench/cases.c tests/bench/rivals.c,obj)
 	$(call say,LD,$@)$(CC) $(CFLAGS) $(LDFLAGS) -pie $^ $(call PKG,--libs,$(LIBRARIES)) -lm -o $@
 $(BUILD)/flood: $(call objects,tests/bpf/frames.c tests/bench/flood.c,obj)
 	$(call say,LD,$@)$(CC) $(CFLAGS) $(LDFLAGS) -pie $^ $(call PKG,--libs,$(LIBRARIES)) -o $@
-$(BUILD)/empty.bpf.o $(BUILD)/flood.bpf.o: $(BUILD)/%.bpf.o: tests/bench/%.bpf.c
+BENCH_BPF := empty floor shuffle flood
+$(BENCH_BPF:%=$(BUILD)/%.bpf.o): $(BUILD)/%.bpf.o: tests/bench/%.bpf.c
 	@mkdir -p $(@D)
 	$(call say,BPF,$@)$(CLANG) $(BPF_FLAGS) -MD -MP -c $< -o $@
-$(BUILD)/obj/tests/bench/bench.o: $(BUILD)/empty.skel.h
+$(BUILD)/obj/tests/bench/rivals.o: $(BENCH_BPF:%=$(BUILD)/%.skel.h)
+$(BUILD)/obj/tests/bench/rivals.o: CPPFLAGS_ += -DMULTIARCH='"$(MULTIARCH)"'
 $(BUILD)/obj/tests/bench/flood.o: $(BUILD)/flood.skel.h
 $(BUILD)/oracle: $(call objects,$(ORACLE),obj) | $(BUILD)/filter.bpf.o
 	$(call say,LD,$@)$(CC) $(CFLAGS) $(LDFLAGS) -pie $^ $(call PKG,--libs,libbpf) -o $@

@@ -8,9 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <time.h>
 #include <unistd.h>
-
-#include "user/core/address.h"
 
 #define BASE 1
 #define SLOT 1
@@ -225,34 +224,67 @@ void harness_peer(struct harness *harness, const char *text, uint64_t clusters)
 	close(map);
 }
 
-void harness_many_peers(struct harness *harness, uint32_t count, bool ipv4)
+static void add_batch(int map, const struct peer_key *keys, const uint64_t *clusters,
+		      uint32_t count)
+{
+	LIBBPF_OPTS(bpf_map_batch_opts, options);
+
+	if (bpf_map_update_batch(map, keys, clusters, &count, &options))
+		err(1, "%u peers", count);
+}
+
+void harness_peers(struct harness *harness, struct prefix *prefixes, uint32_t count)
 {
 	struct policy_tables *policy = &harness->tables->policy[0];
-	const uint32_t start = ipv4 ? 0x0a000000u : 0;
-	uint64_t clusters = 1;
+	struct prefix_lengths *lengths = prefix_is_ipv4(prefixes) ? &policy->ipv4_lengths
+								  : &policy->ipv6_lengths;
+	struct peer_key *keys = calloc(count, sizeof(*keys));
+	uint64_t *clusters = calloc(count, sizeof(*clusters));
 	int map;
 
+	if (!keys || !clusters)
+		err(1, "%u peers", count);
 	policy->ipv4_lengths.count = policy->ipv6_lengths.count = 0;
-	use_length(ipv4 ? &policy->ipv4_lengths : &policy->ipv6_lengths, 128);
+	for (uint32_t i = 0; i < count; i++) {
+		const unsigned int length = prefixes[i].length;
+
+		memcpy(keys[i].address, prefixes[i].address, sizeof(keys[i].address));
+		for (unsigned int bit = length; bit < 128; bit++)
+			keys[i].address[bit / 8] &= (uint8_t) ~(0x80 >> bit % 8);
+		keys[i].length = length;
+		clusters[i] = 1;
+		use_length(lengths, length);
+	}
 	set_peers_table(harness, count + 1);
 	map = peers_table(harness);
-	for (uint32_t i = 0; i < count; i++) {
-		struct peer_key key = {.length = 128};
-		const uint32_t host = __builtin_bswap32(start + i);
-
-		if (ipv4)
-			key.address[10] = key.address[11] = 0xff;
-		else
-			key.address[0] = 0xfd;
-		memcpy(key.address + 12, &host, sizeof(host));
-		if (bpf_map_update_elem(map, &key, &clusters, BPF_ANY))
-			err(1, "peer %u", i);
-	}
+	add_batch(map, keys, clusters, count);
 	close(map);
+	free(keys);
+	free(clusters);
+}
+
+void harness_many_peers(struct harness *harness, uint32_t count, bool ipv4)
+{
+	struct prefix *hosts = calloc(count, sizeof(*hosts));
+
+	if (!hosts)
+		err(1, "%u peers", count);
+	for (uint32_t i = 0; i < count; i++) {
+		const uint32_t host = __builtin_bswap32((ipv4 ? 0x0a000000u : 0) + i);
+
+		hosts[i].length = 128;
+		if (ipv4)
+			hosts[i].address[10] = hosts[i].address[11] = 0xff;
+		else
+			hosts[i].address[0] = 0xfd;
+		memcpy(hosts[i].address + 12, &host, sizeof(host));
+	}
+	harness_peers(harness, hosts, count);
+	free(hosts);
 }
 
 static int run(const struct harness *harness, int program, const struct test_frame *frame,
-	       uint32_t repeat, uint32_t *duration_ns)
+	       uint32_t repeat)
 {
 	struct xdp_md context = {.data_end = (__u32)frame->size,
 				 .ingress_ifindex = harness->ifindex};
@@ -262,18 +294,24 @@ static int run(const struct harness *harness, int program, const struct test_fra
 
 	if (bpf_prog_test_run_opts(program, &options))
 		err(1, "test run of a frame of %zu bytes", frame->size);
-	if (duration_ns)
-		*duration_ns = options.duration;
 	return (int)options.retval;
+}
+
+int harness_action(const struct harness *harness, int program, const struct test_frame *frame)
+{
+	return run(harness, program, frame, 1);
 }
 
 double harness_time(const struct harness *harness, int program, const struct test_frame *frame,
 		    uint32_t repeat)
 {
-	uint32_t duration_ns;
+	struct timespec start, end;
 
-	run(harness, program, frame, repeat, &duration_ns);
-	return duration_ns;
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &start);
+	run(harness, program, frame, repeat);
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &end);
+	return ((double)(end.tv_sec - start.tv_sec) * 1e9 + (double)(end.tv_nsec - start.tv_nsec)) /
+	       repeat;
 }
 
 struct outcome harness_run(struct harness *harness, const struct test_frame *frame)
@@ -283,11 +321,9 @@ struct outcome harness_run(struct harness *harness, const struct test_frame *fra
 	int action;
 
 	memset(explanation, 0xff, sizeof(*explanation));
-	action = run(harness, fence_program(harness->explaining, harness->ethernet), frame, 1,
-		     NULL);
+	action = run(harness, fence_program(harness->explaining, harness->ethernet), frame, 1);
 	outcome = (struct outcome){
-		.action = run(harness, fence_program(harness->live, harness->ethernet), frame, 1,
-			      NULL),
+		.action = run(harness, fence_program(harness->live, harness->ethernet), frame, 1),
 		.reason = explanation->reason,
 		.slot = explanation->slot,
 		.cluster = (uint8_t)explanation->cluster,

@@ -7,6 +7,7 @@
 #define BEAMFENCE_TEST_HARNESS_H
 
 #include "tests/bpf/frames.h"
+#include "user/core/address.h"
 #include "user/kernel/internal.h"
 
 #define EPMD_PORT      4369
@@ -45,6 +46,9 @@ void harness_protect(struct harness *harness, uint16_t port, uint8_t cluster);
 void harness_peer(struct harness *harness, const char *prefix, uint64_t clusters);
 /* @count hosts 10.x.y.z, or fd00::/16 addresses, as peers of cluster 0, in a table of their own. */
 void harness_many_peers(struct harness *harness, uint32_t count, bool ipv4);
+/* Any prefixes of one family as peers of cluster 0, instead of all others; bits past a length go.
+ */
+void harness_peers(struct harness *harness, struct prefix *prefixes, uint32_t count);
 
 /* Events: @interval in jiffies between those of a source, @budget in an hour on each CPU. */
 void harness_events(struct harness *harness, enum event_level level, uint32_t interval,
@@ -56,7 +60,13 @@ bool harness_event(struct harness *harness, struct event *event);
 /* Runs the frame through both programs, which must agree. */
 struct outcome harness_run(struct harness *harness, const struct test_frame *frame);
 
-/* Nanoseconds a run, of one program over one frame. */
+/* What a program does with one frame. */
+int harness_action(const struct harness *harness, int program, const struct test_frame *frame);
+
+/*
+ * Nanoseconds of CPU time a run, of one program over one frame. The kernel's own figure has no
+ * fractions; by this one some microseconds of every call are divided by @repeat.
+ */
 double harness_time(const struct harness *harness, int program, const struct test_frame *frame,
 		    uint32_t repeat);
 
