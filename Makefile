@@ -50,8 +50,8 @@ objects = $(patsubst %.c,$(BUILD)/$(2)/%.o,$(1))
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: all demo check check-unit check-bpf check-system check-ansible bench oracle soak kernels \
-	install deb format lint clean deps deps-demo deps-check deps-kernels
+.PHONY: all demo check check-unit check-bpf check-system check-ansible bench instructions oracle \
+	soak kernels install deb format lint clean deps deps-demo deps-check deps-kernels
 
 all: $(BUILD)/beamfenced $(BUILD)/beamfence
 
@@ -161,6 +161,11 @@ $(BUILD)/cover-%: $(BUILD)/cover/tests/fuzz/fuzz_%.o $(BUILD)/cover/covered.a
 		-lm -o $@
 .SECONDARY: $(foreach kind,fuzz cover,$(FUZZERS:%=$(BUILD)/$(kind)/tests/fuzz/fuzz_%.o))
 
+# Built by the compiler of BPF, with one optimisation: the counts are of both.
+$(BUILD)/shapes: tests/bench/shapes.c tests/bpf/frames.c $(wildcard bpf/*.h tests/*/*.h)
+	@mkdir -p $(@D)
+	$(call say,CC,$@)$(CLANG) -O2 -std=gnu11 -D_GNU_SOURCE -Iuser -I. $(filter %.c,$^) -o $@
+
 # What "demo" and "check" need is installed by the one script; each runs as the first command typed.
 deps:
 	@deploy/dependencies.sh build
@@ -177,8 +182,8 @@ demo: deps-demo
 
 check: deps-check
 	@$(MAKE) --no-print-directory all $(BUILD)/test-unit $(BUILD)/test-bpf $(BUILD)/verify \
-		$(BUILD)/oracle
-	@BUILD=$(BUILD) PYTHON=$(PYTHON) tests/run
+		$(BUILD)/oracle $(BUILD)/shapes
+	@BUILD=$(BUILD) PYTHON=$(PYTHON) CLANG=$(CLANG) tests/run
 
 check-unit: $(BUILD)/test-unit
 	$(BUILD)/test-unit
@@ -191,6 +196,11 @@ check-system: all
 check-ansible: deps-check
 	@$(MAKE) --no-print-directory all
 	$(PYTHON) -m pytest -q tests/system/ansible_cluster.py
+
+# What the pure code takes in instructions; "make instructions ACCEPT=1" accepts what it takes now.
+ACCEPT ?=
+instructions: $(BUILD)/shapes
+	@$(PYTHON) tests/bench/instructions.py $(BUILD)/shapes $(CLANG) $(if $(ACCEPT),--accept)
 
 bench: deps-check
 	@$(MAKE) --no-print-directory $(BUILD)/bench $(BUILD)/flood
