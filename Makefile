@@ -112,7 +112,7 @@ $(BUILD)/bench: $(call objects,$(CORE) $(KERNEL) tests/bpf/frames.c tests/bpf/ha
 	$(call say,LD,$@)$(CC) $(CFLAGS) $(LDFLAGS) -pie $^ $(call PKG,--libs,$(LIBRARIES)) -lm -o $@
 $(BUILD)/flood: $(call objects,tests/bpf/frames.c tests/bench/flood.c,obj)
 	$(call say,LD,$@)$(CC) $(CFLAGS) $(LDFLAGS) -pie $^ $(call PKG,--libs,$(LIBRARIES)) -o $@
-BENCH_BPF := empty floor shuffle flood
+BENCH_BPF := empty floor shuffle flood drop pass
 $(BENCH_BPF:%=$(BUILD)/%.bpf.o): $(BUILD)/%.bpf.o: tests/bench/%.bpf.c
 	@mkdir -p $(@D)
 	$(call say,BPF,$@)$(CLANG) $(BPF_FLAGS) -MD -MP -c $< -o $@
@@ -161,6 +161,10 @@ $(BUILD)/cover-%: $(BUILD)/cover/tests/fuzz/fuzz_%.o $(BUILD)/cover/covered.a
 		-lm -o $@
 .SECONDARY: $(foreach kind,fuzz cover,$(FUZZERS:%=$(BUILD)/$(kind)/tests/fuzz/fuzz_%.o))
 
+$(BUILD)/stream: $(BUILD)/obj/tests/bench/stream.o
+	$(call say,LD,$@)$(CC) $(CFLAGS) $(LDFLAGS) -pie $^ -o $@
+$(BUILD)/distribution.beam: tests/bench/distribution.erl
+	$(call say,ERLC,$@)erlc -o $(@D) $<
 # Built by the compiler of BPF, with one optimisation: the counts are of both.
 $(BUILD)/shapes: tests/bench/shapes.c tests/bpf/frames.c $(wildcard bpf/*.h tests/*/*.h)
 	@mkdir -p $(@D)

@@ -29,8 +29,8 @@
 #include "tests/bpf/frames.h"
 
 #define BATCH	   64
-#define LIVE	   (1u << 1) /* BPF_F_TEST_XDP_LIVE_FRAMES */
-#define FRAMES_RUN 65536
+#define LIVE	   (1u << 1)  /* BPF_F_TEST_XDP_LIVE_FRAMES */
+#define FRAMES_RUN (1u << 20) /* the kernel waits some 20 ms after each run */
 
 static volatile sig_atomic_t ended;
 
@@ -48,6 +48,19 @@ static double now_s(void)
 	return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 }
 
+/* The stack drops what has a wrong one before most firewalls see it (RFC 1071). */
+static void set_ipv4_checksum(uint8_t *header)
+{
+	uint32_t sum = 0;
+
+	for (size_t i = 0; i < 20; i += 2)
+		sum += (uint32_t)header[i] << 8 | header[i + 1];
+	sum = (sum & 0xffff) + (sum >> 16);
+	sum = ~((sum & 0xffff) + (sum >> 16));
+	header[10] = (uint8_t)(sum >> 8);
+	header[11] = (uint8_t)sum;
+}
+
 static void build(struct test_frame *frame, const char *mac)
 {
 	unsigned int bytes[6];
@@ -57,6 +70,7 @@ static void build(struct test_frame *frame, const char *mac)
 		errx(2, "\"%s\" is no Ethernet address", mac);
 	frame_ipv4(frame_ethernet(frame), "10.77.1.2", "10.77.1.1");
 	frame_end(frame_tcp(frame, 40000, 4369, FLAG_SYN));
+	set_ipv4_checksum(frame->bytes + frame->ip);
 	for (size_t i = 0; i < sizeof(bytes) / sizeof(bytes[0]); i++)
 		frame->bytes[i] = (uint8_t)bytes[i];
 }

@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Figures of the bench: printed as they come, and kept for the JSON."""
+import statistics
+
+
+def quartiles(samples):
+    """Quarter, median, three quarters."""
+    if len(samples) < 2:
+        return samples[0], samples[0], samples[0]
+    return tuple(statistics.quantiles(samples, n=4, method="inclusive"))
+
+
+def _number(value):
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+
+
+class Report:
+    def __init__(self):
+        self.results = []
+
+    def title(self, text):
+        print(f"\n{text:<48}{'median':>12}{'25 %':>12}{'75 %':>12}{'target':>14}", flush=True)
+
+    def add(self, group, name, samples, unit, at_most=None, at_least=None, **more):
+        """One figure: what was measured in each round, or a number."""
+        samples = samples if isinstance(samples, (list, tuple)) else [samples]
+        low, median, high = quartiles(samples)
+        result = {"group": group, "name": name, "unit": unit, "median": median, "low": low,
+                  "high": high, **more}
+        text = ""
+        if at_most is not None or at_least is not None:
+            met = median <= at_most if at_most is not None else median >= at_least
+            sign, target = ("≤", at_most) if at_most is not None else ("≥", at_least)
+            result.update(target=target, met=met)
+            text = f"{sign + ' ' + _number(target):>14}  {'met' if met else 'MISSED'}"
+        self.results.append(result)
+        spread = (f"{_number(low):>12}{_number(high):>12}" if len(samples) > 1 else " " * 24)
+        print(f"{name + ', ' + unit if unit else name:<48}{_number(median):>12}{spread}{text}",
+              flush=True)
+        return median
+
+    def skip(self, group, name, why):
+        self.results.append({"group": group, "name": name, "skipped": why})
+        print(f"{name:<48}skipped: {why}", flush=True)

@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The whole bench: a table as it goes, and build/bench.json.
+
+    /usr/bin/python3 tests/bench/run.py [--short] [--json FILE] [PART ...]
+
+PART is one or more of: frames floods traffic agent. --short takes a minute instead of nine.
+"""
+import argparse
+import json
+import pathlib
+import subprocess
+import sys
+import tempfile
+import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "system"))
+import floods  # noqa: E402
+import lab as labs  # noqa: E402
+import traffic  # noqa: E402
+from report import Report  # noqa: E402
+
+
+def frames(report, short):
+    """What build/bench measures; returns what it says of the machine."""
+    with tempfile.NamedTemporaryFile(suffix=".json") as file:
+        done = subprocess.run([labs.BUILD / "bench", "--json", file.name, "7" if short else "61"],
+                              check=False)
+        if done.returncode:
+            sys.exit("bench: build/bench failed")
+        found = json.load(file)
+    report.results += found.pop("results")
+    return found
+
+
+PARTS = {
+    "frames": frames,
+    "floods": lambda report, short: floods.run(report, 3 if short else 11, 0.5 if short else 1.0),
+    "traffic": lambda report, short: traffic.run(report, 1 if short else 7, 0.4),
+}
+
+
+def summary(report):
+    """What the targets come to."""
+    judged = [one for one in report.results if "met" in one]
+    missed = [one for one in judged if not one["met"]]
+    print(f"\n{len(judged) - len(missed)} of {len(judged)} targets met")
+    for one in missed:
+        print(f"  missed: {one['group']}: {one['name']}: {one['median']:.3g} {one['unit']}, "
+              f"target {one['target']:g}")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
+    parser.add_argument("--short", action="store_true", help="fewer rounds: about a minute")
+    parser.add_argument("--json", type=pathlib.Path, default=labs.BUILD / "bench.json")
+    parser.add_argument("parts", nargs="*", metavar="PART", help=", ".join(PARTS))
+    arguments = parser.parse_args()
+    if unknown := set(arguments.parts) - set(PARTS):
+        parser.error(f"no part \"{unknown.pop()}\": there are {', '.join(PARTS)}")
+    labs.unwind_on_signals()
+    report, facts, began = Report(), {}, time.monotonic()
+    for name, part in PARTS.items():
+        if not arguments.parts or name in arguments.parts:
+            facts.update(part(report, arguments.short) or {})
+    summary(report)
+    facts.update(seconds=round(time.monotonic() - began), short=arguments.short,
+                 results=report.results)
+    arguments.json.write_text(json.dumps(facts, indent=1) + "\n")
+    print(f"\n{facts['seconds']} s; all figures are in {arguments.json}")
+
+
+if __name__ == "__main__":
+    main()
