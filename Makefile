@@ -50,8 +50,9 @@ objects = $(patsubst %.c,$(BUILD)/$(2)/%.o,$(1))
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: all demo check check-unit check-bpf check-system check-ansible bench instructions oracle \
-	soak kernels install deb format lint clean deps deps-demo deps-check deps-kernels
+.PHONY: all demo check check-unit check-bpf check-system check-ansible bench bench-short bench-plot \
+	instructions oracle soak kernels install deb format lint clean deps deps-demo deps-check \
+	deps-kernels
 
 all: $(BUILD)/beamfenced $(BUILD)/beamfence
 
@@ -206,13 +207,15 @@ ACCEPT ?=
 instructions: $(BUILD)/shapes
 	@$(PYTHON) tests/bench/instructions.py $(BUILD)/shapes $(CLANG) $(if $(ACCEPT),--accept)
 
-bench: deps-check
-	@$(MAKE) --no-print-directory $(BUILD)/bench $(BUILD)/flood
-	@$(BUILD)/bench
-	@$(MAKE) --no-print-directory all
-	@$(PYTHON) tests/bench/watch.py
-	@$(PYTHON) tests/bench/peers.py
-	@$(PYTHON) tests/bench/flood.py
+# The table of what is fast and what is not, and build/bench.json: nine minutes. "make bench-short"
+# takes one. Run it on a machine that does nothing else.
+BENCH := $(addprefix $(BUILD)/,bench flood stream distribution.beam drop.bpf.o pass.bpf.o)
+bench bench-short: deps-check
+	@deploy/dependencies.sh bench || echo 'bench: goes on without these' >&2
+	@$(MAKE) --no-print-directory all $(BENCH)
+	@$(PYTHON) tests/bench/run.py $(if $(filter bench-short,$@),--short) --json $(BUILD)/bench.json
+bench-plot:
+	@$(PYTHON) tests/bench/plot.py $(BUILD)/bench.json tests/bench/performance.svg
 
 # The kernel as oracle: "make oracle FRAMES=5000000 SEED=7". Then the same oracle over a filter with
 # faults, each of which it must find.

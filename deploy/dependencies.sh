@@ -62,6 +62,8 @@ demo   command   erl             erlang-base
 demo   command   curl            curl
 demo   command   ethtool         ethtool
 demo   command   ip              iproute2
+bench  command   iptables        iptables
+bench  command   xdp-filter      xdp-tools
 kernels command  qemu-system-x86_64 qemu-system-x86
 kernels command  busybox         busybox-static
 kernels command  depmod          kmod
@@ -214,8 +216,9 @@ for group in "$@"; do
 	check) groups="$groups build check demo package ansible" ;;
 	demo) groups="$groups build demo" ;;
 	kernels) groups="$groups kernels" ;;
+	bench) groups="$groups bench" ;;
 	package) groups="$groups build package" ;;
-	*) die "usage: dependencies.sh [build] [check] [demo] [package] [ansible] [kernels]" ;;
+	*) die "usage: dependencies.sh [build] [check] [demo] [package] [ansible] [kernels] [bench]" ;;
 	esac
 done
 

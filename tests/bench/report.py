@@ -19,7 +19,7 @@ class Report:
         self.results = []
 
     def title(self, text):
-        print(f"\n{text:<48}{'median':>12}{'25 %':>12}{'75 %':>12}{'target':>14}", flush=True)
+        print(f"\n{text:<56}{'median':>12}{'25 %':>12}{'75 %':>12}{'target':>14}", flush=True)
 
     def add(self, group, name, samples, unit, at_most=None, at_least=None, **more):
         """One figure: what was measured in each round, or a number."""
@@ -35,10 +35,10 @@ class Report:
             text = f"{sign + ' ' + _number(target):>14}  {'met' if met else 'MISSED'}"
         self.results.append(result)
         spread = (f"{_number(low):>12}{_number(high):>12}" if len(samples) > 1 else " " * 24)
-        print(f"{name + ', ' + unit if unit else name:<48}{_number(median):>12}{spread}{text}",
+        print(f"{name + ', ' + unit if unit else name:<56}{_number(median):>12}{spread}{text}",
               flush=True)
         return median
 
     def skip(self, group, name, why):
         self.results.append({"group": group, "name": name, "skipped": why})
-        print(f"{name:<48}skipped: {why}", flush=True)
+        print(f"{name:<56}skipped: {why}", flush=True)

@@ -3,7 +3,7 @@
 
     /usr/bin/python3 tests/bench/run.py [--short] [--json FILE] [PART ...]
 
-PART is one or more of: frames floods traffic agent. --short takes a minute instead of nine.
+PART is one or more of: frames floods traffic agent others. --short takes a minute instead of nine.
 """
 import argparse
 import json
@@ -14,6 +14,7 @@ import tempfile
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "system"))
+import agent  # noqa: E402
 import floods  # noqa: E402
 import lab as labs  # noqa: E402
 import traffic  # noqa: E402
@@ -32,10 +33,22 @@ def frames(report, short):
     return found
 
 
+def others(_, short):
+    """The benches of single features, which print tables of their own. Too long for the short form."""
+    for name, rounds in (("peers.py", ()), ("flood.py", ("--rounds", "5")),
+                         ("watch.py", ("--rounds", "5"))):
+        if not short:
+            print(f"\n{name}:", flush=True)
+            subprocess.run([sys.executable, pathlib.Path(__file__).with_name(name), *rounds],
+                           check=False)
+
+
 PARTS = {
     "frames": frames,
     "floods": lambda report, short: floods.run(report, 3 if short else 11, 0.5 if short else 1.0),
     "traffic": lambda report, short: traffic.run(report, 1 if short else 7, 0.4),
+    "agent": lambda report, short: agent.run(report, 1 if short else 5, 2 if short else 10),
+    "others": others,
 }
 
 
