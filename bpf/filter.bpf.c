@@ -31,6 +31,19 @@ static __always_inline __u64 frame_size(struct xdp_md *context)
 	return context->data_end - context->data;
 }
 
+/*
+ * The same of a frame of common shape, whose headers are in the first buffer. Drivers fill one
+ * before they begin the next, so a short one is all there is, and the kernel need not be asked.
+ */
+#define FIRST_BUFFER_MIN 256
+
+static __always_inline __u64 common_size(struct xdp_md *context)
+{
+	const __u64 size = context->data_end - context->data;
+
+	return multi_buffer && size >= FIRST_BUFFER_MIN ? bpf_xdp_get_buff_len(context) : size;
+}
+
 static __always_inline __u32 place_slot(struct xdp_md *context, const struct policy_tables *policy,
 					__u16 vlan)
 {
@@ -43,7 +56,7 @@ static __always_inline __u32 place_slot(struct xdp_md *context, const struct pol
 
 static __always_inline int leave_untouched(struct xdp_md *context,
 					   const struct policy_tables *policy, __u16 vlan,
-					   enum reason reason)
+					   enum reason reason, const bool common)
 {
 	const __u32 slot = place_slot(context, policy, vlan);
 
@@ -53,14 +66,14 @@ static __always_inline int leave_untouched(struct xdp_md *context,
 		explanation.slot = slot;
 		explanation.cluster = CLUSTER_NOBODY;
 	} else {
-		count_untouched(slot, reason, frame_size(context));
+		count_untouched(slot, reason, common ? common_size(context) : frame_size(context));
 	}
 	return XDP_PASS;
 }
 
 /* The one exit of every frame that is not left untouched. */
 static __always_inline int conclude(struct xdp_md *context, const struct policy_tables *policy,
-				    __u32 slot, __u32 reason, __u32 cluster)
+				    __u32 slot, __u32 reason, __u32 cluster, const bool common)
 {
 	const __u32 mode = policy->mode == MODE_AUDIT ? MODE_AUDIT : MODE_ENFORCE;
 	const bool drop = mode == MODE_ENFORCE && reason_drops(reason);
@@ -71,14 +84,16 @@ static __always_inline int conclude(struct xdp_md *context, const struct policy_
 		explanation.slot = slot;
 		explanation.cluster = cluster;
 	} else {
-		count_judged(slot, mode, reason, frame_size(context));
+		count_judged(slot, mode, reason,
+			     common ? common_size(context) : frame_size(context));
 	}
 	return drop ? XDP_DROP : XDP_PASS;
 }
 
 /* A frame that is TCP for a protected port, or could be. */
 static __always_inline int judge(struct xdp_md *context, __u32 generation, enum shape shape,
-				 const struct view *view, bool ethernet, const bool conntrack)
+				 const struct view *view, bool ethernet, const bool conntrack,
+				 const bool common)
 {
 	const struct policy_tables *policy = &tables.policy[generation & 1];
 	const __u32 slot = place_slot(context, policy, view->vlan);
@@ -107,7 +122,7 @@ static __always_inline int judge(struct xdp_md *context, __u32 generation, enum 
 		events_note(context, view,
 			    EVENT_WHAT(reason, policy->mode == MODE_AUDIT, ethernet, slot));
 	return conclude(context, policy, slot, reason,
-			port_known ? policy->cluster_of[port] : CLUSTER_NOBODY);
+			port_known ? policy->cluster_of[port] : CLUSTER_NOBODY, common);
 }
 
 /*
@@ -128,11 +143,11 @@ static __noinline int filter_suspect(struct xdp_md *context, __u32 generation, b
 	if (frame_common(data, end, ethernet, &common) != SHAPE_TCP)
 		return XDP_PASS; /* cannot be: the short path has just said so */
 	if (!policy_protects(policy, frame_ntohs(common.tcp->destination_port)))
-		return leave_untouched(context, policy, common.vlan, REASON_OTHER_PORT);
+		return leave_untouched(context, policy, common.vlan, REASON_OTHER_PORT, true);
 	common_view(&common, &view);
 	if (policy->mode == MODE_AUDIT)
 		view.payload = common_has_payload(&common);
-	return judge(context, generation, SHAPE_TCP, &view, ethernet, conntrack);
+	return judge(context, generation, SHAPE_TCP, &view, ethernet, conntrack, true);
 }
 
 /* A frame of uncommon shape. */
@@ -145,19 +160,20 @@ static __noinline int filter_uncommon(struct xdp_md *context, __u32 generation, 
 
 	switch (shape) {
 	case SHAPE_NOT_TCP:
-		return leave_untouched(context, policy, view.vlan, REASON_NOT_TCP);
+		return leave_untouched(context, policy, view.vlan, REASON_NOT_TCP, false);
 	case SHAPE_LATER_FRAGMENT:
 		return conclude(context, policy, place_slot(context, policy, view.vlan),
-				REASON_LATER_FRAGMENT, CLUSTER_NOBODY);
+				REASON_LATER_FRAGMENT, CLUSTER_NOBODY, false);
 	case SHAPE_TCP:
 	case SHAPE_FLAGS_TRUNCATED:
 		if (!policy_protects(policy, frame_ntohs(view.destination_port)))
-			return leave_untouched(context, policy, view.vlan, REASON_OTHER_PORT);
+			return leave_untouched(context, policy, view.vlan, REASON_OTHER_PORT,
+					       false);
 		break;
 	default:
 		break;
 	}
-	return judge(context, generation, shape, &view, ethernet, conntrack);
+	return judge(context, generation, shape, &view, ethernet, conntrack, false);
 }
 
 static __always_inline int filter(struct xdp_md *context, const bool ethernet, const bool conntrack)
@@ -170,14 +186,14 @@ static __always_inline int filter(struct xdp_md *context, const bool ethernet, c
 
 	switch (frame_common(data, end, ethernet, &common)) {
 	case SHAPE_NOT_TCP:
-		return leave_untouched(context, policy, common.vlan, REASON_NOT_TCP);
+		return leave_untouched(context, policy, common.vlan, REASON_NOT_TCP, true);
 	case SHAPE_TCP:
 		break;
 	default:
 		return filter_uncommon(context, generation, ethernet, conntrack);
 	}
 	if (!policy_suspects(policy, frame_ntohs(common.tcp->destination_port)))
-		return leave_untouched(context, policy, common.vlan, REASON_OTHER_PORT);
+		return leave_untouched(context, policy, common.vlan, REASON_OTHER_PORT, true);
 	return filter_suspect(context, generation, ethernet, conntrack);
 }
 

@@ -226,6 +226,27 @@ Test(interfaces, headers_beyond_the_first_buffer_are_read)
 	harness_close(&harness);
 }
 
+/* The filter asks the kernel for the size of long frames alone. */
+Test(interfaces, frames_of_any_size_are_counted_with_all_their_bytes)
+{
+	static const size_t payloads[] = {0, 201, 202, 203, 1446, 3400, 3600, 8000};
+	struct tally sum = {}, tally;
+
+	harness_open(&harness, true);
+	for (size_t i = 0; i < sizeof(payloads) / sizeof(payloads[0]); i++) {
+		frame_ipv4(frame_ethernet(&frame), CLIENT_IPV4, HOST_IPV4);
+		frame_tcp(&frame, 40000, OPEN_PORT, FLAG_ACK);
+		frame_end(frame_payload(&frame, payloads[i]));
+		cr_expect_eq(harness_run(&harness, &frame).reason, REASON_OTHER_PORT);
+		sum.packets++;
+		sum.bytes += frame.size;
+		tally = harness_count(&harness, 1, MODE_ENFORCE, REASON_OTHER_PORT);
+		cr_expect_eq(tally.packets, sum.packets);
+		cr_expect_eq(tally.bytes, sum.bytes, "%zu bytes", frame.size);
+	}
+	harness_close(&harness);
+}
+
 Test(interfaces, without_multi_buffer_support_such_a_chain_is_dropped_as_unreadable)
 {
 	harness_open_with(&harness, true, false, false);
