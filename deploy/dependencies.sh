@@ -1,8 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
 #
-# Brings in what building, checking, packaging, the demo or other kernels need:
-# dependencies.sh [build] [check] [demo] [package] [ansible] [kernels]; check is all but the last.
+# Brings in what building, checking, packaging, the demo, other kernels or the bench need:
+# dependencies.sh [build] [check] [demo] [package] [ansible] [kernels] [bench]; check is all but the
+# last two.
 #
 # Silent when all is there. On Debian and its kin, as root, missing packages are installed, and no
 # service of theirs is started or left enabled. Elsewhere it says what is missing.

@@ -92,7 +92,7 @@ def right_panel(results):
 
 
 def draw(facts):
-    results = facts["results"]
+    results = [one for part in facts["parts"].values() for one in part["results"]]
     yield (f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" '
            f'font-family="sans-serif" fill="#222">')
     yield f'<rect width="{WIDTH}" height="{HEIGHT}" fill="#fff"/>'
