@@ -19,7 +19,7 @@ class Report:
         self.results = []
 
     def title(self, text):
-        print(f"\n{text:<56}{'median':>12}{'25 %':>12}{'75 %':>12}{'target':>14}", flush=True)
+        print(f"\n{text:<62}{'median':>15}{'25 %':>15}{'75 %':>15}{'target':>10}", flush=True)
 
     def add(self, group, name, samples, unit, at_most=None, at_least=None, **more):
         """One figure: what was measured in each round, or a number."""
@@ -32,13 +32,13 @@ class Report:
             met = median <= at_most if at_most is not None else median >= at_least
             sign, target = ("≤", at_most) if at_most is not None else ("≥", at_least)
             result.update(target=target, met=met)
-            text = f"{sign + ' ' + _number(target):>14}  {'met' if met else 'MISSED'}"
+            text = f"{sign + ' ' + _number(target):>10}  {'met' if met else 'MISSED'}"
         self.results.append(result)
-        spread = (f"{_number(low):>12}{_number(high):>12}" if len(samples) > 1 else " " * 24)
-        print(f"{name + ', ' + unit if unit else name:<56}{_number(median):>12}{spread}{text}",
+        spread = (f"{_number(low):>15}{_number(high):>15}" if len(samples) > 1 else " " * 30)
+        print(f"{name + ', ' + unit if unit else name:<62}{_number(median):>15}{spread}{text}",
               flush=True)
         return median
 
     def skip(self, group, name, why):
         self.results.append({"group": group, "name": name, "skipped": why})
-        print(f"{name:<56}skipped: {why}", flush=True)
+        print(f"{name:<62}skipped: {why}", flush=True)

@@ -24,7 +24,7 @@ from report import Report  # noqa: E402
 def frames(report, short):
     """What build/bench measures; returns what it says of the machine."""
     with tempfile.NamedTemporaryFile(suffix=".json") as file:
-        done = subprocess.run([labs.BUILD / "bench", "--json", file.name, "7" if short else "61"],
+        done = subprocess.run([labs.BUILD / "bench", "--json", file.name, "3" if short else "61"],
                               check=False)
         if done.returncode:
             sys.exit("bench: build/bench failed")
@@ -45,9 +45,9 @@ def others(_, short):
 
 PARTS = {
     "frames": frames,
-    "floods": lambda report, short: floods.run(report, 3 if short else 11, 0.5 if short else 1.0),
-    "traffic": lambda report, short: traffic.run(report, 1 if short else 7, 0.4),
-    "agent": lambda report, short: agent.run(report, 1 if short else 5, 2 if short else 10),
+    "floods": lambda report, short: floods.run(report, 2 if short else 11, 0.3 if short else 1.0),
+    "traffic": lambda report, short: traffic.run(report, 1 if short else 7, 0.3 if short else 0.4),
+    "agent": lambda report, short: agent.run(report, 1 if short else 5, 1 if short else 10),
     "others": others,
 }
 
