@@ -42,8 +42,8 @@ def count(shapes):
 
 def compiler_name(compiler):
     """Such as "clang 14 x86_64"."""
-    said = subprocess.run([compiler, "--version"], capture_output=True, text=True, check=True).stdout
-    number = re.search(r"version (\d+)", said)[1]
+    said = subprocess.run([compiler, "--version"], capture_output=True, text=True, check=True)
+    number = re.search(r"version (\d+)", said.stdout)[1]
     return f"{pathlib.Path(compiler).name.split('-')[0]} {number} {platform.machine()}"
 
 
