@@ -150,9 +150,30 @@ static __noinline int filter_suspect(struct xdp_md *context, __u32 generation, b
 	return judge(context, generation, SHAPE_TCP, &view, ethernet, conntrack, true);
 }
 
+/*
+ * Global, so that they are verified once and not for every way through the headers that leads here.
+ * Two of them, as of the entries below. @word: generation, Ethernet or not, shape.
+ */
+#define UNCOMMON_WORD(generation, ethernet, shape) \
+	((generation) | (__u32)(ethernet) << 1 | (__u32)(shape) << 8)
+
+__noinline int judge_uncommon(struct xdp_md *context, const struct view *view, __u32 word)
+{
+	if (!view)
+		return XDP_DROP; /* never: but the verifier takes it for possible */
+	return judge(context, word & 1, (enum shape)(word >> 8), view, word >> 1 & 1, false, false);
+}
+
+__noinline int judge_uncommon_ct(struct xdp_md *context, const struct view *view, __u32 word)
+{
+	if (!view)
+		return XDP_DROP;
+	return judge(context, word & 1, (enum shape)(word >> 8), view, word >> 1 & 1, true, false);
+}
+
 /* A frame of uncommon shape. */
-static __noinline int filter_uncommon(struct xdp_md *context, __u32 generation, bool ethernet,
-				      bool conntrack)
+static __always_inline int uncommon(struct xdp_md *context, __u32 generation, bool ethernet,
+				    const bool conntrack)
 {
 	const struct policy_tables *policy = &tables.policy[generation & 1];
 	struct view view = {};
@@ -173,7 +194,21 @@ static __noinline int filter_uncommon(struct xdp_md *context, __u32 generation, 
 	default:
 		break;
 	}
-	return judge(context, generation, shape, &view, ethernet, conntrack, false);
+	return conntrack
+		       ? judge_uncommon_ct(context, &view,
+					   UNCOMMON_WORD(generation, ethernet, shape))
+		       : judge_uncommon(context, &view, UNCOMMON_WORD(generation, ethernet, shape));
+}
+
+/* Two again: a global function that a program merely could call has to be right for its kernel. */
+static __noinline int filter_uncommon(struct xdp_md *context, __u32 generation, bool ethernet)
+{
+	return uncommon(context, generation, ethernet, false);
+}
+
+static __noinline int filter_uncommon_ct(struct xdp_md *context, __u32 generation, bool ethernet)
+{
+	return uncommon(context, generation, ethernet, true);
 }
 
 static __always_inline int filter(struct xdp_md *context, const bool ethernet, const bool conntrack)
@@ -190,7 +225,8 @@ static __always_inline int filter(struct xdp_md *context, const bool ethernet, c
 	case SHAPE_TCP:
 		break;
 	default:
-		return filter_uncommon(context, generation, ethernet, conntrack);
+		return conntrack ? filter_uncommon_ct(context, generation, ethernet)
+				 : filter_uncommon(context, generation, ethernet);
 	}
 	if (!policy_suspects(policy, frame_ntohs(common.tcp->destination_port)))
 		return leave_untouched(context, policy, common.vlan, REASON_OTHER_PORT, true);
