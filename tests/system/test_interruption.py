@@ -12,7 +12,9 @@ import pytest
 
 import bpf
 import other_build
-from fence import APP, DB, Fence
+from devices import detach_link
+from erlang import start_epmd
+from fence import APP, DB, Fence, samples
 from lab import Lab, end, wait_until
 
 # Of the points of each kind every so many are tried, or each: "make soak" does.
@@ -151,6 +153,48 @@ def test_killed_reload_leaves_the_old_policy_or_the_new(subject):
         return done
 
     each_point(attempt, densely=True)
+
+
+def test_killed_upgrade_goes_on_watching_listeners_and_counts_them_once(subject, next_version):
+    """With no agent alive a new epmd is protected, and its port is free again when it ends."""
+    lab, fence = subject.lab, subject.fence
+
+    def attempt(point):
+        subject.start(OLD)
+        before = start_epmd(lab, port=4400)
+        fence.kill()
+        done = subject.start(OLD, agent=next_version, kill=point)
+        fence.kill()
+        after = start_epmd(lab, port=4401)
+        assert lab.client.probes((lab.client.host4, 4400), (lab.client.host4, 4401),
+                                 timeout=0.3) == ["silent"] * 2
+        subject.start(OLD, agent=next_version)
+        for epmd, port in ((before, 4400), (after, 4401)):
+            end(epmd)
+            fence.without_port(port=port)
+        subject.detach()
+        return done
+
+    for call in ("rename", "unlink"):
+        number = 1
+        while not attempt((call, number)):
+            number += 2
+
+
+def test_upgrade_goes_on_counting_how_often_the_filter_was_put_back(subject, next_version):
+    def reattached():
+        return {labels[0][1]: value for (name, labels), value in
+                samples(subject.fence.metrics()).items()
+                if name == "beamfence_interface_reattached_total"}
+
+    subject.start(OLD)
+    index = subject.lab.host.ip("-o", "link", "show", "client0").split(":")[0]
+    detach_link(subject.fence.pins / f"link-{index}")
+    wait_until(lambda: reattached()["client0"] == 1, 10, "the filter is back")
+    subject.fence.kill()
+    subject.start(OLD, agent=next_version)
+    assert reattached()["client0"] == 1
+    subject.detach()
 
 
 def test_killed_upgrade_to_another_layout_is_gone_on_with(subject, next_version):

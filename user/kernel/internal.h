@@ -122,7 +122,10 @@ void fence_suspect(struct policy_tables *policy, uint16_t port);
 /* Watch and gate are held by their pins: attaches anew what lost its own. Returns how many. */
 int fence_watch_restore(struct fence *fence, struct error *error);
 
-/* Pins @link as "NAME-next", then renames that to @name: what was there goes without a gap. */
+/*
+ * Pins @link as "NAME-next", then renames that to @name: what was there goes without a gap. While
+ * succeeding the name is given by fence_succeed().
+ */
 int fence_replace_pin(const struct fence *fence, int link, const char *name);
 
 /*

@@ -16,16 +16,19 @@ int fence_pin_path(const struct fence *fence, const char *name, bool next, char 
 		       : 0;
 }
 
-/* In the order in which an interrupted fence_succeed() can be gone on with. */
-static const char *const map_pins[] = {PIN_LISTENERS, PIN_REGISTRATIONS, PIN_COUNTERS, PIN_PEERS,
-				       PIN_TABLES};
+/*
+ * In the order in which an interrupted fence_succeed() can be gone on with: where the tables have
+ * their name, all have.
+ */
+static const char *const pins[] = {PIN_WATCH,	 PIN_GATE,  PIN_LISTENERS, PIN_REGISTRATIONS,
+				   PIN_COUNTERS, PIN_PEERS, PIN_TABLES};
 
 void fence_remove_pins(const struct fence *fence, bool next)
 {
-	for (size_t i = 0; i < sizeof(map_pins) / sizeof(map_pins[0]); i++) {
+	for (size_t i = 0; i < sizeof(pins) / sizeof(pins[0]); i++) {
 		_cleanup_free_ char *path = NULL;
 
-		if (!fence_pin_path(fence, map_pins[i], next, &path))
+		if (!fence_pin_path(fence, pins[i], next, &path))
 			unlink(path);
 	}
 }
@@ -37,11 +40,11 @@ int fence_succeed(struct fence *fence)
 	if (fence->predecessor && !fence->tables->layout.complete)
 		predecessor_carry_over(fence->predecessor, fence->tables, fence->possible_cpus);
 	fence->tables->layout.complete = 1;
-	for (size_t i = 0; i < sizeof(map_pins) / sizeof(map_pins[0]); i++) {
+	for (size_t i = 0; i < sizeof(pins) / sizeof(pins[0]); i++) {
 		_cleanup_free_ char *next = NULL, *path = NULL;
 
-		if (fence_pin_path(fence, map_pins[i], true, &next) ||
-		    fence_pin_path(fence, map_pins[i], false, &path))
+		if (fence_pin_path(fence, pins[i], true, &next) ||
+		    fence_pin_path(fence, pins[i], false, &path))
 			return -ENOMEM;
 		if (rename(next, path) < 0 && errno != ENOENT)
 			return -errno;

@@ -220,6 +220,8 @@ void predecessor_carry_over(const struct predecessor *predecessor, struct tables
 
 		if (!slot)
 			continue;
+		if (slot->reattached < old->reattached)
+			slot->reattached = old->reattached;
 		for (__u32 mode = 0; mode < layout->counter_modes; mode++)
 			for (__u32 reason = 0; reason < layout->counter_reasons; reason++)
 				tables->carried[slot - tables->slots][mode][reason] =

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "core/cleanup.h"
 #include "kernel/detach.h"
@@ -29,7 +30,10 @@ int fence_replace_pin(const struct fence *fence, int link, const char *name)
 	if (fence_pin_path(fence, name, true, &next) || fence_pin_path(fence, name, false, &path))
 		return -ENOMEM;
 	unlink(next);
-	return bpf_obj_pin(link, next) < 0 || rename(next, path) < 0 ? -errno : 0;
+	if (bpf_obj_pin(link, next) < 0)
+		return -errno;
+	/* Until every link has the new program, the old one needs what feeds its own tables. */
+	return !fence->succeeding && rename(next, path) < 0 ? -errno : 0;
 }
 
 static void remove_pin(const struct fence *fence, const char *name)
@@ -46,9 +50,15 @@ static void remove_pin(const struct fence *fence, const char *name)
 static int share_map(const struct fence *fence, struct bpf_map *map, const char *name)
 {
 	_cleanup_free_ char *path = NULL;
+	int code = fence_pin_path(fence, name, fence->succeeding, &path);
 
-	return fence_pin_path(fence, name, fence->succeeding, &path)
-		       ?: bpf_map__set_pin_path(map, path);
+	/* An interrupted fence_succeed() may have given the map its name already. */
+	if (!code && fence->succeeding && fence->tables->layout.complete &&
+	    access(path, F_OK) < 0 && errno == ENOENT) {
+		free(TAKE_POINTER(path));
+		code = fence_pin_path(fence, name, false, &path);
+	}
+	return code ?: bpf_map__set_pin_path(map, path);
 }
 
 static int load(struct fence *fence)
