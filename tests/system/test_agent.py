@@ -3,6 +3,7 @@
 import contextlib
 import re
 import signal
+import socket
 import threading
 import time
 
@@ -127,6 +128,22 @@ def test_detach_takes_every_program_and_pin_away(lab, fence, agent):
     assert not fence.pins.exists() or not list(fence.pins.iterdir())
     wait_until(lambda: not fence.programs(), 5, "the kernel has let go of the programs")
     assert closed(lab) == [False, False]
+
+
+def test_detach_is_not_undone_by_a_check_that_is_due(fence):
+    """Both come at once for an agent that was held up: frozen for longer than the check's time."""
+    with socket.socket(socket.AF_UNIX) as connection, connection.makefile() as replies:
+        connection.settimeout(10)
+        connection.connect(str(fence.socket))
+        connection.sendall(b'{"version":1,"command":"ports"}\n')
+        assert '"ok":true' in replies.readline()
+        fence.process.send_signal(signal.SIGSTOP)
+        connection.sendall(b'{"version":1,"command":"detach"}\n')
+        time.sleep(5.5)
+        fence.process.send_signal(signal.SIGCONT)
+        assert "client0" in replies.readline()
+    assert fence.process.wait(5) == 0
+    assert not fence.pins.exists()
 
 
 def reload_by_command(fence):

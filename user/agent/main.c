@@ -129,10 +129,11 @@ static void follow_config(struct daemon *daemon)
 {
 	const struct trial *trial = &daemon->agent.trial;
 
+	/* First: it lets go of a descriptor that is closed by now, and whose number is free. */
+	discovery_restart(daemon->discovery);
 	report_outcome(&daemon->outcome, &daemon->agent);
 	endpoints_check_control(&daemon->endpoints);
 	endpoints_open_metrics(&daemon->endpoints);
-	discovery_restart(daemon->discovery);
 	boot_timer_set(daemon->trial_end, trial->former ? trial->ends_ms : -1);
 }
 
@@ -216,7 +217,8 @@ static void on_detached(void *context)
 
 	event_emit(daemon->agent.events, "agent", "{s:s}", "what", "detached");
 	log_line(LOG_WARNING, "detached: nothing is fenced any more; ending", NULL);
-	event_base_loopexit(daemon->base, NULL);
+	/* At once: a check that is due would put back what has just been taken away. */
+	event_base_loopbreak(daemon->base);
 }
 
 static void on_watchdog(evutil_socket_t fd, short events, void *context)
