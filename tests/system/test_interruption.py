@@ -172,6 +172,7 @@ def test_killed_upgrade_goes_on_watching_listeners_and_counts_them_once(subject,
         for epmd, port in ((before, 4400), (after, 4401)):
             end(epmd)
             fence.without_port(port=port)
+            assert lab.client.probe(lab.client.host4, port, 0.5) == "refused"
         subject.detach()
         return done
 
