@@ -92,7 +92,8 @@ class LiveFlood:
     A context manager; `offered` counts frames. The other end needs native XDP.
     """
 
-    ROUND = 64 * BATCH  # of one frame, then comes the next
+    # Of one frame, then comes the next. Each round ends with a wait of the kernel's, of about 20 ms.
+    ROUND = 1024 * BATCH
 
     def __init__(self, neighbour, frames):
         self._neighbour, self._frames = neighbour, [bytes(frame) for frame in frames]
