@@ -38,41 +38,36 @@ static int read_judged(const struct fence *fence, __u32 slot, enum mode mode, en
 	return 0;
 }
 
-static void set_counter(struct counter *counter, const struct slot *slot, enum mode mode,
-			enum reason reason, const struct tally *sum)
+static void set_counter(const struct fence *fence, struct counter *counter, __u32 slot,
+			enum mode mode, enum reason reason, const struct tally *sum)
 {
-	counter->zone = slot->zone;
+	counter->zone = fence->tables->slots[slot].zone;
 	counter->reason = reason;
 	counter->verdict = mode == MODE_ENFORCE && reason_is_drop(reason) ? VERDICT_DROP
 									  : VERDICT_PASS;
 	counter->packets = sum->packets;
 	counter->bytes = sum->bytes;
-	if (slot->vlan)
-		snprintf(counter->interface, sizeof(counter->interface), "%.15s.%u",
-			 slot->interface, slot->vlan);
-	else
-		snprintf(counter->interface, sizeof(counter->interface), "%.15s", slot->interface);
+	fence_slot_name(fence, slot, counter->interface);
 }
 
 /*
  * Adds one reason of one slot: in the mode in force always, so that a series is there before its
  * first frame. Reasons that do not drop are one series whichever mode counted them.
  */
-static int read_reason(const struct fence *fence, __u32 slot_index, enum reason reason,
+static int read_reason(const struct fence *fence, __u32 slot, enum reason reason,
 		       struct tally *per_cpu, struct counter *counters, size_t *count)
 {
-	const struct slot *slot = &fence->tables->slots[slot_index];
 	const enum mode active =
 		(enum mode)fence->tables->policy[fence->tables->generation & 1].mode;
 	struct tally sums[MODE_COUNT] = {};
 
 	if (reason < REASON_UNTOUCHED_COUNT) {
-		sums[0] = read_untouched(fence, slot_index, reason);
-		set_counter(&counters[(*count)++], slot, active, reason, &sums[0]);
+		sums[0] = read_untouched(fence, slot, reason);
+		set_counter(fence, &counters[(*count)++], slot, active, reason, &sums[0]);
 		return 0;
 	}
 	for (unsigned int mode = 0; mode < MODE_COUNT; mode++) {
-		const int code = read_judged(fence, slot_index, (enum mode)mode, reason, per_cpu,
+		const int code = read_judged(fence, slot, (enum mode)mode, reason, per_cpu,
 					     &sums[mode]);
 
 		if (code)
@@ -80,12 +75,13 @@ static int read_reason(const struct fence *fence, __u32 slot_index, enum reason 
 	}
 	if (!reason_is_drop(reason)) {
 		add_tally(&sums[MODE_ENFORCE], &sums[MODE_AUDIT]);
-		set_counter(&counters[(*count)++], slot, active, reason, &sums[MODE_ENFORCE]);
+		set_counter(fence, &counters[(*count)++], slot, active, reason,
+			    &sums[MODE_ENFORCE]);
 		return 0;
 	}
 	for (unsigned int mode = 0; mode < MODE_COUNT; mode++)
 		if (mode == active || sums[mode].packets)
-			set_counter(&counters[(*count)++], slot, (enum mode)mode, reason,
+			set_counter(fence, &counters[(*count)++], slot, (enum mode)mode, reason,
 				    &sums[mode]);
 	return 0;
 }

@@ -48,25 +48,6 @@ static void rows_unmap(const struct rows *rows)
 
 #define _cleanup_rows_ _cleanup_(rows_unmap)
 
-/* Opens a pinned map if it is of the given shape. Returns its descriptor, or a negative errno. */
-static int open_map(const struct fence *fence, const char *name, const struct bpf_map_info *shape)
-{
-	_cleanup_free_ char *path = NULL;
-	_cleanup_close_ int fd = -1;
-	struct bpf_map_info info = {};
-	__u32 size = sizeof(info);
-
-	if (fence_pin_path(fence, name, false, &path) < 0)
-		return -ENOMEM;
-	fd = bpf_obj_get(path);
-	if (fd < 0 || bpf_obj_get_info_by_fd(fd, &info, &size) < 0)
-		return -errno;
-	if (info.type != shape->type || info.value_size != shape->value_size ||
-	    info.max_entries != shape->max_entries)
-		return -EPROTO;
-	return TAKE_FD(fd);
-}
-
 static bool has_version(int fd, int rows_count)
 {
 	_cleanup_rows_ struct rows rows = {};
@@ -84,13 +65,15 @@ void events_adopt(struct fence *fence)
 	};
 	const struct bpf_map_info rows_shape = {
 		.type = BPF_MAP_TYPE_ARRAY,
+		.key_size = sizeof(__u32),
 		.value_size = sizeof(struct event_row),
 		.max_entries = (__u32)fence->possible_cpus,
 	};
-	_cleanup_close_ int rows = open_map(fence, PIN_EVENT_ROWS, &rows_shape);
-	_cleanup_close_ int ring = open_map(fence, PIN_EVENTS, &ring_shape);
+	_cleanup_close_ int rows = fence_open_pin(fence, PIN_EVENT_ROWS, false);
+	_cleanup_close_ int ring = fence_open_pin(fence, PIN_EVENTS, false);
 
-	if (rows < 0 || ring < 0 || !has_version(rows, fence->possible_cpus))
+	if (!map_has_shape(rows, &rows_shape) || !map_has_shape(ring, &ring_shape) ||
+	    !has_version(rows, fence->possible_cpus))
 		return;
 	fence->event_rows_fd = TAKE_FD(rows);
 	fence->event_ring_fd = TAKE_FD(ring);
@@ -109,18 +92,6 @@ int events_prepare(const struct fence *fence, struct filter *skeleton)
 		       ?: bpf_map__reuse_fd(skeleton->maps.event_rows, rows);
 }
 
-static int pin(const struct fence *fence, const struct bpf_map *map, const char *name,
-	       struct error *error)
-{
-	_cleanup_free_ char *path = NULL;
-
-	if (fence_pin_path(fence, name, false, &path) < 0)
-		return error_set(error, -ENOMEM, "out of memory");
-	if ((unlink(path) < 0 && errno != ENOENT) || bpf_obj_pin(bpf_map__fd(map), path) < 0)
-		return error_set(error, -errno, "cannot pin %s: %s", path, strerror(errno));
-	return 0;
-}
-
 int events_settle(struct fence *fence, struct error *error)
 {
 	_cleanup_rows_ struct rows rows = {};
@@ -137,8 +108,10 @@ int events_settle(struct fence *fence, struct error *error)
 		if (getrandom(&rows.items[i].seed, sizeof(rows.items[i].seed), 0) < 0)
 			return error_set(error, -errno, "no random numbers: %s", strerror(errno));
 	}
-	code = pin(fence, fence->live->maps.events, PIN_EVENTS, error);
-	return code ? code : pin(fence, fence->live->maps.event_rows, PIN_EVENT_ROWS, error);
+	code = fence_pin_map(fence, fence->live->maps.events, PIN_EVENTS, false, error);
+	return code ? code
+		    : fence_pin_map(fence, fence->live->maps.event_rows, PIN_EVENT_ROWS, false,
+				    error);
 }
 
 /* The kernel's clock ticks a second; the coarse clock's resolution is one tick. */

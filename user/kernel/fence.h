@@ -40,9 +40,9 @@ enum fence_start fence_start(const struct fence *fence);
 struct fence_features fence_features(const struct fence *fence);
 
 /*
- * Puts a policy into force: builds it beside the one in force, switches once for all interfaces,
- * then attaches to the plan's interfaces and leaves those that are no longer in it. With @policy
- * NULL the policy in force is kept and only the plan changes, which is quick: interface by
+ * Puts a policy into force: builds it beside the one in force, attaches to the plan's new
+ * interfaces, switches once for all of them, and leaves those that are no longer in the plan. With
+ * @policy NULL the policy in force is kept and only the plan changes, which is quick: interface by
  * interface and without waiting for frames under way. Returns 0, or a negative errno with the old
  * policy still whole and in force. An interface that cannot be attached to is no error:
  * fence_interfaces() tells.

@@ -73,6 +73,16 @@ void fence_spare_mapping(void *tables);
 /* pins.c: the path of a pin of that name, or of the one that is to take its place. */
 int fence_pin_path(const struct fence *fence, const char *name, bool next, char **path);
 
+/* Opens what is pinned under that name. Returns a descriptor of any kind, or a negative errno. */
+int fence_open_pin(const struct fence *fence, const char *name, bool next);
+
+/* Whether @fd is a map with the type, sizes and number of entries of @shape. */
+bool map_has_shape(int fd, const struct bpf_map_info *shape);
+
+/* Pins a map, in the place of what bears the name. */
+int fence_pin_map(const struct fence *fence, const struct bpf_map *map, const char *name, bool next,
+		  struct error *error);
+
 /* Removes the pins of all maps, or those that were to take their place. */
 void fence_remove_pins(const struct fence *fence, bool next);
 

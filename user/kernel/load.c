@@ -162,22 +162,9 @@ static int load_explaining(struct fence *fence, struct error *error)
 /* Opens what is pinned under a name, or, on the way there, under "NAME-next". */
 static int open_pin(const struct fence *fence, const char *name, bool prefer_next)
 {
-	_cleanup_free_ char *path = NULL;
-	int fd = -ENOENT;
+	const int fd = prefer_next ? fence_open_pin(fence, name, true) : -ENOENT;
 
-	if (prefer_next) {
-		if (fence_pin_path(fence, name, true, &path) < 0)
-			return -ENOMEM;
-		fd = bpf_obj_get(path);
-		if (fd >= 0)
-			return fd;
-		free(path);
-		path = NULL;
-	}
-	if (fence_pin_path(fence, name, false, &path) < 0)
-		return -ENOMEM;
-	fd = bpf_obj_get(path);
-	return fd < 0 ? -errno : fd;
+	return fd >= 0 ? fd : fence_open_pin(fence, name, false);
 }
 
 static struct map_fds open_pins(const struct fence *fence, bool prefer_next)
@@ -217,16 +204,6 @@ static const struct bpf_map_info peers_shape = {
 	.max_entries = 2,
 };
 
-static bool has_shape(int fd, const struct bpf_map_info *shape)
-{
-	struct bpf_map_info info = {};
-	__u32 size = sizeof(info);
-
-	return fd >= 0 && fd_is_bpf(fd, "map") && !bpf_obj_get_info_by_fd(fd, &info, &size) &&
-	       info.type == shape->type && info.key_size == shape->key_size &&
-	       info.value_size == shape->value_size && info.max_entries == shape->max_entries;
-}
-
 static bool has_version(int fd)
 {
 	const struct tables *tables = mmap(NULL, sizeof(*tables), PROT_READ, MAP_SHARED, fd, 0);
@@ -241,34 +218,21 @@ static bool has_version(int fd)
 
 static bool fit(const struct map_fds *maps)
 {
-	return has_shape(maps->tables, &tables_shape) &&
-	       has_shape(maps->counters, &counters_shape) && has_shape(maps->peers, &peers_shape) &&
-	       has_version(maps->tables);
-}
-
-static int pin_map(const struct fence *fence, const struct bpf_map *map, const char *name,
-		   struct error *error)
-{
-	_cleanup_free_ char *path = NULL;
-
-	if (fence_pin_path(fence, name, fence->succeeding, &path) < 0)
-		return error_set(error, -ENOMEM, "out of memory");
-	if (unlink(path) < 0 && errno != ENOENT)
-		return error_set(error, -errno, "cannot replace %s: %s", path, strerror(errno));
-	if (bpf_obj_pin(bpf_map__fd(map), path) < 0)
-		return error_set(error, -errno, "cannot pin %s: %s", path, strerror(errno));
-	return 0;
+	return map_has_shape(maps->tables, &tables_shape) &&
+	       map_has_shape(maps->counters, &counters_shape) &&
+	       map_has_shape(maps->peers, &peers_shape) && has_version(maps->tables);
 }
 
 /* The tables come last: where they are pinned, all is. */
 static int pin_maps(const struct fence *fence, struct error *error)
 {
-	int code = pin_map(fence, fence->live->maps.counters, PIN_COUNTERS, error);
+	const bool next = fence->succeeding;
+	int code = fence_pin_map(fence, fence->live->maps.counters, PIN_COUNTERS, next, error);
 
 	if (!code)
-		code = pin_map(fence, fence->live->maps.peers, PIN_PEERS, error);
+		code = fence_pin_map(fence, fence->live->maps.peers, PIN_PEERS, next, error);
 	if (!code)
-		code = pin_map(fence, fence->live->maps.bss, PIN_TABLES, error);
+		code = fence_pin_map(fence, fence->live->maps.bss, PIN_TABLES, next, error);
 	return code;
 }
 
