@@ -11,6 +11,7 @@ from frames import IP, TCP, Dot1Q, Ether
 
 SYS_BPF = {"x86_64": 321, "aarch64": 280}[os.uname().machine]
 PROG_LOAD, OBJ_GET, PROG_TEST_RUN, PROG_GET_FD_BY_ID, OBJ_GET_INFO = 5, 7, 10, 13, 15
+LINK_UPDATE = 29
 XDP_DROP, XDP_PASS = 1, 2
 PROGRAM_XDP, CALL_REDIRECT, LIVE_FRAMES, BATCH = 6, 23, 2, 64
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -28,10 +29,24 @@ def _pointer(buffer):
     return ctypes.addressof(buffer)
 
 
+def _open_pin(path):
+    name = ctypes.create_string_buffer(os.fsencode(path))
+    return _bpf(OBJ_GET, struct.pack("QII", _pointer(name), 0, 0))[0]
+
+
+def replace_program(link_pin, program_pin):
+    """Puts another program into a pinned link, as its owner could."""
+    link, program = _open_pin(link_pin), _open_pin(program_pin)
+    try:
+        _bpf(LINK_UPDATE, struct.pack("II", link, program))
+    finally:
+        os.close(link)
+        os.close(program)
+
+
 def _link_program(path):
     """The program of a pinned XDP link and the interface's index, or None for a dead link."""
-    name = ctypes.create_string_buffer(str(path).encode())
-    link, _ = _bpf(OBJ_GET, struct.pack("QII", _pointer(name), 0, 0))
+    link = _open_pin(path)
     try:
         info = ctypes.create_string_buffer(128)
         _bpf(OBJ_GET_INFO, struct.pack("IIQ", link, len(info), _pointer(info)))

@@ -1,24 +1,22 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Devices that come and go under a flood, a witness behind the filter, and hands that meddle."""
 import contextlib
-import ctypes
 import os
 import pathlib
-import platform
-import socket
-import sys
 import threading
 
+from fence import remove_pins
 from frames import IP, TCP, Ether
-from lab import LabError, run, wait_until
-from sweep import (BATCH, ETH_P_ALL, PACKET_STATISTICS, SO_ATTACH_FILTER, SOL_PACKET, _Filter,
-                   _Instruction, _libc, _Message, _Vector)
+from lab import BPFFS, LabError, run, wait_until
+from packets import ETH_P_ALL, Batch, filtered_socket, statistics
 
 MAC = "02:00:00:00:77:01"  # of the host's end: what the flood is sent to
 ADDRESS = "10.77.60.1"
 PROTECTED = 9105
-_SYS_BPF = {"x86_64": 321, "aarch64": 280}[platform.machine()]
-_OBJ_GET, _LINK_UPDATE = 7, 29
+FOREIGN = """
+__attribute__((section("xdp"), used)) int foreign_pass(void *context) { return 2; }
+char _license[] __attribute__((section("license"), used)) = "GPL";
+"""
 
 # Classic BPF: IPv4 without options to the protected port, with a VLAN tag or without.
 _TO_PROTECTED = [
@@ -52,11 +50,7 @@ class Witness:
     """Counts the frames for the protected port that come in past the filter, on any interface."""
 
     def __init__(self, namespace):
-        self._socket = namespace.socket(socket.AF_PACKET, socket.SOCK_RAW,
-                                        socket.htons(ETH_P_ALL))
-        instructions = (_Instruction * len(_TO_PROTECTED))(*_TO_PROTECTED)
-        self._socket.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER,
-                                bytes(_Filter(len(_TO_PROTECTED), instructions)))
+        self._socket = filtered_socket(namespace, _TO_PROTECTED, ETH_P_ALL)
         self._read()  # what came before the filter
         self.seen = 0
 
@@ -67,8 +61,7 @@ class Witness:
         self._socket.close()
 
     def _read(self):
-        counts = self._socket.getsockopt(SOL_PACKET, PACKET_STATISTICS, 8)
-        return int.from_bytes(counts[:4], sys.byteorder)
+        return statistics(self._socket)[0]
 
     def look(self):
         """Frames so far, those that found no room in the socket included."""
@@ -104,34 +97,25 @@ class Deluge:
         frame = bytes(Ether(src="02:00:00:00:77:02", dst=MAC) / packet)
         if vlan:
             frame = frame[:12] + b"\x81\x00" + vlan.to_bytes(2, "big") + frame[12:]
-        self._vectors = (_Vector * BATCH)(*[(frame, len(frame))] * BATCH)
-        self._messages = (_Message * BATCH)()
-        for message, vector in zip(self._messages, self._vectors):
-            message.header.vectors = ctypes.pointer(vector)
-            message.header.vector_count = 1
-        self._socket = neighbour.socket(socket.AF_PACKET, socket.SOCK_RAW)
-        self._socket.bind(("spring", 0))
+        self._batch = Batch(neighbour, "spring", [frame] * 64)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._send, daemon=True)
-        self.sent = 0
 
     def __enter__(self):
         self._thread.start()
-        wait_until(lambda: self.sent > 1000, 10, "the flood runs")
+        wait_until(lambda: self._batch.sent > 1000, 10, "the flood runs")
         return self
 
     def __exit__(self, *_):
         self._stop.set()
         self._thread.join(10)
-        self._socket.close()
+        self._batch.close()
         for name in ("spring", "switch"):
             self._neighbour.ip("link", "del", name)
 
     def _send(self):
-        number = self._socket.fileno()
         while not self._stop.is_set():
-            done = _libc.sendmmsg(number, self._messages, BATCH, 0)
-            self.sent += max(done, 0)
+            self._batch.send()
 
     def plug(self, host, name, index=None):
         """A new interface of the host's, still down, with its other end in the switch."""
@@ -149,27 +133,16 @@ class Deluge:
         return 0
 
 
-def _bpf(command, attributes):
-    buffer = ctypes.create_string_buffer(bytes(attributes).ljust(128, b"\0"))
-    result = _libc.syscall(_SYS_BPF, command, buffer, 128)
-    if result < 0:
-        raise OSError(ctypes.get_errno(), f"bpf({command})")
-    return result
-
-
-def _open_pin(path):
-    name = ctypes.create_string_buffer(os.fsencode(path))
-    return _bpf(_OBJ_GET, ctypes.addressof(name).to_bytes(8, "little"))
-
-
-def replace_program(link_pin, program_pin):
-    """Puts another program into a pinned link, as its owner could."""
-    link, program = _open_pin(link_pin), _open_pin(program_pin)
-    try:
-        _bpf(_LINK_UPDATE, link.to_bytes(4, "little") + program.to_bytes(4, "little"))
-    finally:
-        os.close(link)
-        os.close(program)
+def foreign_program(lab):
+    """The pin of a program of somebody else's, that lets everything pass. It goes with the lab."""
+    source, binary = lab.directory / "foreign.c", lab.directory / "foreign.o"
+    source.write_text(FOREIGN)
+    run("clang", "-O2", "-g", "-target", "bpf", "-c", source, "-o", binary)
+    pins = BPFFS / f"beamfence-test-{lab.name}-foreign"
+    pins.mkdir()
+    lab.defer(remove_pins, pins)
+    run("bpftool", "prog", "load", binary, pins / "foreign", "type", "xdp")
+    return pins / "foreign"
 
 
 def detach_link(link_pin):

@@ -7,22 +7,18 @@ seen answering, and run it with the listener watch off, where it has to catch so
 """
 import collections
 import contextlib
-import ctypes
 import itertools
 import json
 import socket
 import subprocess
-import sys
 import threading
 import time
 
 import erlang
 from frames import IP, TCP, IPv6, to_host
 from lab import LabError, end, wait_until
+from packets import ETH_P_ALL, Batch, filtered_socket, statistics
 
-SOL_PACKET, PACKET_STATISTICS, SO_ATTACH_FILTER = 263, 6, 26
-ETH_P_ALL = 3
-BATCH = 64  # frames a call; more overrun the device's queue
 SOURCE_PORT = 4242
 
 # Classic BPF: TCP over IPv4 or IPv6 with SYN and ACK set. (code, jump if true, if false, operand)
@@ -43,41 +39,13 @@ _SYN_ACKS = [
     (0x06, 0, 0, 0),       # ret  no
     (0x06, 0, 0, 128),     # ret  yes
 ]
-_libc = ctypes.CDLL(None, use_errno=True)
-
-
-class _Instruction(ctypes.Structure):
-    _fields_ = [("code", ctypes.c_ushort), ("jt", ctypes.c_ubyte), ("jf", ctypes.c_ubyte),
-                ("k", ctypes.c_uint)]
-
-
-class _Filter(ctypes.Structure):
-    _fields_ = [("length", ctypes.c_ushort), ("instructions", ctypes.POINTER(_Instruction))]
-
-
-class _Vector(ctypes.Structure):
-    _fields_ = [("base", ctypes.c_char_p), ("length", ctypes.c_size_t)]
-
-
-class _Header(ctypes.Structure):  # struct msghdr
-    _fields_ = [("name", ctypes.c_void_p), ("name_length", ctypes.c_uint),
-                ("vectors", ctypes.POINTER(_Vector)), ("vector_count", ctypes.c_size_t),
-                ("control", ctypes.c_void_p), ("control_length", ctypes.c_size_t),
-                ("flags", ctypes.c_int)]
-
-
-class _Message(ctypes.Structure):  # struct mmsghdr
-    _fields_ = [("header", _Header), ("sent", ctypes.c_uint)]
 
 
 class SynAcks:
     """Every SYN-ACK that arrives at a neighbour: how many and when, by the port that answered."""
 
     def __init__(self, neighbour):
-        self._socket = neighbour.socket(socket.AF_PACKET, socket.SOCK_RAW)  # deaf until bound
-        instructions = (_Instruction * len(_SYN_ACKS))(*_SYN_ACKS)
-        program = _Filter(len(_SYN_ACKS), instructions)
-        self._socket.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, bytes(program))
+        self._socket = filtered_socket(neighbour, _SYN_ACKS)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8 << 20)
         self._socket.settimeout(0.05)
         self._socket.bind(("eth0", ETH_P_ALL))
@@ -94,7 +62,7 @@ class SynAcks:
     def __exit__(self, *_):
         self._stop.set()
         self._thread.join(5)
-        self._count_lost()
+        self.lost = statistics(self._socket)[1]
         self._socket.close()
 
     def _watch(self):
@@ -110,10 +78,6 @@ class SynAcks:
             now = time.monotonic()
             self.by_port[port] += 1
             self.times[port] = (self.times.get(port, (now,))[0], now)
-
-    def _count_lost(self):
-        statistics = self._socket.getsockopt(SOL_PACKET, PACKET_STATISTICS, 8)
-        self.lost += int.from_bytes(statistics[4:], sys.byteorder)
 
 
 class Sweep:
@@ -131,18 +95,10 @@ class Sweep:
             header, source, destination = ends[version]
             frames.append(bytes(ethernet / header(src=source, dst=destination) /
                                 TCP(sport=SOURCE_PORT, dport=port, flags="S")))
-        self._vectors = (_Vector * len(frames))(*[(frame, len(frame)) for frame in frames])
-        self._messages = (_Message * len(frames))()
-        for message, vector in zip(self._messages, self._vectors):
-            message.header.vectors = ctypes.pointer(vector)
-            message.header.vector_count = 1
-        self._socket = neighbour.socket(socket.AF_PACKET, socket.SOCK_RAW)
-        self._socket.bind(("eth0", 0))
+        self._batch = Batch(neighbour, "eth0", frames)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._send, daemon=True)
         self._syn_acks = SynAcks(neighbour)
-        self.laps = 0  # how often every port was tried
-        self.sent = 0
         self.arrived = 0
         self.seconds = 0.0
 
@@ -158,9 +114,18 @@ class Sweep:
         self._stop.set()
         self._thread.join(10)
         self.seconds = time.monotonic() - self._began
-        self._socket.close()
+        self._batch.close()
         self._syn_acks.__exit__()
         self.arrived = self._received() - self._arrived_before
+
+    @property
+    def laps(self):
+        """How often every port was tried."""
+        return self._batch.laps
+
+    @property
+    def sent(self):
+        return self._batch.sent
 
     @property
     def answers(self):
@@ -187,17 +152,8 @@ class Sweep:
         return links[0]["stats64"]["rx"]["packets"]
 
     def _send(self):
-        number, size, count = self._socket.fileno(), ctypes.sizeof(_Message), len(self._messages)
         while not self._stop.is_set():
-            at = 0
-            while at < count and not self._stop.is_set():
-                messages = ctypes.byref(self._messages, at * size)
-                done = _libc.sendmmsg(number, messages, min(BATCH, count - at), 0)
-                if done < 0:
-                    continue  # the device's queue is full
-                at += done
-                self.sent += done
-            self.laps += 1
+            self._batch.send()
 
 
 @contextlib.contextmanager

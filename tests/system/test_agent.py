@@ -9,15 +9,12 @@ import time
 
 import pytest
 
-from fence import METRICS_PORT, Fence, remove_pins, samples
+from devices import foreign_program
+from fence import METRICS_PORT, Fence, samples
 from frames import IP, TCP, to_host
-from lab import BPFFS, ROOT, epmd_names, run, wait_until
+from lab import ROOT, epmd_names, wait_until
 
 PROTECTED = 9105
-FOREIGN = """
-__attribute__((section("xdp"), used)) int foreign_pass(void *context) { return 2; }
-char _license[] __attribute__((section("license"), used)) = "GPL";
-"""
 
 
 @pytest.fixture(name="fence")
@@ -222,15 +219,8 @@ def test_bad_configuration_on_reload_changes_nothing(lab, fence, reload):
 @pytest.fixture(name="foreign")
 def _foreign(lab):
     """Another program on client0, as an operator would have put it there."""
-    source, binary = lab.directory / "foreign.c", lab.directory / "foreign.o"
-    source.write_text(FOREIGN)
-    run("clang", "-O2", "-g", "-target", "bpf", "-c", source, "-o", binary)
-    pins = BPFFS / f"beamfence-test-{lab.name}-foreign"
-    pins.mkdir()
-    lab.defer(remove_pins, pins)
-    run("bpftool", "prog", "load", binary, pins / "foreign", "type", "xdp")
-    lab.host.run("bpftool", "net", "attach", "xdpgeneric", "pinned", pins / "foreign", "dev",
-                 "client0")
+    lab.host.run("bpftool", "net", "attach", "xdpgeneric", "pinned", foreign_program(lab),
+                 "dev", "client0")
 
 
 def test_interface_held_by_another_program_is_reported_and_the_others_attach(lab, foreign):

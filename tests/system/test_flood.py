@@ -6,8 +6,6 @@ Nothing may get through, no peer may be cut off, no count may go back or be lost
 import collections
 import json
 import os
-import socket
-import struct
 import subprocess
 
 import pytest
@@ -17,12 +15,11 @@ import erlang
 import other_build
 from fence import Fence
 from frames import IP, TCP, Dot1Q, IPv6, to_host
-from lab import Lab, run, wait_until
-from sweep import _Filter, _Instruction  # classic BPF for a packet socket
+from lab import Lab, wait_until
+from packets import ETH_P_ALL, compiled, filtered_socket, statistics
 
 SOAK = bool(os.environ.get("BEAMFENCE_SOAK"))
 RELOADS, KILLS, UPGRADES = (1000, 100, 100) if SOAK else (40, 6, 8)
-SO_ATTACH_FILTER, SOL_PACKET, PACKET_STATISTICS, ETH_P_ALL = 26, 263, 6, 3
 PORTS = (4369, 9101, 9301)
 PINGS = """
 Loop = fun Again() ->
@@ -53,19 +50,15 @@ class Witness:
 
     def __init__(self, lab):
         ports = " or ".join(f"tcp dst port {port}" for port in PORTS)
-        lines = run("tcpdump", "-ddd", "-i", "lo", f"({ports}) or (vlan and ({ports}))").split("\n")
-        code = [_Instruction(*map(int, line.split())) for line in lines[1:] if line]
-        instructions = (_Instruction * len(code))(*code)
-        program = _Filter(len(code), instructions)
-        self._socket = lab.host.socket(socket.AF_PACKET, socket.SOCK_RAW)
-        self._socket.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, bytes(program))
+        code = compiled(f"({ports}) or (vlan and ({ports}))")
+        self._socket = filtered_socket(lab.host, code)
         self._socket.bind(("client0", ETH_P_ALL))
 
     def close(self):
         """How many there were."""
-        counted = self._socket.getsockopt(SOL_PACKET, PACKET_STATISTICS, 8)
+        counted = statistics(self._socket)[0]
         self._socket.close()
-        return struct.unpack("II", counted)[0]
+        return counted
 
 
 class Ledger:

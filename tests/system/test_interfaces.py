@@ -7,14 +7,10 @@ import time
 
 import pytest
 
-from devices import ADDRESS, PROTECTED, Deluge, Witness, detach_link, replace_program
-from fence import Fence, remove_pins, samples
+from bpf import replace_program
+from devices import ADDRESS, PROTECTED, Deluge, Witness, detach_link, foreign_program
+from fence import Fence, samples
 from lab import BPFFS, LabError, run, wait_until
-
-FOREIGN = """
-__attribute__((section("xdp"), used)) int foreign_pass(void *context) { return 2; }
-char _license[] __attribute__((section("license"), used)) = "GPL";
-"""
 
 
 @pytest.fixture(name="deluge")
@@ -180,15 +176,7 @@ def reattached(fence, name):
 
 @pytest.fixture(name="foreign")
 def _foreign(lab):
-    """The pin of a program that lets everything pass."""
-    source, binary = lab.directory / "foreign.c", lab.directory / "foreign.o"
-    source.write_text(FOREIGN)
-    run("clang", "-O2", "-g", "-target", "bpf", "-c", source, "-o", binary)
-    pins = BPFFS / f"beamfence-test-{lab.name}-foreign"
-    pins.mkdir()
-    lab.defer(remove_pins, pins)
-    run("bpftool", "prog", "load", binary, pins / "foreign", "type", "xdp")
-    return pins / "foreign"
+    return foreign_program(lab)
 
 
 def pin_of(lab, fence, name):
