@@ -300,7 +300,10 @@ struct event_source {
 	__u8 padding[3];
 };
 
-/* One for each CPU, in the array "event-rows". Times are in jiffies, which the agent knows. */
+/*
+ * One for each CPU, in the array "event-rows". Times are in jiffies, which the agent knows. In
+ * every version both counts of what was lost stand where they do here.
+ */
 struct event_row {
 	/* Written by user space. */
 	__u32 version;		/* EVENTS_VERSION, or the row was never set up */
@@ -314,7 +317,8 @@ struct event_row {
 	__u64 budget_until;
 	__u64 lost; /* frames that should have had an event: no budget, no place, no room */
 	__u32 left;
-	__u32 padding[3];
+	__u32 padding;
+	__u64 lost_elsewhere; /* by agents, or in rows of another version; written by user space */
 	struct event_source sources[EVENT_SOURCES_MAX];
 };
 
@@ -337,6 +341,9 @@ _Static_assert(sizeof(struct listener) == 48, "layout of listener");
 _Static_assert(sizeof(struct tables) <= 4 << 20, "a value that kernels before 6.0 take: 4 MiB");
 _Static_assert(sizeof(struct event) == 64 + EVENT_FRAME_SIZE, "layout of event");
 _Static_assert(sizeof(struct event_source) == 48, "layout of event_source");
+_Static_assert(__builtin_offsetof(struct event_row, lost) == 40 &&
+		       __builtin_offsetof(struct event_row, lost_elsewhere) == 56,
+	       "what another version carries over");
 _Static_assert(sizeof(struct event_row) == 64 + 48 * EVENT_SOURCES_MAX, "layout of event_row");
 _Static_assert(REASON_COUNT <= COUNTER_REASONS, "reasons fit their counters");
 _Static_assert(BASES_MAX > 2 * INTERFACES_MAX && SLOTS_MAX > 2 * PLACES_MAX, "old and new fit");

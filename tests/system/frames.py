@@ -27,3 +27,12 @@ def tagged(lab, neighbour, tags, packet):
     for kind, vlan in tags:
         frame /= Dot1AD(vlan=vlan) if kind == 0x88A8 else Dot1Q(vlan=vlan)
     return frame / packet
+
+
+def knock_from_everywhere(lab, neighbour, count):
+    """SYNs for epmd's port of as many forged sources: more than are told of in a second."""
+    frame = bytes(to_host(lab, neighbour) / IP(src="198.18.0.0", dst=neighbour.host4)
+                  / TCP(dport=4369, flags="S"))
+    with neighbour.wire("eth0") as wire:
+        for number in range(count):
+            wire.send(frame[:28] + number.to_bytes(2, "big") + frame[30:])

@@ -26,6 +26,7 @@ def build(directory, layout):
     if layout:
         _change(directory / "bpf" / "contract.h",
                 (r"(#define CONTRACT_VERSION )\d+", r"\g<1>990"),
+                (r"(#define EVENTS_VERSION\s+)\d+", r"\g<1>990"),
                 (r"(struct policy_tables \{)", r"\1\n\t__u64 moved[100];"),
                 (r"(struct slot \{[^}]*)\}", r"\1\t__u64 moved[2];\n}"),
                 (r"sizeof\(struct slot\) == \d+", "sizeof(struct slot) != 0"))

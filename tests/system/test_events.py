@@ -1,20 +1,26 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Events: an operator sees who knocks, what they asked for, and what the agent did."""
 import contextlib
+import itertools
 import json
+import os
+import pathlib
 import re
 import signal
 import socket
+import statistics
 import subprocess
 
 import pytest
 
 import erlang
-from fence import BEAMFENCE, Fence
-from frames import IP, TCP, to_host
-from lab import end, epmd_names, wait_until
+from fence import BEAMFENCE, Fence, samples
+from frames import IP, TCP, knock_from_everywhere, to_host
+from lab import BUILD, end, epmd_names, run, wait_until
 
 BURST = 12000  # frames: more than may wait for one reader
+SOAK = bool(os.environ.get("BEAMFENCE_SOAK"))
+FLOODS = itertools.count(1)
 
 
 @pytest.fixture(name="fence")
@@ -26,10 +32,10 @@ def _fence(lab):
 class Follower:
     """beamfence events --follow, in JSON lines."""
 
-    def __init__(self, lab, fence, *arguments):
+    def __init__(self, lab, fence, *arguments, log="follow.log"):
         self._process = lab.popen(lab.host, [BEAMFENCE, "--socket", fence.socket, "--json",
-                                             "events", "--follow", *arguments], "follow.log")
-        self._path = lab.directory / "follow.log"
+                                             "events", "--follow", *arguments], log)
+        self._path = lab.directory / log
 
     def events(self, **wanted):
         lines = self._path.read_text().splitlines(keepends=True)
@@ -131,6 +137,68 @@ def test_what_happened_while_no_agent_ran_is_told_by_the_next(lab, fence):
     fence.start()
     follower = Follower(lab, fence)
     follower.wait(source=lab.client.own4, port=4369)
+
+
+def lost(fence):
+    return samples(fence.metrics())["beamfence_events_lost_total", ()]
+
+
+def test_count_of_lost_events_outlives_the_agent(lab, fence):
+    """Those that the filter could not report, and those that the agent could not tell of."""
+    knock_from_everywhere(lab, lab.client, 2000)
+    wait_until(lambda: fence.count(reason="client-new") == 2000, 5, "2000 frames are dropped")
+    by_filter = lost(fence)
+    assert by_filter >= 2000 - 2 * 256
+    path = lab.directory / "drops.pcapng"
+    with capturing(lab, fence, "-w", path, "--count", 600):
+        wait_until(path.exists, 5, "the file")
+        knock_from_everywhere(lab, lab.client, 2000)
+    wait_until(lambda: lost(fence) > by_filter, 5, "the agent has lost some itself")
+    before = lost(fence)
+    fence.kill()
+    fence.start()
+    assert lost(fence) >= before
+    before = lost(fence)
+    fence.end()
+    fence.start()
+    assert lost(fence) >= before
+
+
+def flood(lab, fence, level, seconds):
+    """A live flood from random sources; what it came to, with events off (0) or limited (1)."""
+    run(BUILD / "flood", "level", fence.pins, level)
+    before = fence.count(reason="client-new"), lost(fence)
+    follower = Follower(lab, fence, "--last", "1", log=f"flood{next(FLOODS)}.log")
+    wait_until(follower.events, 5, "it follows")
+    said = lab.client.run(BUILD / "flood", "eth0", lab.host.mac("client0"), seconds, "many", 0)
+    dropped, missed = fence.count(reason="client-new") - before[0], lost(fence) - before[1]
+    took = float(said.split(" in ")[1].split(" s")[0])
+    fence.request("events")  # by then the follower was told of all
+    follower.end()
+    return took, dropped, missed, [one["time"] for one in follower.events()[1:]]
+
+
+def test_flood_from_everywhere_is_told_of_at_the_limit_and_accounted_for_and_costs_little(lab):
+    """Each frame has a source of its own, so each is told of or counted as lost."""
+    rounds, seconds, least = (11, 2, 0.95) if SOAK else (3, 1, 0.5)
+    cpus = len(list(pathlib.Path("/sys/devices/system/cpu").glob("cpu[0-9]*")))
+    share = max(256 // cpus, 8)  # of the CPU that gets all frames
+    ratios, told, limited = [], 0, []
+    with Fence(lab) as fence:
+        for _ in range(rounds):
+            took, off, missed, times = flood(lab, fence, 0, seconds)
+            assert missed == 0 and not times
+            rate = off / took
+            took, dropped, missed, times = flood(lab, fence, 1, seconds)
+            ratios.append(dropped / took / rate)
+            assert len(times) + missed == pytest.approx(dropped, rel=0.01)
+            assert share <= len(times) <= share * (took + 2)
+            limited += [sum(start <= one < start + 1 for one in times) for start in times]
+            told += len(times)
+    print(f"\n{rounds} rounds of {seconds} s: {dropped / took:,.0f} drops/s and {told / rounds:.0f} "
+          f"events a round, {(statistics.median(ratios) - 1) * 100:+.1f} % drops with events")
+    assert max(limited) <= 2 * share  # two of the CPU's seconds may touch one of ours
+    assert statistics.median(ratios) >= least
 
 
 @contextlib.contextmanager

@@ -33,7 +33,7 @@ struct events {
 	size_t interface_count;
 	uint64_t second; /* in which so many frames were told of */
 	unsigned int in_second;
-	uint64_t lost;
+	uint64_t lost; /* and not yet written where the next agent finds it */
 };
 
 static void deliver(struct event_follower *followers, const struct line *line)
@@ -172,6 +172,7 @@ void events_close(struct events *events)
 {
 	if (!events)
 		return;
+	events_lost(events);
 	if (events->ready)
 		event_free(events->ready);
 	for (size_t i = 0; i < EVENTS_REMEMBERED; i++)
@@ -294,7 +295,7 @@ void events_uncapture(struct events *events, struct event_follower *follower)
 		fence_events_level(events->agent->fence, EVENTS_LIMITED, NULL);
 }
 
-uint64_t events_lost(const struct events *events)
+uint64_t events_lost(struct events *events)
 {
-	return events ? events->lost + fence_events_lost(events->agent->fence) : 0;
+	return events ? fence_events_lost(events->agent->fence, &events->lost) : 0;
 }

@@ -54,6 +54,6 @@ int events_capture(struct events *events, struct event_follower *follower, struc
 void events_uncapture(struct events *events, struct event_follower *follower);
 
 /* Events that were due and could not be told of. */
-uint64_t events_lost(const struct events *events);
+uint64_t events_lost(struct events *events);
 
 #endif

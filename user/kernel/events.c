@@ -16,6 +16,9 @@
 #define CPU_BUDGET_MIN	   8  /* events a second, however many CPUs share the limit */
 #define CPU_BUDGET_ALL_MIN 1000
 
+/* What the rows of every version begin with. */
+#define ROW_START	   offsetof(struct event_row, sources)
+
 /* The rows in memory, for as long as somebody looks: else they would count as this process's. */
 struct rows {
 	struct event_row *items;
@@ -56,6 +59,43 @@ static bool has_version(int fd, int rows_count)
 	       rows.items[0].version == EVENTS_VERSION;
 }
 
+/* What was lost by the account of rows that may be of another version. */
+static uint64_t lost_by(const uint8_t *rows, size_t count, size_t size)
+{
+	const struct event_row *row = (const struct event_row *)rows;
+	const __u32 version = row->version;
+	uint64_t lost = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		row = (const struct event_row *)(rows + i * size);
+		if (row->version != version)
+			return 0; /* not set up, or somebody else's */
+		lost += row->lost + row->lost_elsewhere;
+	}
+	return version ? lost : 0;
+}
+
+static uint64_t lost_before(int fd)
+{
+	struct bpf_map_info info = {};
+	__u32 info_size = sizeof(info);
+	uint64_t lost;
+	size_t size;
+	void *rows;
+
+	if (fd < 0 || !fd_is_bpf(fd, "map") || bpf_obj_get_info_by_fd(fd, &info, &info_size) < 0 ||
+	    info.type != BPF_MAP_TYPE_ARRAY || info.value_size < ROW_START ||
+	    info.value_size % sizeof(uint64_t))
+		return 0;
+	size = (size_t)info.max_entries * info.value_size;
+	rows = mmap(NULL, size, PROT_READ, MAP_SHARED, fd, 0);
+	if (rows == MAP_FAILED)
+		return 0;
+	lost = lost_by(rows, info.max_entries, info.value_size);
+	munmap(rows, size);
+	return lost;
+}
+
 /* What is in the ring is of the version that the rows say. */
 void events_adopt(struct fence *fence)
 {
@@ -73,8 +113,10 @@ void events_adopt(struct fence *fence)
 	_cleanup_close_ int ring = fence_open_pin(fence, PIN_EVENTS, false);
 
 	if (!map_has_shape(rows, &rows_shape) || !map_has_shape(ring, &ring_shape) ||
-	    !has_version(rows, fence->possible_cpus))
+	    !has_version(rows, fence->possible_cpus)) {
+		fence->events_lost = lost_before(rows);
 		return;
+	}
 	fence->event_rows_fd = TAKE_FD(rows);
 	fence->event_ring_fd = TAKE_FD(ring);
 }
@@ -92,6 +134,28 @@ int events_prepare(const struct fence *fence, struct filter *skeleton)
 		       ?: bpf_map__reuse_fd(skeleton->maps.event_rows, rows);
 }
 
+/*
+ * The rows take the place of others at once, whose account they carry on; the ring is away while
+ * they do, since an agent that finds both takes what is in it for theirs.
+ */
+static int pin_new(const struct fence *fence, struct error *error)
+{
+	_cleanup_free_ char *ring = NULL, *rows = NULL, *next = NULL;
+	int code;
+
+	if (fence_pin_path(fence, PIN_EVENTS, false, &ring) ||
+	    fence_pin_path(fence, PIN_EVENT_ROWS, false, &rows) ||
+	    fence_pin_path(fence, PIN_EVENT_ROWS, true, &next))
+		return error_set(error, -ENOMEM, "out of memory");
+	unlink(ring);
+	code = fence_pin_map(fence, fence->live->maps.event_rows, PIN_EVENT_ROWS, true, error);
+	if (code)
+		return code;
+	if (rename(next, rows) < 0)
+		return error_set(error, -errno, "cannot replace %s: %s", rows, strerror(errno));
+	return fence_pin_map(fence, fence->live->maps.events, PIN_EVENTS, false, error);
+}
+
 int events_settle(struct fence *fence, struct error *error)
 {
 	_cleanup_rows_ struct rows rows = {};
@@ -105,13 +169,11 @@ int events_settle(struct fence *fence, struct error *error)
 				 strerror(-code));
 	for (size_t i = 0; i < rows.count; i++) {
 		rows.items[i].version = EVENTS_VERSION;
+		rows.items[i].lost_elsewhere = i ? 0 : fence->events_lost;
 		if (getrandom(&rows.items[i].seed, sizeof(rows.items[i].seed), 0) < 0)
 			return error_set(error, -errno, "no random numbers: %s", strerror(errno));
 	}
-	code = fence_pin_map(fence, fence->live->maps.events, PIN_EVENTS, false, error);
-	return code ? code
-		    : fence_pin_map(fence, fence->live->maps.event_rows, PIN_EVENT_ROWS, false,
-				    error);
+	return pin_new(fence, error);
 }
 
 /* The kernel's clock ticks a second; the coarse clock's resolution is one tick. */
@@ -204,14 +266,19 @@ void fence_events_read(struct fence *fence, unsigned int limit)
 		ring_buffer__consume(fence->events);
 }
 
-uint64_t fence_events_lost(const struct fence *fence)
+uint64_t fence_events_lost(struct fence *fence, uint64_t *also)
 {
 	_cleanup_rows_ struct rows rows = {};
 	uint64_t lost = 0;
 
-	if (!rows_map(bpf_map__fd(fence->live->maps.event_rows), fence->possible_cpus, &rows))
-		for (size_t i = 0; i < rows.count; i++)
-			lost += rows.items[i].lost;
+	if (rows_map(bpf_map__fd(fence->live->maps.event_rows), fence->possible_cpus, &rows) ||
+	    !rows.items)
+		return fence->events_lost;
+	rows.items[0].lost_elsewhere += *also;
+	*also = 0;
+	for (size_t i = 0; i < rows.count; i++)
+		lost += rows.items[i].lost + rows.items[i].lost_elsewhere;
+	fence->events_lost = lost;
 	return lost;
 }
 

@@ -202,8 +202,11 @@ int fence_events_fd(const struct fence *fence);
 /* Reports what is there, at most @limit events. */
 void fence_events_read(struct fence *fence, unsigned int limit);
 
-/* Events that were due and could not be reported, since the maps were made. */
-uint64_t fence_events_lost(const struct fence *fence);
+/*
+ * Events that were due and could not be reported, since the first agent: by the filter's account,
+ * and @also, which is added where the next agent finds it, and 0 then.
+ */
+uint64_t fence_events_lost(struct fence *fence, uint64_t *also);
 
 /*
  * Reads the sources of late into a list for the caller to free(), each CPU's account of them apart.

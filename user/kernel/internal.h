@@ -51,6 +51,7 @@ struct fence {
 	void *report_context;
 	int event_ring_fd; /* as an earlier agent left them, or -1 */
 	int event_rows_fd;
+	uint64_t events_lost;	  /* as known last */
 	unsigned int event_batch; /* events that may still be reported in this call */
 	uint32_t pending_changes; /* bits 1 << enum change, not yet asked for */
 	struct tables *tables;	  /* of all; shared memory with the kernel */
