@@ -187,14 +187,14 @@ demo: deps-demo
 
 check: deps-check
 	@$(MAKE) --no-print-directory all $(BUILD)/test-unit $(BUILD)/test-bpf $(BUILD)/verify \
-		$(BUILD)/oracle $(BUILD)/shapes
+		$(BUILD)/oracle $(BUILD)/shapes $(BUILD)/flood
 	@BUILD=$(BUILD) PYTHON=$(PYTHON) CLANG=$(CLANG) tests/run
 
 check-unit: $(BUILD)/test-unit
 	$(BUILD)/test-unit
 check-bpf: $(BUILD)/test-bpf
 	$(BUILD)/test-bpf
-check-system: all
+check-system: all $(BUILD)/flood
 	$(PYTHON) -m pytest -q tests/system
 
 # The Ansible role on two hosts with systemd and a RabbitMQ cluster: a minute or two.
@@ -228,15 +228,17 @@ oracle: deps-check
 	@BUILD=$(BUILD) $(PYTHON) tests/oracle/faults.py --seed $(SEED)
 
 # At length: node starts under a sweep; 1,000 reloads, 100 kills and 100 upgrades under a flood; the
-# agent killed at each of its calls to the kernel; and bothered in every way. "make soak NODES=5000
+# agent killed at each of its calls to the kernel, or that failing; and bothered in every way. "make soak NODES=5000
 # MINUTES=120".
 NODES   ?= 1000
 MINUTES ?= 10
 soak: deps-check
-	@$(MAKE) --no-print-directory all
+	@$(MAKE) --no-print-directory all $(BUILD)/flood
 	@$(PYTHON) tests/system/soak.py --nodes $(NODES)
 	@BEAMFENCE_SOAK=1 $(PYTHON) -m pytest -q -s tests/system/test_flood.py
-	@BEAMFENCE_KILL_EVERYWHERE=1 $(PYTHON) -m pytest -q tests/system/test_interruption.py
+	@BEAMFENCE_SOAK=1 $(PYTHON) -m pytest -q -s tests/system/test_events.py -k flood
+	@BEAMFENCE_KILL_EVERYWHERE=1 $(PYTHON) -m pytest -q -s tests/system/test_interruption.py \
+		tests/system/test_failing_calls.py
 	@$(PYTHON) tests/system/abuse.py --minutes $(MINUTES)
 
 # An attacker's toolbox without beamfence and with it, as a table.

@@ -103,6 +103,10 @@ static struct filter *load_with(const struct fence *fence, bool explaining,
 		code = events_prepare(fence, skeleton);
 	if (!code)
 		code = filter__load(skeleton);
+	/* libbpf goes on without where a trial of mapping a table failed, be it for want of memory.
+	 */
+	if (!code && !skeleton->bss)
+		code = -ENOMEM;
 	if (code) {
 		filter__destroy(skeleton);
 		errno = -code;
