@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Interfaces made, renamed, moved and deleted under a flood, and a filter that others meddle with."""
+import contextlib
 import json
 import os
+import pathlib
 import re
+import signal
 import time
 
 import pytest
@@ -281,6 +284,36 @@ def cpu_seconds(pid):
 def resident_kib(pid):
     with open(f"/proc/{pid}/status", encoding="ascii") as status:
         return int(re.search(r"VmRSS:\s+(\d+) kB", status.read())[1])
+
+
+def lost_messages(pid, namespace):
+    """Messages that found no room in the agent's netlink sockets."""
+    table = namespace.run("cat", "/proc/net/netlink").splitlines()[1:]
+    sockets = set()
+    for file in pathlib.Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(OSError):
+            sockets.update(re.findall(r"socket:\[(\d+)\]", os.readlink(file)))
+    return sum(int(line.split()[8]) for line in table if line.split()[9] in sockets)
+
+
+def test_after_more_events_than_can_wait_all_interfaces_are_looked_at_anew(lab, fence):
+    """What was said of new0 and of client0's new name is lost: that there was more is all."""
+    batch, pid = lab.directory / "flood", fence.process.pid
+    batch.write_text("".join(f"link set cluster0 mtu {1400 + number % 2}\n"
+                             for number in range(3000)))
+    os.kill(pid, signal.SIGSTOP)
+    lab.host.ip("-batch", batch)
+    before = lost_messages(pid, lab.host)
+    assert before > 0
+    lab.host.ip("link", "add", "new0", "type", "veth", "peer", "name", "new0p", "netns",
+                lab.client.name)
+    lab.host.ip("link", "set", "client0", "name", "new1")
+    lab.host.ip("link", "del", "cluster0")
+    assert lost_messages(pid, lab.host) > before
+    os.kill(pid, signal.SIGCONT)
+    filtered(lab, fence, "new0")
+    filtered(lab, fence, "new1")
+    wait_until(lambda: len(link_pins(fence)) == 2, 5, "cluster0's pin is gone")
 
 
 def test_storm_of_interface_events_neither_stalls_nor_grows_the_agent(lab, fence, deluge):
