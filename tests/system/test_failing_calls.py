@@ -9,7 +9,7 @@ from lab import Lab, wait_until
 from points import EVERYWHERE, NEW, OLD, Subject, each_point, one_of
 
 NO_MEMORY = "error=ENOMEM"
-EVERY = {"bpf": 1 if EVERYWHERE else 30}
+EVERY = {"bpf": 1 if EVERYWHERE else 60}
 
 
 @pytest.fixture(name="lab", scope="module")
