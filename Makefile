@@ -179,7 +179,7 @@ deps-demo:
 deps-check:
 	@deploy/dependencies.sh build demo check
 deps-kernels:
-	@deploy/dependencies.sh build demo check kernels
+	@deploy/dependencies.sh build demo check kernels $(if $(LINUX),$(findstring arm64,$(LINUX)),arm64)
 
 demo: deps-demo
 	@$(MAKE) --no-print-directory all
@@ -258,8 +258,9 @@ fuzz-coverage: deps-check
 	@$(MAKE) --no-print-directory $(FUZZERS:%=$(BUILD)/cover-%)
 	@$(PYTHON) tests/fuzz/coverage.py --build $(BUILD) $(FUZZERS)
 
-# The programs and the agent on other kernels. "make kernels LINUX=6.1" takes one of them,
-# "make kernels LINUX=6.1 TEST=tests/system/test_tls.py" runs that file there and nothing else.
+# The programs and the agent on other kernels: "make kernels LINUX=6.1" takes one of them (6.1-arm64
+# one of another architecture), "make kernels LINUX=6.1 TEST=tests/system/test_tls.py" runs that file
+# there and nothing else.
 LINUX  ?=
 TEST   ?=
 kernels: deps-kernels

@@ -1,9 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
 #
-# Brings in what building, checking, packaging, the demo, other kernels or the bench need:
-# dependencies.sh [build] [check] [demo] [package] [ansible] [kernels] [bench]; check is all but the
-# last two.
+# Brings in what building, checking, packaging, the demo, other kernels, guests of another architecture
+# or the bench need: dependencies.sh [build] [check] [demo] [package] [ansible] [kernels] [arm64]
+# [bench]; check is all but the last three.
 #
 # Silent when all is there. On Debian and its kin, as root, missing packages are installed, and no
 # service of theirs is started or left enabled. Elsewhere it says what is missing.
@@ -70,6 +70,9 @@ kernels command  busybox         busybox-static
 kernels command  depmod          kmod
 kernels command  xdp-loader      xdp-tools
 kernels virtiofs virtiofsd       virtiofsd
+arm64   command  qemu-system-aarch64 qemu-system-arm
+arm64   command  mmdebstrap      mmdebstrap
+arm64   command  aarch64-linux-gnu-gcc gcc-aarch64-linux-gnu
 '
 
 say() {
@@ -217,9 +220,10 @@ for group in "$@"; do
 	check) groups="$groups build check demo package ansible" ;;
 	demo) groups="$groups build demo" ;;
 	kernels) groups="$groups kernels" ;;
+	arm64) groups="$groups arm64" ;;
 	bench) groups="$groups bench" ;;
 	package) groups="$groups build package" ;;
-	*) die "usage: dependencies.sh [build] [check] [demo] [package] [ansible] [kernels] [bench]" ;;
+	*) die "usage: dependencies.sh [build] [check] [demo] [package] [ansible] [kernels] [arm64] [bench]" ;;
 	esac
 done
 

@@ -2,7 +2,8 @@
 """A guest: one kernel in qemu, with this host's files, that runs one command as root.
 
 The guest sees the host's files read-only (virtiofs), below a layer in memory that takes what it
-writes: whatever is installed and built here is there, at the same paths.
+writes: whatever is installed and built here is there, at the same paths. One of another architecture
+has files of its own, see machines.py.
 """
 import lzma
 import os
@@ -20,10 +21,9 @@ import time
 
 HERE = pathlib.Path(__file__).resolve().parent
 SERVERS = ("/usr/lib/qemu/virtiofsd", "/usr/libexec/virtiofsd")  # Debian 12; 13
-QEMU = "qemu-system-x86_64"
 MODULES = ("virtio_pci", "virtiofs", "overlay")
 MEMORY_MB = 2048
-NEEDED = (QEMU, "busybox", "depmod", "dpkg-deb", "apt-get", "unshare")
+NEEDED = ("busybox", "depmod", "dpkg-deb", "apt-get", "unshare")
 
 
 def lacks():
@@ -54,7 +54,7 @@ class Guest:
         self._processes = []
         try:
             (self._work / "initramfs").write_bytes(_initramfs(image, argv))
-            self._serve_files()
+            self._serve_files(image.machine)
             self._boot(image)
         except BaseException:
             self.close()
@@ -101,8 +101,11 @@ class Guest:
         self._processes.append(process)
         return process
 
-    def _serve_files(self):
-        """virtiofsd, for which all of the host is read-only. It ends with its only client."""
+    def _serve_files(self, machine):
+        """virtiofsd, for which all is read-only. It ends with its only client."""
+        mounts = " && ".join(
+            f'mount --rbind {shlex.quote(str(of))} "$1"{shlex.quote(str(place))} && '
+            f'mount -o remount,bind,ro "$1"{shlex.quote(str(place))}' for of, place in machine.mounts())
         with socket.socket(socket.AF_UNIX) as listener, \
                 open(self._work / "files.log", "wb") as log:
             listener.bind(str(self._work / "files"))
@@ -111,18 +114,20 @@ class Guest:
             root = self._work / "root"
             root.mkdir()
             self._popen(["unshare", "--mount", "--propagation", "private", "sh", "-ec",
-                         'mount --rbind / "$1"; mount -o remount,bind,ro "$1"; shift; exec "$@"',
+                         f'{mounts}; shift; exec "$@"',
                          "sh", root, _server(), f"--fd={number}", "-o", f"source={root}",
                          "-o", "cache=always"],
                         pass_fds=(number,), stdout=log, stderr=log)
 
     def _boot(self, image):
+        machine = image.machine
         self._qemu = self._popen(
-            [QEMU, "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", 2, "-m", MEMORY_MB,
+            [machine.emulator, "-accel", "tcg,thread=multi", "-smp", 2, "-m", MEMORY_MB,
              "-nodefaults", "-no-user-config", "-no-reboot", "-display", "none",
              "-kernel", image.file, "-initrd", self._work / "initramfs",
-             "-append", "console=ttyS0 panic=-1 quiet random.trust_cpu=on",
-             "-serial", f"file:{self._work / 'console'}", "-serial", "stdio",
+             "-append", f"console={machine.console} panic=-1 quiet random.trust_cpu=on",
+             "-chardev", f"file,id=console,path={self._work / 'console'}",
+             "-chardev", "stdio,id=output,signal=off", *machine.options,
              "-object", f"memory-backend-memfd,id=memory,size={MEMORY_MB}M,share=on",
              "-numa", "node,memdev=memory",
              "-chardev", f"socket,id=files,path={self._work / 'files'}",
@@ -134,11 +139,13 @@ def _initramfs(image, argv):
     """An archive (cpio, "newc") with busybox, the first modules, and what is to be run."""
     modules = image.module_files(*MODULES)
     names = [path.name.removesuffix(".xz") for path in modules]
-    words = ["sh", HERE / "guest.sh", image.modules, *argv]
+    machine = image.machine
+    words = ["sh", machine.inside(HERE / "guest.sh"), machine.inside(image.modules),
+             f"/dev/{machine.output}", *argv]
     job = "exec " + " ".join(shlex.quote(str(word)) for word in words)
     files = {"init": (HERE / "init").read_bytes(), "job": job.encode() + b"\n",
              "modules/order": "".join(f"{name}\n" for name in names).encode(),
-             "bin/busybox": pathlib.Path(shutil.which("busybox")).read_bytes(),
+             "bin/busybox": machine.busybox.read_bytes(),
              **{f"modules/{name}": _content(path) for name, path in zip(names, modules)}}
     archive = b"".join(_entry(name, stat.S_IFDIR | 0o755, b"") for name in ("bin", "modules"))
     for name, content in files.items():

@@ -1,11 +1,11 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
 # Runs in a guest as its first process: makes a host of it, runs the command, says how it ended.
-# Arguments: the directory of the modules, then the command. Output: the second serial line.
-modules=$1
-shift
-exec </dev/null >/dev/ttyS1 2>&1
-stty -F /dev/ttyS1 raw -echo
+# Arguments: the directory of the modules, the serial line for output, then the command.
+modules=$1 output=$2
+shift 2
+exec </dev/null >"$output" 2>&1
+stty -F "$output" raw -echo
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8
 export TMPDIR=/run/tmp
 mkdir -p "$TMPDIR" /dev/pts /dev/shm "/lib/modules/${modules##*/}"

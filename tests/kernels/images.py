@@ -1,28 +1,22 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Kernels to test on: Debian's cloud images, from the archive that this host's apt is set up for.
 
-Unpacked below build/kernels/SERIES and kept there; nothing of them is installed. apt verifies what
+A kernel is named by its series and, if it is not this host's own, its architecture: "6.1",
+"6.1-arm64". Unpacked below build/kernels under that name and kept there; nothing of them is installed. apt verifies what
 it fetches, with lists and a cache of their own: the host's are left alone.
 """
 import functools
-import os
 import pathlib
 import re
-import shutil
-import subprocess
 import tempfile
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-STORE = pathlib.Path(os.environ.get("BEAMFENCE_BUILD", ROOT / "build")).resolve() / "kernels"
+from machines import NATIVE, STORE, Machine, Unavailable, archive, run
+
 KEYRING = pathlib.Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 # Where kernels of several series are found, in little lists: old and new ones side by side.
 SUITES = ("bullseye-security", "bookworm-security", "trixie-security", "trixie-backports")
-PACKAGE = re.compile(r"linux-image-((\d+\.\d+)\.\d[^ ]*-cloud-amd64)")
+PACKAGE = re.compile(r"linux-image-(\d+\.\d+)\.\d[^ ]*-cloud-(?:amd64|arm64)")
 NEWEST = "newest"
-
-
-class Unavailable(Exception):
-    """A kernel cannot be had on this machine now: why, in words."""
 
 
 class Image:
@@ -30,7 +24,7 @@ class Image:
 
     def __init__(self, directory):
         self.directory = directory
-        self.series = directory.name
+        self.series, self.machine = _parse(directory.name)
         (self.modules,) = directory.glob("lib/modules/*")
         self.release = self.modules.name
         self.file = directory / "vmlinuz"
@@ -46,42 +40,61 @@ class Image:
         return [self.modules / path for path in dict.fromkeys(paths)]
 
 
-def image(series):
-    """The kernel of a series ("6.1"), or the newest there is: unpacked before, or fetched."""
+def _parse(name):
+    series, _, architecture = name.partition("-")
+    return series, Machine(architecture or NATIVE)
+
+
+def image(name):
+    """The kernel of a series ("6.1"), or the newest there is: unpacked before, or fetched.
+
+    Raises Unavailable, as it does for an architecture that this host cannot emulate.
+    """
+    try:
+        series, machine = _parse(name)
+    except KeyError as unknown:
+        raise Unavailable(f"no guests of architecture {unknown}") from None
+    machine.prepare()
     if series == NEWEST:
-        series = newest_series()
-    directory = STORE / series
+        series = newest_series(machine.name)
+    directory = STORE / (series if machine.native else f"{series}-{machine.name}")
     if not directory.exists():
-        _unpack(series, directory)
+        _unpack(machine.name, series, directory)
     return Image(directory)
 
 
-def newest_series():
+def newest_series(architecture=NATIVE):
     """By the archive; by what was fetched before where that cannot be reached."""
     try:
-        known = _packages()
+        known = _packages(architecture)
     except Unavailable:
-        known = {path.name: None for path in STORE.glob("[0-9]*.[0-9]*")}
+        known = {series: None for series, machine in map(_parse, _unpacked())
+                 if machine.name == architecture}
         if not known:
             raise
     return max(known, key=_order)
+
+
+def _unpacked():
+    return [path.name for path in STORE.glob("[0-9]*.[0-9]*")]
 
 
 def _order(version):
     return [int(word) for word in re.findall(r"\d+", version)]
 
 
-def _unpack(series, directory):
+def _unpack(architecture, series, directory):
     try:
-        package = max(_packages()[series], key=_order)
+        package = max(_packages(architecture)[series], key=_order)
     except KeyError:
-        raise Unavailable(f"the archive has no kernel {series}") from None
+        raise Unavailable(f"the archive has no kernel {series} for {architecture}") from None
     STORE.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f"{series}-", dir=STORE) as work:
         work = pathlib.Path(work)
-        _apt("apt-get", "download", package, *_parts(package), cwd=work)
+        _apt(architecture, "apt-get", "download", package, *_parts(architecture, package),
+             cwd=work)
         for file in work.glob("*.deb"):
-            _run("dpkg-deb", "-x", file, work / "files")
+            run("dpkg-deb", "-x", file, work / "files")
         # Newer packages have everything below usr/lib/modules, the kernel as well.
         (modules,) = (work / "files").glob("**/lib/modules/*")
         (kernel,) = (path for path in (work / "files").glob("**/vmlinuz*") if path.is_file())
@@ -89,79 +102,60 @@ def _unpack(series, directory):
         (made / "lib/modules").mkdir(parents=True)
         kernel.rename(made / "vmlinuz")
         modules.rename(made / "lib/modules" / modules.name)
-        _run("depmod", "-b", made, modules.name)
+        run("depmod", "-b", made, modules.name)
         made.rename(directory)
 
 
-def _parts(package):
+def _parts(architecture, package):
     """The packages of the same build that the kernel and its modules come in, where it is split."""
-    shown = _apt("apt-cache", "show", package)
+    shown = _apt(architecture, "apt-cache", "show", package)
     release = package.removeprefix("linux-image-")
     return sorted(set(re.findall(rf"\blinux-(?:binary|modules)-{re.escape(release)}", shown)))
 
 
 @functools.cache
-def _packages():
+def _packages(architecture):
     """The kernels of the archive: {series: [package, ...]}. Asks it once."""
     found = {}
-    _fetch_lists()
-    for line in _apt("apt-cache", "search", "--names-only", "^linux-image-[0-9]").splitlines():
+    _fetch_lists(architecture)
+    for line in _apt(architecture, "apt-cache", "search", "--names-only",
+                     "^linux-image-[0-9]").splitlines():
         if match := PACKAGE.fullmatch(line.split()[0]):
-            found.setdefault(match[2], []).append(match[0])
+            found.setdefault(match[1], []).append(match[0])
     if not found:
-        raise Unavailable("Debian's archive shows no kernels for amd64")
+        raise Unavailable(f"Debian's archive shows no kernels for {architecture}")
     return found
 
 
-def _fetch_lists():
-    (STORE / "apt/lists/partial").mkdir(parents=True, exist_ok=True)
-    (STORE / "apt/cache").mkdir(exist_ok=True)
-    (STORE / "apt/sources.list").write_text("".join(
-        f"deb [arch=amd64 signed-by={KEYRING}] {_archive(suite)} {suite} main\n"
+def _fetch_lists(architecture):
+    place = _place(architecture)
+    (place / "lists/partial").mkdir(parents=True, exist_ok=True)
+    (place / "cache").mkdir(exist_ok=True)
+    if not KEYRING.exists():
+        raise Unavailable(f"this host does not trust Debian's archive ({KEYRING} is missing)")
+    (place / "sources.list").write_text("".join(
+        f"deb [arch={architecture} signed-by={KEYRING}] {archive(suite)} {suite} main\n"
         for suite in SUITES))
     try:
-        _apt("apt-get", "update", timeout=120)
+        _apt(architecture, "apt-get", "update", timeout=120)
     except Unavailable:
         # One suite that went away is no reason to give up the others; none at all shows later.
-        if not list((STORE / "apt/lists").glob("*Packages*")):
+        if not list((place / "lists").glob("*Packages*")):
             raise
 
 
-def _archive(suite):
-    """The address of Debian's archive, as this host has it, that holds a suite."""
-    if not KEYRING.exists():
-        raise Unavailable(f"this host does not trust Debian's archive ({KEYRING} is missing)")
-    listed = _run("apt-get", "indextargets", "--format", "$(CODENAME) $(COMPONENT) $(REPO_URI)",
-                  "Created-By: Packages")
-    uris = dict(re.findall(r"^\w+(-\w+)? main (\S+?)/?$", listed, re.MULTILINE))
-    plain = uris.get("") or uris.get("-updates")
-    security = uris.get("-security") or (plain and f"{plain}-security")
-    if not plain:
-        raise Unavailable("this host's apt has no source of Debian's archive")
-    return security if suite.endswith("-security") else plain
+def _place(architecture):
+    return STORE / ("apt" if architecture == NATIVE else f"apt-{architecture}")
 
 
-def _apt(tool, *arguments, **options):
+def _apt(architecture, tool, *arguments, **options):
     # With Error-Mode=any a list that cannot be fetched is an error, as it is for everybody else.
-    settings = {"Dir::Etc::sourcelist": STORE / "apt/sources.list",
-                "Dir::Etc::sourceparts": "/dev/null", "Dir::State::lists": STORE / "apt/lists",
-                "Dir::Cache": STORE / "apt/cache", "APT::Architecture": "amd64",
+    place = _place(architecture)
+    settings = {"Dir::Etc::sourcelist": place / "sources.list",
+                "Dir::Etc::sourceparts": "/dev/null", "Dir::State::lists": place / "lists",
+                "Dir::Cache": place / "cache", "APT::Architecture": architecture,
+                "APT::Architectures": architecture,
                 "APT::Sandbox::User": "root", "APT::Update::Error-Mode": "any",
                 "Acquire::Languages": "none", "Acquire::Retries": 1, "Acquire::http::Timeout": 20}
     words = [word for name, value in settings.items() for word in ("-o", f"{name}={value}")]
-    return _run(tool, *words, *arguments, **options)
-
-
-def _run(*argv, timeout=300, **options):
-    if not shutil.which(argv[0]):
-        raise Unavailable(f"{argv[0]} is missing")
-    try:
-        done = subprocess.run([str(word) for word in argv], text=True, capture_output=True,
-                              check=False, timeout=timeout, stdin=subprocess.DEVNULL, **options)
-    except subprocess.TimeoutExpired:
-        raise Unavailable(f"{argv[0]}: no answer within {timeout} s") from None
-    if done.returncode:
-        lines = [line for line in done.stderr.splitlines() if line.startswith(("E:", "W:"))]
-        said = (lines or done.stderr.strip().splitlines() or [f"exit {done.returncode}"])[0]
-        raise Unavailable(f"{argv[0]}: {said}")
-    return done.stdout
+    return run(tool, *words, *arguments, **options)

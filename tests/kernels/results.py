@@ -93,7 +93,7 @@ def print_tables(results):
 
 
 def short(release):
-    return release.removesuffix("-cloud-amd64")
+    return re.sub("-cloud(-amd64)?", "", release)
 
 
 def program_text(result, name):

@@ -12,19 +12,19 @@ import results
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
-SERIES = ("5.10", "6.1", "6.12", "6.18", images.NEWEST)
+SERIES = ("5.10", "6.1", "6.12", "6.18", images.NEWEST, "6.1-arm64", "6.12-arm64")
 OLDEST = (5, 15)  # that is promised: of those before it, only what the verifier says is shown
 PARTS = ("verifier", "frames", "attach", "system")
 BRIEF_PARTS = ("verifier", "brief")
-SECONDS, BRIEF_SECONDS, TEST_SECONDS = 900, 240, 600
+SECONDS, BRIEF_SECONDS, TEST_SECONDS = 1500, 240, 600
 PATIENCE = 8  # an emulated machine is that much slower, and more on a busy host
 PYTEST = ("/usr/bin/python3", "-m", "pytest", "-q", "-rs", "-p", "no:cacheprovider", "--color=no",
-          "--rootdir", ROOT)
+          "--rootdir")
 
 
 def in_guest(image, argv, seconds, take):
     """Runs a command in a guest; each line goes to take(). Returns its status, or None."""
-    environment = ("env", f"BEAMFENCE_BUILD={images.STORE.parent}",
+    environment = ("env", f"BEAMFENCE_BUILD={image.machine.inside(image.machine.build)}",
                    f"BEAMFENCE_PATIENCE={PATIENCE}")
     with guest.Guest(image, [*environment, *argv], seconds) as one:
         for line in one.lines():
@@ -39,7 +39,8 @@ def run_test(series, test):
     """One pytest file (or file::test) in a guest, its output as it comes."""
     image = images.image(series)
     print(f"== {test} on Linux {image.release}", flush=True)
-    return in_guest(image, [*PYTEST, ROOT / test], TEST_SECONDS,
+    inside = image.machine.inside(ROOT)
+    return in_guest(image, [*PYTEST, inside, inside / test], TEST_SECONDS,
                     lambda line: print(line, flush=True))
 
 
@@ -55,7 +56,7 @@ def run_kernel(series, brief):
     def take(line):
         result.read(line)
         print(f"   {line}", flush=True)
-    status = in_guest(image, ["/usr/bin/python3", HERE / "inside.py", *parts],
+    status = in_guest(image, ["/usr/bin/python3", image.machine.inside(HERE / "inside.py"), *parts],
                       BRIEF_SECONDS if brief else SECONDS, take)
     if status != 0:
         result.failed()
