@@ -143,9 +143,10 @@ Test(config, reads_every_key)
 	cr_assert_eq(app->node_count, 2);
 	cr_expect_str_eq(app->nodes[1], "x@*");
 	cr_assert_eq(app->peer_count, 3);
-	cr_expect_eq(app->peers[0].length, 120);
-	cr_expect_eq(app->peers[1].length, 64);
-	cr_expect_eq(app->peers[2].length, 128);
+	cr_expect_eq(app->ipv4_peer_count, 2);
+	cr_expect_eq(app->peers[0].length, 128);
+	cr_expect_eq(app->peers[1].length, 120);
+	cr_expect_eq(app->peers[2].length, 64);
 	cr_expect_str_eq(config->clusters[1].name, "B_2.x-y");
 	cr_expect_eq(config->clusters[1].peer_count, 1);
 	cr_expect_not(config->discovery_listeners);

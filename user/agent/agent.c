@@ -100,6 +100,7 @@ int agent_apply(struct agent *agent, struct config **config, struct error *error
 	}
 	plan_free(agent->plan);
 	policy_free(agent->policy);
+	policy_forget_peers(policy);
 	agent->plan = TAKE_POINTER(plan);
 	agent->policy = TAKE_POINTER(policy);
 	agent->config = *config;
@@ -129,6 +130,7 @@ int agent_reload(struct agent *agent, struct error *error)
 		code = agent_apply(agent, &config, error);
 	if (!code)
 		trial_forget(&agent->trial);
+	config_free(TAKE_POINTER(config)); /* the former one, before memory is given back */
 	note_outcome(agent, code, error);
 	return code;
 }
@@ -202,8 +204,8 @@ static void count_peers(const struct agent *agent, struct peer_count *counts)
 		const struct cluster_config *cluster = &agent->config->clusters[c];
 
 		counts[c].cluster = cluster->name;
-		for (size_t i = 0; i < cluster->peer_count; i++)
-			count_peer(&counts[c], &cluster->peers[i]);
+		counts[c].ipv4 = cluster->ipv4_peer_count;
+		counts[c].ipv6 = cluster->peer_count - cluster->ipv4_peer_count;
 	}
 	for (size_t i = 0; i < agent->peers.count; i++) {
 		const struct runtime_peer *peer = &agent->peers.peers[i];

@@ -17,7 +17,7 @@ static void cleanup_policy(struct policy **policy)
 
 bool agent_has_configured(const struct agent *agent, size_t cluster, const struct prefix *prefix)
 {
-	return policy_configured(agent->policy, prefix) >> cluster & 1;
+	return policy_configured(agent->config, prefix) >> cluster & 1;
 }
 
 struct clusters {
@@ -38,7 +38,7 @@ static void add_cluster(void *context, const struct runtime_peer *peer)
 static uint64_t clusters_of(const struct agent *agent, const struct prefix *prefix)
 {
 	struct clusters clusters = {.config = agent->config,
-				    .bits = policy_configured(agent->policy, prefix)};
+				    .bits = policy_configured(agent->config, prefix)};
 
 	peer_list_each(&agent->peers, prefix, add_cluster, &clusters);
 	return clusters.bits;
@@ -58,6 +58,7 @@ static int rebuild(struct agent *agent, struct error *error)
 	if (code)
 		return code;
 	policy_free(agent->policy);
+	policy_forget_peers(policy);
 	agent->policy = TAKE_POINTER(policy);
 	return 0;
 }

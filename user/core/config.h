@@ -43,8 +43,9 @@ struct cluster_config {
 	struct port_ranges ports;
 	char **nodes; /* globs over node names */
 	size_t node_count;
-	struct prefix *peers; /* in the file's order */
+	struct prefix *peers; /* by prefix_compare() */
 	size_t peer_count;
+	size_t ipv4_peer_count; /* of them */
 	unsigned line;
 };
 

@@ -102,7 +102,8 @@ static int read_peer(struct reader *reader, const struct node *node, struct list
 	return count_length(reader, node, &peer->prefix);
 }
 
-static int check_peers_once(const struct reader *reader, struct listed_peer *peers, size_t count)
+/* Each may be listed once. */
+static int sort_peers(const struct reader *reader, struct listed_peer *peers, size_t count)
 {
 	qsort(peers, count, sizeof(*peers), compare_peers);
 	for (size_t i = 1; i < count; i++) {
@@ -117,6 +118,20 @@ static int check_peers_once(const struct reader *reader, struct listed_peer *pee
 	return 0;
 }
 
+static int keep_peers(const struct reader *reader, const struct listed_peer *peers, size_t count,
+		      struct cluster_config *cluster)
+{
+	cluster->peers = calloc(count, sizeof(*cluster->peers));
+	if (!cluster->peers)
+		return reader_out_of_memory(reader);
+	for (size_t i = 0; i < count; i++) {
+		cluster->peers[i] = peers[i].prefix;
+		cluster->ipv4_peer_count += prefix_is_ipv4(&peers[i].prefix);
+	}
+	cluster->peer_count = count;
+	return 0;
+}
+
 int read_peers(struct reader *reader, const struct node *node, struct cluster_config *cluster)
 {
 	_cleanup_free_ struct listed_peer *listed = NULL;
@@ -126,16 +141,13 @@ int read_peers(struct reader *reader, const struct node *node, struct cluster_co
 	if (result < 0 || !node->count)
 		return result;
 	listed = calloc(node->count, sizeof(*listed));
-	cluster->peers = calloc(node->count, sizeof(*cluster->peers));
-	if (!listed || !cluster->peers)
+	if (!listed)
 		return reader_out_of_memory(reader);
 	for (const struct node *entry = node->first; entry; entry = entry->next) {
-		result = read_peer(reader, entry, &listed[count]);
+		result = read_peer(reader, entry, &listed[count++]);
 		if (result < 0)
 			return result;
-		cluster->peers[count] = listed[count].prefix;
-		count++;
 	}
-	cluster->peer_count = count;
-	return check_peers_once(reader, listed, count);
+	result = sort_peers(reader, listed, count);
+	return result < 0 ? result : keep_peers(reader, listed, count, cluster);
 }

@@ -62,7 +62,6 @@ static int collect_peers(struct policy *policy, const struct config *config,
 			policy->peers[count++] = (struct policy_peer){
 				.prefix = config->clusters[i].peers[j],
 				.clusters = UINT64_C(1) << i,
-				.configured = UINT64_C(1) << i,
 			};
 	for (size_t i = 0; i < runtime_count; i++) {
 		int cluster = policy_cluster_index(config, runtime[i].cluster);
@@ -77,6 +76,14 @@ static int collect_peers(struct policy *policy, const struct config *config,
 	return 0;
 }
 
+static bool in_order(const struct policy *policy)
+{
+	for (size_t i = 1; i < policy->peer_count; i++)
+		if (compare_peers(&policy->peers[i - 1], &policy->peers[i]) > 0)
+			return false;
+	return true;
+}
+
 /* Sorts the peers and makes one of each prefix, a peer of all the clusters that it was named for.
  */
 static void merge_peers(struct policy *policy)
@@ -85,13 +92,13 @@ static void merge_peers(struct policy *policy)
 
 	if (!policy->peer_count)
 		return;
-	qsort(policy->peers, policy->peer_count, sizeof(*policy->peers), compare_peers);
+	if (!in_order(policy)) /* those of one cluster are */
+		qsort(policy->peers, policy->peer_count, sizeof(*policy->peers), compare_peers);
 	for (size_t i = 1; i < policy->peer_count; i++) {
 		struct policy_peer *same = &policy->peers[kept];
 
 		if (!compare_peers(same, &policy->peers[i])) {
 			same->clusters |= policy->peers[i].clusters;
-			same->configured |= policy->peers[i].configured;
 		} else {
 			policy->peers[++kept] = policy->peers[i];
 		}
@@ -177,15 +184,30 @@ int policy_build(const struct config *config, const struct runtime_peer *runtime
 	return 0;
 }
 
-uint64_t policy_configured(const struct policy *policy, const struct prefix *prefix)
+static int compare_prefixes(const void *a, const void *b)
 {
-	const struct policy_peer wanted = {.prefix = *prefix};
-	const struct policy_peer *found = NULL;
+	return prefix_compare(a, b);
+}
 
-	if (policy->peer_count)
-		found = bsearch(&wanted, policy->peers, policy->peer_count, sizeof(wanted),
-				compare_peers);
-	return found ? found->configured : 0;
+uint64_t policy_configured(const struct config *config, const struct prefix *prefix)
+{
+	uint64_t clusters = 0;
+
+	for (size_t i = 0; i < config->cluster_count; i++) {
+		const struct cluster_config *cluster = &config->clusters[i];
+
+		if (cluster->peer_count && bsearch(prefix, cluster->peers, cluster->peer_count,
+						   sizeof(*prefix), compare_prefixes))
+			clusters |= UINT64_C(1) << i;
+	}
+	return clusters;
+}
+
+void policy_forget_peers(struct policy *policy)
+{
+	free(policy->peers);
+	policy->peers = NULL;
+	policy->peer_count = 0;
 }
 
 void policy_free(struct policy *policy)

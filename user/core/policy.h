@@ -12,7 +12,6 @@
 struct policy_peer {
 	struct prefix prefix;
 	uint64_t clusters;
-	uint64_t configured; /* those of them that the configuration itself names it for */
 };
 
 /* A peer that an operator added while the agent ran. Owned by the agent, not by the policy. */
@@ -33,7 +32,7 @@ struct policy {
 	uint64_t exempt[PORTS / 64]; /* bit set: not protected for being discovered */
 	bool protect_autobound;
 	uint8_t cluster_of[PORTS];
-	struct policy_peer *peers; /* sorted by prefix_compare(), each prefix once */
+	struct policy_peer *peers; /* by prefix_compare(), each prefix once */
 	size_t peer_count;
 	struct prefix_lengths ipv4_lengths;
 	struct prefix_lengths ipv6_lengths;
@@ -51,8 +50,11 @@ int policy_build(const struct config *config, const struct runtime_peer *runtime
 
 void policy_free(struct policy *policy);
 
-/* The clusters, as bits, that the configuration behind @policy makes @prefix a peer of. */
-uint64_t policy_configured(const struct policy *policy, const struct prefix *prefix);
+/* Lets go of the peers alone: a million of them take 31 MiB, which the kernel has by itself. */
+void policy_forget_peers(struct policy *policy);
+
+/* The clusters, as bits, that the configuration itself makes @prefix a peer of. */
+uint64_t policy_configured(const struct config *config, const struct prefix *prefix);
 
 /* The index of the cluster called @name, or -ENOENT. */
 int policy_cluster_index(const struct config *config, const char *name);
