@@ -118,9 +118,9 @@ static void attach_all(struct fence *fence, const struct plan *plan, enum attach
 }
 
 /*
- * Stores the peers of the policy being built. The kernel lets every frame that is under way end
- * before the call returns (maybe_wait_bpf_programs() in kernel/bpf/syscall.c), so that no frame
- * still reads the tables aside, which were in force before the last switch.
+ * Stores the peers of a policy. The kernel lets every frame that is under way end before the call
+ * returns (maybe_wait_bpf_programs() in kernel/bpf/syscall.c), so that no frame still reads the
+ * tables aside, which were in force before the last switch.
  */
 static int store_peers(const struct fence *fence, __u32 generation, int peers_fd,
 		       struct error *error)
@@ -142,9 +142,12 @@ static void switch_to(struct fence *fence, __u32 generation, int peers_fd)
 
 int fence_wait_for_frames(struct fence *fence)
 {
+	const bool building = fence->next_peers_fd >= 0;
+	const __u32 generation = (fence->tables->generation & 1) ^ building;
 	struct error error;
 
-	return store_peers(fence, !(fence->tables->generation & 1), fence->peers_fd, &error);
+	return store_peers(fence, generation, building ? fence->next_peers_fd : fence->peers_fd,
+			   &error);
 }
 
 /*
@@ -173,7 +176,9 @@ static int apply_policy(struct fence *fence, const struct policy *policy, const 
 	if (code)
 		return code;
 	bases_assign(fence, plan);
+	fence->next_peers_fd = peers_fd;
 	code = build_tables(fence, &fence->tables->policy[next], policy, plan, error);
+	fence->next_peers_fd = -1;
 	if (code)
 		return code;
 	attach_new_interfaces(fence, attach);

@@ -303,6 +303,7 @@ int fence_open(const char *pin_dir, struct fence **result, struct error *error)
 	fence->event_ring_fd = -1;
 	fence->event_rows_fd = -1;
 	fence->peers_fd = -1;
+	fence->next_peers_fd = -1;
 	for (size_t i = 0; i < ALL_BASES; i++)
 		fence->bases[i].link_fd = -1;
 	libbpf_set_print(keep_last_words);

@@ -127,9 +127,9 @@ static int clear_counters(struct fence *fence, __u32 slot)
 	return 0;
 }
 
-/* The slots that the policy in force, or the one being built, sends frames to. */
+/* The slots that the policy in force, or the one being built, @row included, sends frames to. */
 static void mark_slots_in_use(const struct fence *fence, const struct policy_tables *building,
-			      bool in_use[static SLOTS_MAX])
+			      const __u8 row[static VLAN_IDS], bool in_use[static SLOTS_MAX])
 {
 	const struct policy_tables *active = &fence->tables->policy[fence->tables->generation & 1];
 
@@ -139,16 +139,19 @@ static void mark_slots_in_use(const struct fence *fence, const struct policy_tab
 			in_use[active->slot_of[base][vlan]] = true;
 			in_use[building->slot_of[base][vlan]] = true;
 		}
+	for (size_t vlan = 0; vlan < VLAN_IDS; vlan++)
+		in_use[row[vlan]] = true;
 }
 
-static __u8 unused_slot(const struct fence *fence, const struct policy_tables *building)
+static __u8 unused_slot(const struct fence *fence, const struct policy_tables *building,
+			const __u8 row[static VLAN_IDS])
 {
 	bool in_use[SLOTS_MAX];
 
 	for (unsigned int i = 1; i < SLOTS_MAX; i++)
 		if (!fence->tables->slots[i].used)
 			return (__u8)i;
-	mark_slots_in_use(fence, building, in_use);
+	mark_slots_in_use(fence, building, row, in_use);
 	for (unsigned int i = 1; i < SLOTS_MAX; i++)
 		if (!in_use[i])
 			return (__u8)i;
@@ -160,7 +163,8 @@ static __u8 unused_slot(const struct fence *fence, const struct policy_tables *b
  * is one, else that of a place which no policy has any more, when no frame is under way to it.
  */
 static int find_slot(struct fence *fence, const struct policy_tables *building,
-		     const struct base *base, uint16_t vlan, enum zone zone)
+		     const __u8 row[static VLAN_IDS], const struct base *base, uint16_t vlan,
+		     enum zone zone)
 {
 	struct slot *slots = fence->tables->slots;
 	__u8 chosen;
@@ -170,7 +174,7 @@ static int find_slot(struct fence *fence, const struct policy_tables *building,
 			slots[i].ifindex = base->ifindex;
 			return (int)i;
 		}
-	chosen = unused_slot(fence, building);
+	chosen = unused_slot(fence, building, row);
 	if (!chosen)
 		return -E2BIG;
 	if (slots[chosen].used) {
@@ -199,18 +203,18 @@ static int fill_row(struct fence *fence, struct policy_tables *policy,
 		    const struct plan_interface *interface, struct error *error)
 {
 	const struct base *base = base_find(fence, interface->host.ifindex);
-	__u8 row[VLAN_IDS];
+	__u8 row[VLAN_IDS] = {};
 	int slot;
 
 	if (!base)
 		return 0;
-	slot = find_slot(fence, policy, base, 0, interface->zone);
+	slot = find_slot(fence, policy, row, base, 0, interface->zone);
 	if (slot >= 0)
 		memset(row, slot, sizeof(row));
 	for (size_t i = 0; i < interface->vlan_count && slot >= 0 && !base->tags_hidden; i++) {
 		const struct plan_vlan *vlan = &interface->vlans[i];
 
-		slot = find_slot(fence, policy, base, vlan->vlan, vlan->zone);
+		slot = find_slot(fence, policy, row, base, vlan->vlan, vlan->zone);
 		if (slot >= 0)
 			row[vlan->vlan] = (__u8)slot;
 	}
