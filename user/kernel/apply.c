@@ -151,6 +151,18 @@ int fence_wait_for_frames(struct fence *fence)
 }
 
 /*
+ * A million peers are 120 MiB: those of the policy before are let go of, once no frame is judged by
+ * them any more. Where that fails they stay until the next policy takes their place.
+ */
+static void forget_former_peers(struct fence *fence)
+{
+	const __u32 former = !(fence->tables->generation & 1);
+
+	if (!fence_wait_for_frames(fence))
+		bpf_map_delete_elem(bpf_map__fd(fence->live->maps.peers), &former);
+}
+
+/*
  * The same policy for other interfaces. Nothing is built aside: it is a byte of the table in force
  * that a frame is judged by, and each is right before and after it is written. So a new interface
  * does not wait for frames that are under way on others.
@@ -183,6 +195,7 @@ static int apply_policy(struct fence *fence, const struct policy *policy, const 
 		return code;
 	attach_new_interfaces(fence, attach);
 	switch_to(fence, next, TAKE_FD(peers_fd));
+	forget_former_peers(fence);
 	return 0;
 }
 

@@ -19,9 +19,9 @@ static struct tally read_untouched(const struct fence *fence, __u32 slot, enum r
 {
 	struct tally sum = fence->tables->carried[slot][MODE_ENFORCE][reason];
 
-	for (int cpu = 0; cpu <= CPU_ROWS; cpu++)
-		if (cpu < fence->possible_cpus || cpu == CPU_ROWS)
-			add_tally(&sum, &fence->tables->untouched[cpu][slot][reason]);
+	for (int row = 0; row <= CPU_ROWS; row++)
+		if (fence_has_row(fence, row))
+			add_tally(&sum, &fence->tables->untouched[row][slot][reason]);
 	return sum;
 }
 

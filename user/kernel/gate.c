@@ -40,7 +40,7 @@ int gate_start(struct fence *fence)
 		code = gate__load(gate);
 	if (code)
 		return code;
-	fence_spare_mapping(gate->bss);
+	fence_spare_skeleton(gate->skeleton, gate->bss);
 	link = bpf_raw_tracepoint_open(NULL, bpf_program__fd(gate->progs.gate));
 	return link < 0 ? -errno : fence_replace_pin(fence, link, PIN_GATE);
 }

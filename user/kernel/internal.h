@@ -67,10 +67,17 @@ struct fence {
 };
 
 /*
- * load.c: lets go of the pages of one more mapping of the tables, which a skeleton makes and nobody
- * uses: they would count as this process's memory again.
+ * spare.c: lets go of the pages of what a loaded skeleton leaves in memory and nobody uses: the
+ * object file that it came from, and one more mapping of the tables.
  */
-void fence_spare_mapping(void *tables);
+void fence_spare_skeleton(const struct bpf_object_skeleton *skeleton, void *tables);
+
+/*
+ * The rows of tables->untouched that are of CPUs which this machine cannot have: lets go of their
+ * pages, 1.5 MiB with two CPUs. From then on no row may be touched that is not there.
+ */
+void fence_spare_rows(const struct fence *fence);
+bool fence_has_row(const struct fence *fence, int row);
 
 /* pins.c: the path of a pin of that name, or of the one that is to take its place. */
 int fence_pin_path(const struct fence *fence, const char *name, bool next, char **path);

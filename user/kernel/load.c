@@ -132,6 +132,7 @@ static int load_best(struct fence *fence, const struct map_fds *maps, struct err
 	if (!fence->live)
 		return load_error(error, -errno);
 	fence->tables = &fence->live->bss->tables;
+	fence_spare_rows(fence);
 	for (int ethernet = 0; ethernet < 2; ethernet++) {
 		struct bpf_prog_info info = {};
 		__u32 size = sizeof(info);
@@ -141,11 +142,6 @@ static int load_best(struct fence *fence, const struct map_fds *maps, struct err
 		fence->programs[ethernet] = info.id;
 	}
 	return 0;
-}
-
-void fence_spare_mapping(void *tables)
-{
-	madvise(tables, sizeof(struct tables), MADV_DONTNEED);
 }
 
 static int load_explaining(struct fence *fence, struct error *error)
@@ -159,7 +155,7 @@ static int load_explaining(struct fence *fence, struct error *error)
 	fence->explaining = load_with(fence, true, &maps);
 	if (!fence->explaining)
 		return load_error(error, -errno);
-	fence_spare_mapping(fence->explaining->bss);
+	fence_spare_skeleton(fence->explaining->skeleton, fence->explaining->bss);
 	return 0;
 }
 

@@ -113,9 +113,10 @@ static int clear_counters(struct fence *fence, __u32 slot)
 
 	if (!zero)
 		return -ENOMEM;
-	for (size_t row = 0; row <= CPU_ROWS; row++)
-		memset(fence->tables->untouched[row][slot], 0,
-		       sizeof(fence->tables->untouched[row][slot]));
+	for (int row = 0; row <= CPU_ROWS; row++)
+		if (fence_has_row(fence, row))
+			memset(fence->tables->untouched[row][slot], 0,
+			       sizeof(fence->tables->untouched[row][slot]));
 	memset(fence->tables->carried[slot], 0, sizeof(fence->tables->carried[slot]));
 	for (__u32 i = 0; i < MODE_COUNT * COUNTER_REASONS; i++) {
 		const __u32 index = COUNTER_INDEX(slot, 0, 0) + i;

@@ -85,7 +85,7 @@ static int load(struct fence *fence)
 		listeners__destroy(watch);
 		return code;
 	}
-	fence_spare_mapping(watch->bss);
+	fence_spare_skeleton(watch->skeleton, watch->bss);
 	fence->watch = watch;
 	return 0;
 }
