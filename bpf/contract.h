@@ -9,7 +9,7 @@
 
 #include <linux/types.h>
 
-#define CONTRACT_VERSION 3
+#define CONTRACT_VERSION 4
 
 /* What an interface, or one VLAN on it, faces. NONE: no list names it, it is left alone. */
 enum zone { ZONE_NONE, ZONE_CLIENT, ZONE_CLUSTER, ZONE_TRUSTED, ZONE_COUNT };
@@ -72,9 +72,11 @@ enum reason {
 #define SLOTS_MAX	       256 /* room for old and new places, each in one zone; slot 0 is "none" */
 #define CLUSTERS_MAX	       64 /* bits of peer_clusters */
 #define CLUSTER_NAME_SIZE      64
-#define PREFIX_LENGTHS_MAX     33      /* distinct prefix lengths per address family */
-#define PEERS_MAX	       1000000 /* prefixes */
-#define VLAN_TAGS_MAX	       4       /* VLAN tags that are read */
+#define PREFIX_LENGTHS_MAX     33	  /* distinct prefix lengths per address family */
+#define PEERS_MAX	       1000000	  /* prefixes */
+#define SIEVE_BITS_MIN	       (1u << 16) /* of a policy with few peers */
+#define SIEVE_BITS_MAX	       (1u << 23) /* eight for each of PEERS_MAX */
+#define VLAN_TAGS_MAX	       4	  /* VLAN tags that are read */
 #define VLAN_IDS	       4096
 #define PORTS		       65536
 #define INTERFACE_RESIDUES     65536 /* base_of[] is indexed by the interface index modulo this */
@@ -117,6 +119,14 @@ struct prefix_lengths {
 };
 
 /*
+ * One for each policy, in the array "sieves": a bit is set for each prefix in the table of peers
+ * (see sieve.h), and stays when one is taken out. The policy says how many bits are in use.
+ */
+struct sieve {
+	__u64 words[SIEVE_BITS_MAX / 64];
+};
+
+/*
  * The listeners on one port, by how sure it is that they want protection. Counted up before a
  * socket can answer its first SYN, and down when it leaves LISTEN, by the listener watch alone.
  */
@@ -149,6 +159,8 @@ struct policy_tables {
 	struct prefix_lengths ipv6_lengths;
 	__u32 mode; /* enum mode */
 	__u32 protect_autobound;
+	__u32 sieve_shift; /* see sieve_bit() */
+	__u32 padding;
 	char cluster_names[CLUSTERS_MAX][CLUSTER_NAME_SIZE]; /* for the next agent */
 };
 

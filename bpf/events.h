@@ -97,23 +97,43 @@ static __noinline bool event_submit(struct xdp_md *context, const struct view *v
 	return true;
 }
 
+/* What of a frame makes its account, so that most frames are noted without a view. */
+struct teller {
+	__u64 source[2];
+	__be16 source_port;
+	__be16 destination_port;
+	__u8 tcp_flags;
+	bool payload;
+};
+
+static __always_inline struct teller view_teller(const struct view *view)
+{
+	return (struct teller){
+		.source = {view->source[0], view->source[1]},
+		.source_port = view->source_port,
+		.destination_port = view->destination_port,
+		.tcp_flags = view->tcp_flags,
+		.payload = view->payload,
+	};
+}
+
 /*
  * What makes an account: source, port, and whether a connection is opened, or something said. What
  * a connection says goes by its source port too, because in audit mode it does come about; where
  * frames are dropped that would make a flood of accounts.
  */
-static __always_inline __u64 event_hash(const struct event_row *row, const struct view *view,
+static __always_inline __u64 event_hash(const struct event_row *row, const struct teller *teller,
 					__u32 what)
 {
-	const bool opens = (view->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN;
-	__u64 kind = view->destination_port | (__u64)opens << 16 | (__u64)view->payload << 17;
+	const bool opens = (teller->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN;
+	__u64 kind = teller->destination_port | (__u64)opens << 16 | (__u64)teller->payload << 17;
 	__u64 hash;
 
-	if (EVENT_MODE(what) == MODE_AUDIT && view->payload)
-		kind |= (__u64)view->source_port << 32;
+	if (EVENT_MODE(what) == MODE_AUDIT && teller->payload)
+		kind |= (__u64)teller->source_port << 32;
 	/* Products beside each other, not in a row: this is paid for each frame of a flood. */
-	hash = (view->source[0] ^ row->seed) * 0x9e3779b97f4a7c15ull +
-	       (view->source[1] ^ view->source[1] >> 32) * 0xc2b2ae3d27d4eb4full +
+	hash = (teller->source[0] ^ row->seed) * 0x9e3779b97f4a7c15ull +
+	       (teller->source[1] ^ teller->source[1] >> 32) * 0xc2b2ae3d27d4eb4full +
 	       kind * 0x9fb21c651e98df25ull;
 	return hash ^ hash >> 32;
 }
@@ -190,8 +210,11 @@ __noinline int event_consider(struct xdp_md *context, const struct view *view, _
 	return 0;
 }
 
-/* Notes a frame whose verdict is a reason to drop. Most frames of a flood end here, counted. */
-static __always_inline void events_note(struct xdp_md *context, const struct view *view, __u32 what)
+/*
+ * Notes a frame whose verdict is a reason to drop. Most frames of a flood end here, counted.
+ * Returns whether event_consider() has to be called, with that @hash.
+ */
+static __always_inline bool events_note(const struct teller *teller, __u32 what, __u64 *result)
 {
 	const __u32 cpu = bpf_get_smp_processor_id();
 	struct event_row *row = bpf_map_lookup_elem(&event_rows, &cpu);
@@ -199,22 +222,22 @@ static __always_inline void events_note(struct xdp_md *context, const struct vie
 	__u64 hash;
 
 	if (!row || row->level == EVENTS_OFF)
-		return;
-	hash = event_hash(row, view, what);
+		return false;
+	*result = hash = event_hash(row, teller, what);
 	source = &row->sources[EVENT_PLACE(hash)];
 	if (source->signature == EVENT_SIGNATURE(hash)) {
 		source->frames++;
 		if (source->until > bpf_jiffies64() && row->level != EVENTS_ALL)
-			return;
+			return false;
 	} else if (source[1].signature == EVENT_SIGNATURE(hash)) {
 		source[1].frames++;
 		if (source[1].until > bpf_jiffies64() && row->level != EVENTS_ALL)
-			return;
+			return false;
 	} else if (!row->left && row->budget_until > bpf_jiffies64()) {
 		row->lost++;
-		return;
+		return false;
 	}
-	event_consider(context, view, what, hash);
+	return true;
 }
 
 #endif

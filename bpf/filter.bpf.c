@@ -90,10 +90,9 @@ static __always_inline int conclude(struct xdp_md *context, const struct policy_
 	return drop ? XDP_DROP : XDP_PASS;
 }
 
-/* A frame that is TCP for a protected port, or could be. */
+/* A frame of uncommon shape that is TCP for a protected port, or could be. */
 static __always_inline int judge(struct xdp_md *context, __u32 generation, enum shape shape,
-				 const struct view *view, bool ethernet, const bool conntrack,
-				 const bool common)
+				 const struct view *view, bool ethernet, const bool conntrack)
 {
 	const struct policy_tables *policy = &tables.policy[generation & 1];
 	const __u32 slot = place_slot(context, policy, view->vlan);
@@ -109,7 +108,11 @@ static __always_inline int judge(struct xdp_md *context, __u32 generation, enum 
 	if (reason == NEED_PEER) {
 		const __u64 wanted = port_known ? policy_clusters_of(policy, port) : ~0ull;
 
-		facts.peer = policy_has_peer(generation, view, wanted) ? FACT_YES : FACT_NO;
+		facts.peer = view->has_source &&
+					     policy_has_peer(generation, view->source[0],
+							     view->source[1], view->ipv4, wanted)
+				     ? FACT_YES
+				     : FACT_NO;
 		reason = verdict(&facts);
 	}
 	if (reason == NEED_OWNER) {
@@ -118,36 +121,102 @@ static __always_inline int judge(struct xdp_md *context, __u32 generation, enum 
 							    : owner_of(context, view, conntrack);
 		reason = verdict(&facts);
 	}
-	if (!explaining && reason_drops(reason))
-		events_note(context, view,
-			    EVENT_WHAT(reason, policy->mode == MODE_AUDIT, ethernet, slot));
+	if (!explaining && reason_drops(reason)) {
+		const struct teller teller = view_teller(view);
+		const __u32 what = EVENT_WHAT(reason, policy->mode == MODE_AUDIT, ethernet, slot);
+		__u64 hash;
+
+		if (events_note(&teller, what, &hash))
+			event_consider(context, view, what, hash);
+	}
 	return conclude(context, policy, slot, reason,
-			port_known ? policy->cluster_of[port] : CLUSTER_NOBODY, common);
+			port_known ? policy->cluster_of[port] : CLUSTER_NOBODY, false);
+}
+
+/* The view of a frame of common shape, for what few such frames need. */
+static __always_inline bool suspect_view(struct xdp_md *context, __u32 word, struct view *view)
+{
+	struct common common;
+
+	if (!common_find((void *)(long)context->data, (void *)(long)context->data_end, word,
+			 &common))
+		return false;
+	common_view(&common, view);
+	view->payload = common_has_payload(&common);
+	return true;
+}
+
+static __noinline enum owner suspect_owner(struct xdp_md *context, __u32 word, bool conntrack)
+{
+	struct view view = {};
+
+	return suspect_view(context, word, &view) ? owner_of(context, &view, conntrack)
+						  : OWNER_LISTENER;
+}
+
+static __noinline int suspect_event(struct xdp_md *context, __u32 word, __u32 what, __u64 hash)
+{
+	struct view view = {}; /* all of it: a global function may read it */
+
+	if (!suspect_view(context, word, &view))
+		return 0;
+	if (EVENT_MODE(what) != MODE_AUDIT)
+		view.payload = 0;
+	return event_consider(context, &view, what, hash);
 }
 
 /*
- * The two functions below are out of line, so that the short path keeps few registers and no stack;
- * what it read is read again there.
- *
- * A frame of common shape, TCP, for a port that may be protected.
+ * A frame of common shape, TCP, for a port that may be protected. Out of line, so that the short
+ * path keeps few registers and no stack. @word: COMMON_WORD().
  */
-static __noinline int filter_suspect(struct xdp_md *context, __u32 generation, bool ethernet,
+static __noinline int filter_suspect(struct xdp_md *context, __u32 generation, __u32 word,
 				     bool conntrack)
 {
-	const void *data = (void *)(long)context->data;
-	const void *end = (void *)(long)context->data_end;
 	const struct policy_tables *policy = &tables.policy[generation & 1];
-	struct common common = {};
-	struct view view = {}; /* all of it: a global function may read it */
+	struct common common;
+	struct facts facts = {.shape = SHAPE_TCP};
+	__u64 source[2];
+	__u32 slot, reason;
+	__u16 port;
 
-	if (frame_common(data, end, ethernet, &common) != SHAPE_TCP)
-		return XDP_PASS; /* cannot be: the short path has just said so */
-	if (!policy_protects(policy, frame_ntohs(common.tcp->destination_port)))
+	if (!common_find((void *)(long)context->data, (void *)(long)context->data_end, word,
+			 &common))
+		return XDP_PASS; /* cannot be: the short path has just read it */
+	port = frame_ntohs(common.tcp->destination_port);
+	if (!policy_protects(policy, port))
 		return leave_untouched(context, policy, common.vlan, REASON_OTHER_PORT, true);
-	common_view(&common, &view);
-	if (policy->mode == MODE_AUDIT)
-		view.payload = common_has_payload(&common);
-	return judge(context, generation, SHAPE_TCP, &view, ethernet, conntrack, true);
+	slot = place_slot(context, policy, common.vlan);
+	facts.zone = tables.slots[slot].zone;
+	facts.new_connection = (common.tcp->flags & (TCP_SYN | TCP_ACK)) == TCP_SYN;
+	common_source(&common, source);
+	reason = verdict(&facts);
+	if (reason == NEED_PEER) {
+		facts.peer = policy_has_peer(generation, source[0], source[1], common.ipv4,
+					     policy_clusters_of(policy, port))
+				     ? FACT_YES
+				     : FACT_NO;
+		reason = verdict(&facts);
+	}
+	if (reason == NEED_OWNER) {
+		facts.owner = suspect_owner(context, word, conntrack);
+		reason = verdict(&facts);
+	}
+	if (!explaining && reason_drops(reason)) {
+		const bool audit = policy->mode == MODE_AUDIT;
+		const __u32 what = EVENT_WHAT(reason, audit, COMMON_ETHERNET(word), slot);
+		const struct teller teller = {
+			.source = {source[0], source[1]},
+			.source_port = common.tcp->source_port,
+			.destination_port = common.tcp->destination_port,
+			.tcp_flags = common.tcp->flags,
+			.payload = audit && common_has_payload(&common),
+		};
+		__u64 hash;
+
+		if (events_note(&teller, what, &hash))
+			suspect_event(context, word, what, hash);
+	}
+	return conclude(context, policy, slot, reason, policy->cluster_of[port], true);
 }
 
 /*
@@ -161,14 +230,14 @@ __noinline int judge_uncommon(struct xdp_md *context, const struct view *view, _
 {
 	if (!view)
 		return XDP_DROP; /* never: but the verifier takes it for possible */
-	return judge(context, word & 1, (enum shape)(word >> 8), view, word >> 1 & 1, false, false);
+	return judge(context, word & 1, (enum shape)(word >> 8), view, word >> 1 & 1, false);
 }
 
 __noinline int judge_uncommon_ct(struct xdp_md *context, const struct view *view, __u32 word)
 {
 	if (!view)
 		return XDP_DROP;
-	return judge(context, word & 1, (enum shape)(word >> 8), view, word >> 1 & 1, true, false);
+	return judge(context, word & 1, (enum shape)(word >> 8), view, word >> 1 & 1, true);
 }
 
 /* A frame of uncommon shape. */
@@ -176,9 +245,17 @@ static __always_inline int uncommon(struct xdp_md *context, __u32 generation, bo
 				    const bool conntrack)
 {
 	const struct policy_tables *policy = &tables.policy[generation & 1];
+	struct common common = {};
 	struct view view = {};
-	enum shape shape = frame_parse(context, ethernet, &view);
+	enum shape shape = frame_chain((void *)(long)context->data, (void *)(long)context->data_end,
+				       ethernet, &common);
 
+	if (shape == SHAPE_NOT_TCP)
+		return leave_untouched(context, policy, common.vlan, REASON_NOT_TCP, true);
+	if (shape == SHAPE_TCP &&
+	    !policy_suspects(policy, frame_ntohs(common.tcp->destination_port)))
+		return leave_untouched(context, policy, common.vlan, REASON_OTHER_PORT, true);
+	shape = frame_parse(context, ethernet, &view);
 	switch (shape) {
 	case SHAPE_NOT_TCP:
 		return leave_untouched(context, policy, view.vlan, REASON_NOT_TCP, false);
@@ -230,7 +307,7 @@ static __always_inline int filter(struct xdp_md *context, const bool ethernet, c
 	}
 	if (!policy_suspects(policy, frame_ntohs(common.tcp->destination_port)))
 		return leave_untouched(context, policy, common.vlan, REASON_OTHER_PORT, true);
-	return filter_suspect(context, generation, ethernet, conntrack);
+	return filter_suspect(context, generation, COMMON_WORD(data, &common, ethernet), conntrack);
 }
 
 /*

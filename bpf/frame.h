@@ -237,6 +237,32 @@ static __always_inline __u32 tcp_header_size(__u8 offset)
 	return (offset >> 4) * 4u;
 }
 
+/*
+ * Where such a frame has its TCP header, in one word for another function, which finds all of it
+ * again: its offset is below 64 and tells the version of IP, by what is before it.
+ */
+#define COMMON_WORD(data, common, ethernet)                                                     \
+	((__u32)((const __u8 *)(common)->tcp - (const __u8 *)(data)) | (__u32)(ethernet) << 8 | \
+	 (__u32)(common)->vlan << 16)
+#define COMMON_ETHERNET(word) ((word) >> 8 & 1)
+
+/* Returns false where there is no such frame, which cannot be. */
+static __always_inline bool common_find(const void *data, const void *end, __u32 word,
+					struct common *common)
+{
+	__u32 at = word & 0x3f, ip_size;
+
+	common->vlan = (__u16)(word >> 16);
+	common->ipv4 = at < sizeof(struct ipv6_header) +
+				    (COMMON_ETHERNET(word) ? sizeof(struct ethernet_header) : 0u);
+	ip_size = common->ipv4 ? sizeof(struct ipv4_header) : sizeof(struct ipv6_header);
+	at -= ip_size;
+	frame_opaque(at);
+	common->ip = (const __u8 *)data + (at & 0x1f);
+	common->tcp = (const void *)((const __u8 *)common->ip + ip_size);
+	return (const void *)(common->tcp + 1) <= end;
+}
+
 /* Whether such a frame carries a payload. Apart from its view, because few want to know. */
 static __always_inline bool common_has_payload(const struct common *common)
 {
@@ -247,6 +273,21 @@ static __always_inline bool common_has_payload(const struct common *common)
 	if (common->ipv4)
 		return frame_ntohs(ipv4->total_length) > sizeof(*ipv4) + header_size;
 	return frame_ntohs(ipv6->payload_length) > header_size;
+}
+
+/* The source address alone, as in a view. */
+static __always_inline void common_source(const struct common *common, __u64 source[2])
+{
+	const struct ipv4_header *ipv4 = common->ip;
+	const struct ipv6_header *ipv6 = common->ip;
+
+	if (common->ipv4) {
+		source[0] = 0;
+		source[1] = frame_map_ipv4(ipv4->source);
+	} else {
+		source[0] = ipv6->source[0] | (__u64)ipv6->source[1] << 32;
+		source[1] = ipv6->source[2] | (__u64)ipv6->source[3] << 32;
+	}
 }
 
 /* The view of a frame of common shape that is TCP. */
@@ -264,9 +305,54 @@ static __always_inline void common_view(const struct common *common, struct view
 	view->ip_behind = 0;
 }
 
-/* The short path: no tag, one or two, then plain IPv4 or IPv6, then TCP or something else. */
-static __always_inline enum shape frame_common(const void *data, const void *end,
-					       const bool ethernet, struct common *common)
+/* IPv6 with a few of the headers that are met most, all in the first buffer: flat as well. */
+#define CHAIN_HEADERS (1ull << IPPROTO_HOPOPTS | 1ull << IPPROTO_ROUTING | 1ull << IPPROTO_DSTOPTS)
+
+/* Steps over one of them, if there is one. False: it is not there in full. */
+static __always_inline bool chain_step(const struct extension_header **header, const void *end,
+				       __u32 *next)
+{
+	if (*next >= 64 || !(CHAIN_HEADERS >> *next & 1))
+		return true;
+	if ((const void *)(*header + 1) > end)
+		return false;
+	*next = (*header)->next;
+	*header = (const void *)*header + ((*header)->length + 1u) * 8;
+	return true;
+}
+
+static __always_inline enum shape chain_ipv6(const void *at, const void *end, struct common *common)
+{
+	const struct ipv6_header *ip = at;
+	const struct extension_header *header = (const void *)(ip + 1);
+	const struct tcp_start *tcp;
+	__u32 next;
+
+	if ((const void *)header > end)
+		return SHAPE_UNCOMMON;
+	next = ip->next;
+	if (!chain_step(&header, end, &next) || !chain_step(&header, end, &next) ||
+	    !chain_step(&header, end, &next) || !chain_step(&header, end, &next))
+		return SHAPE_UNCOMMON;
+	tcp = (const void *)header;
+	if (next == IPPROTO_UDP || next == IPPROTO_ICMPV6)
+		return SHAPE_NOT_TCP;
+	if (next != IPPROTO_TCP || (const void *)(tcp + 1) > end)
+		return SHAPE_UNCOMMON;
+	common->tcp = tcp;
+	return SHAPE_TCP;
+}
+
+static __always_inline enum shape flat_ip(const void *at, const void *end, bool ipv4,
+					  const bool chain, struct common *common)
+{
+	if (chain)
+		return ipv4 ? SHAPE_UNCOMMON : chain_ipv6(at, end, common);
+	return ipv4 ? common_ipv4(at, end, common) : common_ipv6(at, end, common);
+}
+
+static __always_inline enum shape frame_flat(const void *data, const void *end, const bool ethernet,
+					     const bool chain, struct common *common)
 {
 	const struct ethernet_header *ethernet_header = data;
 	const struct vlan_header *tag;
@@ -276,9 +362,7 @@ static __always_inline enum shape frame_common(const void *data, const void *end
 	if (!ethernet) {
 		if (data + 1 > end)
 			return SHAPE_UNCOMMON;
-		if (*(const __u8 *)data >> 4 == 6)
-			return common_ipv6(data, end, common);
-		return common_ipv4(data, end, common);
+		return flat_ip(data, end, *(const __u8 *)data >> 4 != 6, chain, common);
 	}
 	if (at > end)
 		return SHAPE_UNCOMMON;
@@ -301,10 +385,27 @@ static __always_inline enum shape frame_common(const void *data, const void *end
 		}
 	}
 	if (protocol == frame_htons(ETH_P_IP))
-		return common_ipv4(at, end, common);
+		return flat_ip(at, end, true, chain, common);
 	if (protocol == frame_htons(ETH_P_IPV6))
-		return common_ipv6(at, end, common);
+		return flat_ip(at, end, false, chain, common);
 	return SHAPE_NOT_TCP;
+}
+
+/* The short path: no tag, one or two, then plain IPv4 or IPv6, then TCP or something else. */
+static __always_inline enum shape frame_common(const void *data, const void *end,
+					       const bool ethernet, struct common *common)
+{
+	return frame_flat(data, end, ethernet, false, common);
+}
+
+/*
+ * The next shortest, for what that one does not know: the same with IPv6 extension headers. Gives
+ * the TCP header and the VLAN alone.
+ */
+static __always_inline enum shape frame_chain(const void *data, const void *end,
+					      const bool ethernet, struct common *common)
+{
+	return frame_flat(data, end, ethernet, true, common);
 }
 
 /*

@@ -108,8 +108,8 @@ int gate(__u64 *arguments)
 	reason = verdict(&facts);
 	if (reason == NEED_PEER) {
 		read_source(skb, &view);
-		facts.peer = known && policy_has_peer(generation, &view,
-						      policy_clusters_of(policy, port))
+		facts.peer = known && policy_has_peer(generation, view.source[0], view.source[1],
+						      view.ipv4, policy_clusters_of(policy, port))
 				     ? FACT_YES
 				     : FACT_NO;
 		reason = verdict(&facts);

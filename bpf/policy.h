@@ -8,6 +8,7 @@
 #include <bpf/bpf_helpers.h>
 
 #include "contract.h"
+#include "sieve.h"
 #include "view.h"
 
 /* The .bss section: read and written in place. User space fills it before anything is attached. */
@@ -28,6 +29,15 @@ struct {
 	__type(key, __u32);
 	__array(values, struct peers);
 } peers SEC(".maps");
+
+/* By generation too: which peers are worth a look-up. User space alone writes them. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 2);
+	__type(key, __u32);
+	__type(value, struct sieve);
+} sieves SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
@@ -74,36 +84,39 @@ static __always_inline __u64 policy_clusters_of(const struct policy_tables *poli
 }
 
 /*
- * Whether the source is a peer of one of @wanted: one hash look-up for each prefix length in use,
- * whatever the number of peers.
+ * Whether a source address, as in struct view, is a peer of one of @wanted: for each prefix length
+ * in use one bit of the sieve, and where it is set a hash look-up, whatever the number of peers.
  */
-static __noinline bool policy_has_peer(__u32 generation, const struct view *view, __u64 wanted)
+static __noinline bool policy_has_peer(__u32 generation, __u64 high, __u64 low, bool ipv4,
+				       __u64 wanted)
 {
 	const struct policy_tables *policy = &tables.policy[generation & 1];
-	const struct prefix_lengths *lengths;
+	const struct prefix_lengths *lengths = ipv4 ? &policy->ipv4_lengths : &policy->ipv6_lengths;
+	const __u32 shift = policy->sieve_shift;
+	const struct sieve *sieve;
 	struct peer_key key;
 	__u32 index = generation & 1;
 	__u64 *clusters;
 	void *hash;
 
-	if (!wanted || !view->has_source)
-		return false;
 	/* An IPv6 source that looks like a mapped IPv4 one is no peer: it would find IPv4 keys. */
-	if (!view->ipv4 && !view->source[0] && (__u32)view->source[1] == IPV4_MAPPED_HIGH_WORD)
+	if (!wanted || (!ipv4 && !high && (__u32)low == IPV4_MAPPED_HIGH_WORD))
 		return false;
 	hash = bpf_map_lookup_elem(&peers, &index);
-	if (!hash)
+	sieve = bpf_map_lookup_elem(&sieves, &index);
+	if (!hash || !sieve)
 		return false;
-	lengths = view->ipv4 ? &policy->ipv4_lengths : &policy->ipv6_lengths;
 	for (__u32 i = 0; i < PREFIX_LENGTHS_MAX; i++) {
 		__u64 words[2];
 
 		if (i >= lengths->count)
 			break;
-		words[0] = view->source[0] & lengths->masks[i].high;
-		words[1] = view->source[1] & lengths->masks[i].low;
-		__builtin_memcpy(key.address, words, sizeof(key.address));
+		words[0] = high & lengths->masks[i].high;
+		words[1] = low & lengths->masks[i].low;
 		key.length = lengths->masks[i].length;
+		if (!sieve_has(sieve, sieve_bit(words[0], words[1], key.length, shift)))
+			continue;
+		__builtin_memcpy(key.address, words, sizeof(key.address));
 		clusters = bpf_map_lookup_elem(hash, &key);
 		if (clusters && *clusters & wanted)
 			return true;

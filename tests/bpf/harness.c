@@ -43,6 +43,7 @@ static struct filter *load(const struct harness *harness, bool multi_buffer, boo
 	if (harness->live) {
 		bpf_map__reuse_fd(filter->maps.bss, bpf_map__fd(harness->live->maps.bss));
 		bpf_map__reuse_fd(filter->maps.peers, bpf_map__fd(harness->live->maps.peers));
+		bpf_map__reuse_fd(filter->maps.sieves, bpf_map__fd(harness->live->maps.sieves));
 		bpf_map__reuse_fd(filter->maps.counters, bpf_map__fd(harness->live->maps.counters));
 		bpf_map__reuse_fd(filter->maps.events, bpf_map__fd(harness->live->maps.events));
 		bpf_map__reuse_fd(filter->maps.event_rows,
@@ -87,6 +88,11 @@ void harness_open_with(struct harness *harness, bool ethernet, bool multi_buffer
 	harness->live = load(harness, multi_buffer, conntrack, false);
 	harness->explaining = load(harness, multi_buffer, conntrack, true);
 	harness->tables = &harness->live->bss->tables;
+	harness->sieves = mmap(NULL, 2 * sizeof(*harness->sieves), PROT_READ | PROT_WRITE,
+			       MAP_SHARED, bpf_map__fd(harness->live->maps.sieves), 0);
+	if (harness->sieves == MAP_FAILED)
+		err(1, "sieves");
+	harness->tables->policy[0].sieve_shift = sieve_clear(harness->sieves, 0);
 	harness->tables->base_of[harness->ifindex] = BASE;
 	memset(harness->tables->policy[0].slot_of[BASE], SLOT, VLAN_IDS);
 	harness_zone(harness, ZONE_CLIENT);
@@ -110,6 +116,7 @@ void harness_open(struct harness *harness, bool ethernet)
 void harness_close(struct harness *harness)
 {
 	ring_buffer__free(harness->events);
+	munmap(harness->sieves, 2 * sizeof(*harness->sieves));
 	filter__destroy(harness->explaining);
 	filter__destroy(harness->live);
 }
@@ -217,6 +224,7 @@ void harness_peer(struct harness *harness, const char *text, uint64_t clusters)
 		errx(1, "\"%s\" is no prefix", text);
 	memcpy(key.address, prefix.address, sizeof(key.address));
 	key.length = prefix.length;
+	sieve_add(harness->sieves, policy->sieve_shift, &key);
 	if (bpf_map_update_elem(map, &key, &clusters, BPF_ANY))
 		err(1, "peer %s", text);
 	use_length(prefix_is_ipv4(&prefix) ? &policy->ipv4_lengths : &policy->ipv6_lengths,
@@ -245,6 +253,7 @@ void harness_peers(struct harness *harness, struct prefix *prefixes, uint32_t co
 	if (!keys || !clusters)
 		err(1, "%u peers", count);
 	policy->ipv4_lengths.count = policy->ipv6_lengths.count = 0;
+	policy->sieve_shift = sieve_clear(harness->sieves, count);
 	for (uint32_t i = 0; i < count; i++) {
 		const unsigned int length = prefixes[i].length;
 
@@ -253,6 +262,7 @@ void harness_peers(struct harness *harness, struct prefix *prefixes, uint32_t co
 			keys[i].address[bit / 8] &= (uint8_t) ~(0x80 >> bit % 8);
 		keys[i].length = length;
 		clusters[i] = 1;
+		sieve_add(harness->sieves, policy->sieve_shift, &keys[i]);
 		use_length(lengths, length);
 	}
 	set_peers_table(harness, count + 1);

@@ -20,6 +20,7 @@ struct harness {
 	struct filter *live;	   /* counts */
 	struct filter *explaining; /* tells the reason */
 	struct tables *tables;
+	struct sieve *sieves; /* [2]; the first one is in use */
 	bool ethernet;
 	uint32_t ifindex;
 	struct event_row *event_rows; /* a CPU each; NULL before harness_events() */

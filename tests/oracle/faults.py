@@ -77,7 +77,10 @@ FAULTS = {
         [("if (socket_state(context, &tuple, view->ipv4) == BPF_TCP_LISTEN)", "if (false)")]),
     "syn-by-owner": (
         "asks who owns the segment before it refuses a new connection", "filter.bpf.c",
-        [("(view->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN", "view->tcp_flags == 0xff")]),
+        [("(common.tcp->flags & (TCP_SYN | TCP_ACK)) == TCP_SYN", "common.tcp->flags == 0xff")]),
+    "flat-headers": (
+        "takes usual extension headers for half as long as they are", "frame.h",
+        [("((*header)->length + 1u) * 8", "((*header)->length + 1u) * 4")]),
     "own-connections": (
         "drops replies to the host's own connections", "owner.h",
         [("\treturn OWNER_OUTBOUND;\n}", "\treturn OWNER_LISTENER;\n}")]),

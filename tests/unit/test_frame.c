@@ -70,6 +70,23 @@ static void random_frame(struct test_frame *frame, bool ethernet)
 		frame->size = any((unsigned int)frame->size + 1);
 }
 
+/* By its word alone, and with the source that the view has. */
+static void check_found_again(const struct frame_source *source, bool ethernet,
+			      const struct common *common, const struct view *view)
+{
+	struct common again = {};
+	__u64 address[2];
+
+	cr_assert(common_find(source->data, source->data_end,
+			      COMMON_WORD(source->data, common, ethernet), &again));
+	cr_assert_eq(again.ip, common->ip);
+	cr_assert_eq(again.tcp, common->tcp);
+	cr_assert_eq(again.ipv4, common->ipv4);
+	cr_assert_eq(again.vlan, common->vlan);
+	common_source(&again, address);
+	cr_assert_eq(memcmp(address, view->source, sizeof(address)), 0);
+}
+
 Test(frame, the_short_path_and_the_full_reader_agree)
 {
 	static struct test_frame frame;
@@ -97,8 +114,39 @@ Test(frame, the_short_path_and_the_full_reader_agree)
 			continue;
 		tcp_count++;
 		cr_assert_eq(common.tcp->destination_port, view.destination_port, "frame %d", i);
+		check_found_again(&source, ethernet, &common, &view);
 	}
 	cr_expect_gt(common_count, ROUNDS / 10, "only %u frames of common shape", common_count);
+	cr_expect_gt(tcp_count, ROUNDS / 20, "only %u of them TCP", tcp_count);
+}
+
+Test(frame, the_reader_of_usual_ipv6_headers_and_the_full_reader_agree)
+{
+	static struct test_frame frame;
+	unsigned int tcp_count = 0;
+
+	start_random();
+	for (int i = 0; i < ROUNDS; i++) {
+		const bool ethernet = any(4);
+		struct common common = {};
+		struct view view = {};
+		struct frame_source source;
+		enum shape shape, chain_shape;
+
+		random_frame(&frame, ethernet);
+		source = (struct frame_source){.data = frame.bytes,
+					       .data_end = frame.bytes + frame.size};
+		shape = frame_parse(&source, ethernet, &view);
+		chain_shape = frame_chain(source.data, source.data_end, ethernet, &common);
+		if (chain_shape == SHAPE_UNCOMMON)
+			continue;
+		cr_assert_eq(chain_shape, shape, "frame %d: %d and %d", i, chain_shape, shape);
+		cr_assert_eq(common.vlan, view.vlan, "frame %d", i);
+		if (shape != SHAPE_TCP)
+			continue;
+		tcp_count++;
+		cr_assert_eq(common.tcp->destination_port, view.destination_port, "frame %d", i);
+	}
 	cr_expect_gt(tcp_count, ROUNDS / 20, "only %u of them TCP", tcp_count);
 }
 
@@ -147,6 +195,7 @@ Test(frame, nothing_past_the_end_is_read)
 			memcpy(copy, frame.bytes, size);
 			frame_parse(&source, ethernet, &view);
 			frame_common(source.data, source.data_end, ethernet, &common);
+			frame_chain(source.data, source.data_end, ethernet, &common);
 			free(copy);
 		}
 	}

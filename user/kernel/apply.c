@@ -188,6 +188,9 @@ static int apply_policy(struct fence *fence, const struct policy *policy, const 
 	if (code)
 		return code;
 	bases_assign(fence, plan);
+	code = sieve_build(fence, next, policy, error);
+	if (code)
+		return code;
 	fence->next_peers_fd = peers_fd;
 	code = build_tables(fence, &fence->tables->policy[next], policy, plan, error);
 	fence->next_peers_fd = -1;

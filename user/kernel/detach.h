@@ -11,6 +11,7 @@
 #define PIN_TABLES	  "tables"
 #define PIN_COUNTERS	  "counters"
 #define PIN_PEERS	  "peers"
+#define PIN_SIEVES	  "sieves"
 #define PIN_LISTENERS	  "listeners"
 #define PIN_REGISTRATIONS "registrations"
 #define PIN_EVENTS	  "events"

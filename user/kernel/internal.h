@@ -164,4 +164,14 @@ int events_settle(struct fence *fence, struct error *error);
 /* peers.c */
 int peers_create(const struct policy *policy, struct error *error);
 
+/* sieve.c: fills the sieve of a policy that no frame reads. */
+int sieve_build(struct fence *fence, __u32 generation, const struct policy *policy,
+		struct error *error);
+/* Sets a prefix's bit in the sieve that the filter reads. Returns 0 or a negative errno. */
+int sieve_admit(const struct fence *fence, __u32 generation, const struct peer_key *key);
+/* Empties a sieve for so many peers. Returns its shift. */
+__u32 sieve_clear(struct sieve *sieve, size_t peers);
+/* Sets a prefix's bit: before it comes into the table, so that the filter never misses it. */
+void sieve_add(struct sieve *sieve, __u32 shift, const struct peer_key *key);
+
 #endif

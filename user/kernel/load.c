@@ -65,6 +65,7 @@ struct map_fds {
 	int tables;
 	int counters;
 	int peers;
+	int sieves;
 };
 
 static int reuse_map(struct bpf_map *map, int fd)
@@ -99,6 +100,8 @@ static struct filter *load_with(const struct fence *fence, bool explaining,
 		code = reuse_map(skeleton->maps.counters, maps->counters);
 	if (!code)
 		code = reuse_map(skeleton->maps.peers, maps->peers);
+	if (!code)
+		code = reuse_map(skeleton->maps.sieves, maps->sieves);
 	if (!code)
 		code = events_prepare(fence, skeleton);
 	if (!code)
@@ -150,6 +153,7 @@ static int load_explaining(struct fence *fence, struct error *error)
 		.tables = bpf_map__fd(fence->live->maps.bss),
 		.counters = bpf_map__fd(fence->live->maps.counters),
 		.peers = bpf_map__fd(fence->live->maps.peers),
+		.sieves = bpf_map__fd(fence->live->maps.sieves),
 	};
 
 	fence->explaining = load_with(fence, true, &maps);
@@ -173,12 +177,13 @@ static struct map_fds open_pins(const struct fence *fence, bool prefer_next)
 		.tables = open_pin(fence, PIN_TABLES, prefer_next),
 		.counters = open_pin(fence, PIN_COUNTERS, prefer_next),
 		.peers = open_pin(fence, PIN_PEERS, prefer_next),
+		.sieves = open_pin(fence, PIN_SIEVES, prefer_next),
 	};
 }
 
 static void close_pins(struct map_fds *maps)
 {
-	const int fds[] = {maps->tables, maps->counters, maps->peers};
+	const int fds[] = {maps->tables, maps->counters, maps->peers, maps->sieves};
 
 	for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++)
 		if (fds[i] >= 0)
@@ -203,6 +208,12 @@ static const struct bpf_map_info peers_shape = {
 	.value_size = sizeof(__u32),
 	.max_entries = 2,
 };
+static const struct bpf_map_info sieves_shape = {
+	.type = BPF_MAP_TYPE_ARRAY,
+	.key_size = sizeof(__u32),
+	.value_size = sizeof(struct sieve),
+	.max_entries = 2,
+};
 
 static bool has_version(int fd)
 {
@@ -220,7 +231,8 @@ static bool fit(const struct map_fds *maps)
 {
 	return map_has_shape(maps->tables, &tables_shape) &&
 	       map_has_shape(maps->counters, &counters_shape) &&
-	       map_has_shape(maps->peers, &peers_shape) && has_version(maps->tables);
+	       map_has_shape(maps->peers, &peers_shape) &&
+	       map_has_shape(maps->sieves, &sieves_shape) && has_version(maps->tables);
 }
 
 /* The tables come last: where they are pinned, all is. */
@@ -231,6 +243,8 @@ static int pin_maps(const struct fence *fence, struct error *error)
 
 	if (!code)
 		code = fence_pin_map(fence, fence->live->maps.peers, PIN_PEERS, next, error);
+	if (!code)
+		code = fence_pin_map(fence, fence->live->maps.sieves, PIN_SIEVES, next, error);
 	if (!code)
 		code = fence_pin_map(fence, fence->live->maps.bss, PIN_TABLES, next, error);
 	return code;
@@ -244,11 +258,11 @@ static int pin_maps(const struct fence *fence, struct error *error)
 static int load_successor(struct fence *fence, const struct map_fds *old, struct error *error)
 {
 	struct map_fds begun = open_pins(fence, true);
-	const struct map_fds none = {-1, -1, -1};
+	const struct map_fds none = {-1, -1, -1, -1};
 	int code;
 
 	fence->succeeding = old->tables != -ENOENT || old->counters != -ENOENT ||
-			    old->peers != -ENOENT;
+			    old->peers != -ENOENT || old->sieves != -ENOENT;
 	fence->start = fence->succeeding ? FENCE_REPLACED : FENCE_FRESH;
 	if (old->tables >= 0)
 		fence->predecessor = predecessor_open(old->tables, old->counters,
@@ -269,7 +283,7 @@ static int load_successor(struct fence *fence, const struct map_fds *old, struct
 	return code;
 }
 
-/* Into the pinned maps where all three are there and fit. */
+/* Into the pinned maps where all of them are there and fit. */
 static int load_or_adopt(struct fence *fence, struct error *error)
 {
 	struct map_fds pinned = open_pins(fence, false);

@@ -76,13 +76,18 @@ static int use_length(struct prefix_lengths *lengths, const struct prefix *prefi
 
 int fence_set_peer(struct fence *fence, const struct prefix *prefix, uint64_t clusters)
 {
-	struct policy_tables *policy = &fence->tables->policy[fence->tables->generation & 1];
+	const __u32 generation = fence->tables->generation & 1;
+	struct policy_tables *policy = &fence->tables->policy[generation];
 	struct peer_key key;
+	int code;
 
 	policy_peer_key(prefix, &key);
 	if (!clusters)
 		return bpf_map_delete_elem(fence->peers_fd, &key) < 0 && errno != ENOENT ? -errno
 											 : 0;
+	code = sieve_admit(fence, generation, &key); /* first: what is not in it is not looked up */
+	if (code)
+		return code;
 	if (bpf_map_update_elem(fence->peers_fd, &key, &clusters, BPF_ANY) < 0)
 		return -errno;
 	return use_length(prefix_is_ipv4(prefix) ? &policy->ipv4_lengths : &policy->ipv6_lengths,
