@@ -54,6 +54,11 @@ static __attribute__((noinline)) __u32 decide(struct frame_source *source, bool 
 	default:
 		break;
 	}
+	shape = frame_chain(source->data, source->data_end, ethernet, &common);
+	if (shape == SHAPE_NOT_TCP)
+		return REASON_NOT_TCP;
+	if (shape == SHAPE_TCP && !is_protected(common.tcp->destination_port))
+		return REASON_OTHER_PORT;
 	shape = frame_parse(source, ethernet, &view);
 	if (shape == SHAPE_NOT_TCP)
 		return REASON_NOT_TCP;
