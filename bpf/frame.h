@@ -255,7 +255,11 @@ static __always_inline bool common_find(const void *data, const void *end, __u32
 	common->vlan = (__u16)(word >> 16);
 	common->ipv4 = at < sizeof(struct ipv6_header) +
 				    (COMMON_ETHERNET(word) ? sizeof(struct ethernet_header) : 0u);
-	ip_size = common->ipv4 ? sizeof(struct ipv4_header) : sizeof(struct ipv6_header);
+	/* Compared once: verifiers before Linux 6.12 do not see that a second time gives the same.
+	 */
+	frame_opaque(common->ipv4);
+	ip_size = sizeof(struct ipv6_header) -
+		  common->ipv4 * (sizeof(struct ipv6_header) - sizeof(struct ipv4_header));
 	at -= ip_size;
 	frame_opaque(at);
 	common->ip = (const __u8 *)data + (at & 0x1f);
