@@ -44,6 +44,7 @@ check  command   nmap            nmap
 check  command   openssl         openssl
 check  command   promtool        prometheus
 check  command   prometheus      prometheus
+check  command   prometheus-node-exporter prometheus-node-exporter
 check  python    yaml            python3-yaml
 check  command   rabbitmq-server rabbitmq-server
 check  command   setpriv         util-linux
@@ -153,13 +154,13 @@ restore() {
 	rm -rf "${work:?}"
 }
 
-# The two programs alone, without the service that their package would leave behind.
-fetch_prometheus() {
-	mkdir -p "$work/prometheus" "$tools"
-	(cd "$work/prometheus" &&
-		apt-get download -qq -o APT::Sandbox::User=root prometheus &&
-		dpkg-deb -x prometheus_*.deb .) >"$work/log" 2>&1 || return 1
-	install -t "$tools" "$work/prometheus/usr/bin/promtool" "$work/prometheus/usr/bin/prometheus"
+# The programs of a package alone, without the service that it would leave behind.
+fetch_programs() {
+	mkdir -p "$work/$1" "$tools"
+	(cd "$work/$1" &&
+		apt-get download -qq -o APT::Sandbox::User=root "$1" &&
+		dpkg-deb -x "$1"_*.deb .) >"$work/log" 2>&1 || return 1
+	install -t "$tools" "$work/$1"/usr/bin/*
 }
 
 install_packages() {
@@ -173,8 +174,8 @@ install_packages() {
 	packages=
 	for package in $1; do
 		case $package in
-		prometheus)
-			fetch_prometheus || failed prometheus
+		prometheus*)
+			fetch_programs "$package" || failed "$package"
 			;;
 		bpftool)
 			if ! known bpftool && known linux-tools-generic; then # Ubuntu until 24.04

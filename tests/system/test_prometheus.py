@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """What is shipped for Prometheus and Grafana: rules, cases, a dashboard, against a real server."""
 import json
+import os
 import re
 import subprocess
+import time
 import urllib.parse
 
 import pytest
@@ -10,18 +12,24 @@ import yaml
 
 from conftest import fetched, promtool
 from fence import APP, Fence, samples
+from frames import IP, TCP, to_host
 from lab import ROOT, Lab, LabError, http_get, wait_until
+from test_discovery import acting
 
 SHIPPED = ROOT / "deploy" / "prometheus"
 DASHBOARD = ROOT / "deploy" / "grafana" / "beamfence.json"
 METRIC = r"\bbeamfence[_:][a-z_:0-9]+"
 PORT = 9090
+EXPORTER_PORT = 9100
+QUIET = {"client": ["client0"], "cluster": ["cluster0", "cluster2"], "clusters": [APP]}
 SCRAPE = """\
 global: {scrape_interval: 200ms, scrape_timeout: 200ms, evaluation_interval: 200ms}
 rule_files: [rules.yml]
 scrape_configs:
   - job_name: beamfence
     static_configs: [{targets: ["127.0.0.1:9369"]}]
+  - job_name: node
+    static_configs: [{targets: ["127.0.0.1:9100"]}]
 """
 
 
@@ -95,12 +103,24 @@ class Prometheus:
             raise AssertionError(f"{error}; firing: {self.firing()}") from error
 
 
+def start_exporter(lab):
+    """A node exporter with its textfile collector alone; the directory that it reads."""
+    directory = lab.directory / "textfiles"
+    directory.mkdir()
+    lab.popen(lab.host, [fetched("prometheus-node-exporter"), "--collector.disable-defaults",
+                         "--collector.textfile", f"--collector.textfile.directory={directory}",
+                         f"--web.listen-address=127.0.0.1:{EXPORTER_PORT}"], "exporter.log")
+    wait_until(lambda: lab.host.probe("127.0.0.1", EXPORTER_PORT) == "open", 10,
+               "the node exporter serves")
+    return directory
+
+
 @pytest.fixture(name="watched", scope="module")
 def _watched():
     """An agent with nothing to complain of, and a server that watches it."""
     with Lab("client", "peer", "stranger") as lab:
-        with Fence(lab, client=["client0"], cluster=["cluster0", "cluster2"],
-                   clusters=[APP]) as fence:
+        lab.textfiles = start_exporter(lab)
+        with Fence(lab, **QUIET) as fence:
             lab.client.probe(lab.client.host4, 9105, 0.1)
             yield lab, fence, Prometheus(lab)
 
@@ -148,36 +168,110 @@ def test_every_query_of_the_dashboard_shows_something(watched):
         assert server.query(query.replace("$instance", ".*")), query
 
 
-def test_alerts_fire_for_a_live_agent_and_end(watched):
-    lab, fence, server = watched
-    server.wait_for(gone=rules("alert"))
-    fence.configure(mode="audit", client=["client0", "eht1"], cluster=["cluster0"],
-                    clusters=[APP])
+def reload(fence, **changed):
+    fence.configure(**{**QUIET, **changed})
     fence.tell("reload")
-    server.wait_for("BeamfenceAuditMode", "BeamfenceNotAttached", "BeamfenceInterfaceUnassigned")
-    fence.configure(client=["client0"], cluster=["cluster0", "cluster2"], clusters=[APP],
-                    extra="nonsense: 1\n")
+
+
+def leave_in_audit_mode(_, fence):
+    reload(fence, mode="audit")
+
+
+def misname_an_interface(_, fence):
+    reload(fence, client=["client0", "eht1"])
+
+
+def leave_an_interface_out(_, fence):
+    reload(fence, cluster=["cluster0"])
+
+
+def misspell_a_key(_, fence):
+    fence.configure(**QUIET, extra="nonsense: 1\n")
     assert fence.ask("reload").returncode == 1
-    server.wait_for("BeamfenceReloadFailed", "BeamfenceAuditMode")
-    fence.configure(client=["client0"], cluster=["cluster0", "cluster2"], clusters=[APP])
-    fence.tell("reload")
-    server.wait_for(gone=rules("alert"))
 
-    def knock():
-        lab.stranger.probes(*[(lab.stranger.host4, port) for port in range(9100, 9110)],
-                            timeout=0.1)
-        return "BeamfenceStrangersKnocking" in server.firing()
 
-    def sweep():
-        lab.client.probes(*[(lab.client.host4, port) for port in range(9100, 9156)], timeout=0.1)
-        return "BeamfenceClientsKnocking" in server.firing()
-
-    wait_until(knock, 20, "BeamfenceStrangersKnocking")
-    wait_until(sweep, 40, "BeamfenceClientsKnocking")
+def fill_the_peers(_, fence):
     many = [f"172.{16 + n // 65536}.{n // 256 % 256}.{n % 256}" for n in range(910_000)]
-    fence.configure(client=["client0"], cluster=["cluster0", "cluster2"],
-                    clusters=[APP, {"name": "many", "peers": many}])
-    fence.tell("reload")
-    server.wait_for("BeamfencePeersNearlyFull")
+    reload(fence, clusters=[APP, {"name": "many", "peers": many}])
+
+
+def let_the_textfile_age(lab, fence):
+    """Written as the timer has it written, and not again: ten minutes ago by its time."""
+    path = lab.textfiles / "beamfence.prom"
+    fence.tell("metrics", "--textfile", path)
+    os.utime(path, (time.time() - 600,) * 2)
+
+
+def knock(lab, neighbour, times):
+    """SYNs for a protected port, each from another address of the neighbour's network."""
+    frame = bytes(to_host(lab, neighbour) / IP(src=neighbour.own4, dst=neighbour.host4) /
+                  TCP(sport=4242, dport=9105, flags="S"))
+    with neighbour.wire("eth0") as wire:
+        for number in range(times):
+            wire.send(frame[:28] + number.to_bytes(2, "big") + frame[30:])
+
+
+def knock_as_a_stranger(lab, _):
+    knock(lab, lab.stranger, 20)
+
+
+def knock_from_many_addresses(lab, _):
+    knock(lab, lab.client, 2000)
+
+
+def sweep_as_clients(lab, _):
+    knock(lab, lab.client, 5000)
+
+
+def listen_too_often(lab, _):
+    with acting(lab, "beam.smp", "many", 17_000):  # more than LISTENERS_MAX
+        pass
+
+
+def kill_the_agent(_, fence):
     fence.kill()
-    server.wait_for("BeamfenceAgentDown")
+
+
+def stop_complaining(lab, fence):
+    """Mends whatever was done."""
+    (lab.textfiles / "beamfence.prom").unlink(missing_ok=True)
+    if fence.process.poll() is not None:
+        fence.start()
+    reload(fence)
+
+
+# What happens, and the alert that it fires; and whether that ends at once when it is mended: where
+# it counts what happened in the last minutes, it goes on.
+LIVE = {
+    "BeamfenceAuditMode": (leave_in_audit_mode, True),
+    "BeamfenceNotAttached": (misname_an_interface, True),
+    "BeamfenceInterfaceUnassigned": (leave_an_interface_out, True),
+    "BeamfenceReloadFailed": (misspell_a_key, True),
+    "BeamfencePeersNearlyFull": (fill_the_peers, True),
+    "BeamfenceTextfileStale": (let_the_textfile_age, True),
+    "BeamfenceStrangersKnocking": (knock_as_a_stranger, False),
+    "BeamfenceEventsLost": (knock_from_many_addresses, False),
+    "BeamfenceClientsKnocking": (sweep_as_clients, False),
+    "BeamfenceListenersUntracked": (listen_too_often, False),
+    "BeamfenceAgentDown": (kill_the_agent, True),
+}
+
+
+def test_every_alert_has_a_live_case(watched):
+    _, _, server = watched
+    assert set(LIVE) == set(rules("alert"))
+    server.wait_for(gone=LIVE)  # nothing fires before anything happens
+
+
+@pytest.mark.parametrize("alert", LIVE)
+def test_alert_fires_for_a_live_agent(watched, alert):
+    lab, fence, server = watched
+    happen, ends = LIVE[alert]
+    assert alert not in server.firing()
+    happen(lab, fence)
+    try:
+        server.wait_for(alert)
+    finally:
+        stop_complaining(lab, fence)
+    if ends:
+        server.wait_for(gone=[alert])
