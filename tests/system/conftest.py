@@ -6,6 +6,7 @@ import shutil
 import pytest
 
 import lab as labs
+import packages
 
 TOOLS = ("ip", "ethtool", "erl", "epmd", "nmap", "nft", "openssl", "clang", "bpftool",
          "strace", "unshare", "setpriv", "rabbitmq-server", "systemd-nspawn", "dh", "lintian",
@@ -25,7 +26,8 @@ def promtool():
 def lacks():
     """What this machine lacks, in words; empty when all is there."""
     missing = [tool for tool in TOOLS if not shutil.which(tool)]
-    missing += [tool for tool in ("promtool", "prometheus") if not fetched(tool)]
+    missing += [tool for tool in ("promtool", "prometheus", "prometheus-node-exporter")
+                if not fetched(tool)]
     if os.geteuid():
         missing.append("root")
     if not os.path.ismount(labs.BPFFS):
@@ -51,3 +53,9 @@ def lab():
     """A lab of its own for one test, without Erlang."""
     with labs.Lab("client", "peer") as one:
         yield one
+
+
+@pytest.fixture(name="package", scope="session")
+def _package(tmp_path_factory):
+    """The Debian package as it is built here."""
+    return packages.make_deb(tmp_path_factory.mktemp("package"))

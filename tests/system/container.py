@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""A host with systemd: this machine's files under an overlay, booted in a lab's host namespace.
+"""A host with systemd: this machine's files under an overlay, booted in a namespace of a lab.
 
 Nothing of it outlives the lab: what it writes is in memory, its bpf file system is its own.
 """
+import json
 import os
 import pathlib
 import shutil
@@ -22,17 +23,17 @@ def children(pid):
     return pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
 
 
-def boot_command(root, name, namespace, bpf, *options):
+def boot_command(root, machine, name, namespace, bpf):
     """Boots the files at `root` with systemd as PID 1, by systemd-nspawn, in that namespace.
 
     All of it is in a pid namespace that ends with its first process, however that ends: nspawn by
     itself, when it is killed, leaves the container's PID 1 behind.
     """
     return ["unshare", "--fork", "--pid", "--mount-proc", "--kill-child=SIGKILL",
-            "systemd-nspawn", "--quiet", f"--directory={root}", f"--machine={name}", "--boot",
+            "systemd-nspawn", "--quiet", f"--directory={root}", f"--machine={machine}", "--boot",
             "--register=no", "--keep-unit", "--console=pipe", "--capability=all",
             f"--network-namespace-path=/run/netns/{namespace}", f"--bind={bpf}:/sys/fs/bpf",
-            "--system-call-filter=bpf perf_event_open", "--tmpfs=/work", *options, "--",
+            f"--hostname={name}", "--system-call-filter=bpf perf_event_open", "--tmpfs=/work", "--",
             "--unit=test.target"]
 
 
@@ -50,41 +51,42 @@ def find_leader(process, log):
 
 
 class Container:
-    """systemd as PID 1. Use as a context manager; `boot` again is a reboot."""
+    """systemd as PID 1, in the lab's host namespace or another. A context manager; `boot` again is
+    a reboot. Several boot at the same time with launch() of each before wait()."""
 
-    def __init__(self, lab, wants=()):
+    def __init__(self, lab, namespace=None, name="systemd"):
         self._lab = lab
-        self.name = f"{lab.name}-systemd"
-        self._top = lab.directory / "container"
+        self.name = name
+        self.namespace = namespace or lab.host
+        self._top = lab.directory / name
         self.root = self._top / "merged"
-        self._bpf = lab.directory / "bpf"
+        self._bpf = lab.directory / f"{name}-bpf"
         self._process = None
         self.leader = None
         for directory in (self._top, self._bpf):
             directory.mkdir()
         self._mount("tmpfs", self._top, "mode=0755")
-        for name in ("upper", "work", "merged"):
-            (self._top / name).mkdir()
+        for part in ("upper", "work", "merged"):
+            (self._top / part).mkdir()
         self._mount("overlay", self.root, f"lowerdir=/,upperdir={self._top}/upper,"
                     f"workdir={self._top}/work")
-        self._set_up(wants)
+        self._set_up()
         lab.defer(self.halt)
 
     def _mount(self, kind, where, options):
         run("mount", "-t", kind, "-o", options, kind, where)
         self._lab.defer(run, "umount", "-l", where)
 
-    def _set_up(self, wants):
+    def _set_up(self):
         """What the machine has enabled is not the test's; a target of its own is."""
         etc = self.root / "etc/systemd/system"
         for link in etc.glob("*.wants"):
             shutil.rmtree(link)
         (etc / "test.target").write_text(TARGET)
         (etc / "test.target.wants").mkdir()
-        for unit in wants:
-            (etc / "test.target.wants" / unit).symlink_to(f"/lib/systemd/system/{unit}")
         (self.root / "usr/sbin/policy-rc.d").unlink(missing_ok=True)
         (self.root / "var/lib/man-db/auto-update").unlink(missing_ok=True)  # it takes seconds
+        (self.root / "etc/hostname").write_text(f"{self.name}\n")
 
     def __enter__(self):
         return self.boot()
@@ -93,18 +95,27 @@ class Container:
         self.halt()
 
     def boot(self):
+        return self.launch().wait()
+
+    def launch(self):
         # A new boot is a new bpf file system, as empty as the kernel's is; root's alone, as there.
         run("mount", "-t", "bpf", "-o", "mode=0700", "bpf", self._bpf)
         self._process = self._lab.popen(self._lab.host, boot_command(
-            self.root, self.name, self._lab.host.name, self._bpf), "console.log")
-        self.leader = wait_until(lambda: find_leader(self._process, self.console), 10,
-                                 "PID 1 of the container runs")
+            self.root, f"{self._lab.name}-{self.name}", self.name, self.namespace.name, self._bpf),
+            f"{self.name}.log")
+        return self
+
+    def wait(self):
+        self.leader = wait_until(lambda: find_leader(self._process, self.console), 20,
+                                 f"PID 1 of {self.name} runs")
         wait_until(lambda: self.try_run("systemctl", "is-active", "test.target").returncode == 0,
-                   30, f"the container is up: {self.console()}")
+                   30, f"{self.name} is up: {self.console()}")
+        # As on a host that is no container.
+        self.run("mount", "-o", "remount,rw,bind", "/proc/sys")
         return self
 
     def console(self):
-        log = self._lab.directory / "console.log"
+        log = self._lab.directory / f"{self.name}.log"
         return log.read_text(errors="replace")[-4000:] if log.exists() else ""
 
     def halt(self):
@@ -121,12 +132,17 @@ class Container:
              "--", *map(str, argv)], text=True, check=False,
             **{"capture_output": True, "timeout": 60, "stdin": subprocess.DEVNULL,
                "env": {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8",
-                       "DEBIAN_FRONTEND": "noninteractive"}, **options})
+                       "HOME": "/root", "DEBIAN_FRONTEND": "noninteractive"}, **options})
 
     def run(self, *argv, **options):
         done = self.try_run(*argv, **options)
-        assert done.returncode == 0, f"{argv}: {done.returncode}: {done.stdout}{done.stderr}"
+        assert done.returncode == 0, (f"{self.name}: {argv}: {done.returncode}: {done.stdout}"
+                                      f"{done.stderr}")
         return done.stdout + done.stderr
+
+    def json(self, *argv):
+        """What beamfence answers."""
+        return json.loads(self.run("beamfence", "--json", *argv))
 
     def show(self, unit, name):
         """One property of a unit."""

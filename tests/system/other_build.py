@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""The next version: the same sources with another program and, if wanted, another layout."""
+"""Another version: the same sources with another program and, if wanted, another layout."""
 import re
 import shutil
 
@@ -16,20 +16,25 @@ def _change(path, *changes):
     path.write_text(text)
 
 
-def build(directory, layout):
-    """Builds it below `directory` and returns its agent's path."""
-    for piece in PIECES:
-        source, target = ROOT / piece, directory / piece
-        (shutil.copytree if source.is_dir() else shutil.copy)(source, target)
-    _change(directory / "Makefile", (r"VERSION := .*", "VERSION := 99.0"))
-    _change(directory / "bpf" / "contract.h", (r"(VLAN_TAGS_MAX\s+)\d+", r"\g<1>3"))
-    if layout:
-        _change(directory / "bpf" / "contract.h",
-                (r"(#define CONTRACT_VERSION )\d+", r"\g<1>990"),
-                (r"(#define EVENTS_VERSION\s+)\d+", r"\g<1>990"),
+def alter(tree, version, layout=None):
+    """Makes the source tree that of another version, with a layout of this number if there is one."""
+    _change(tree / "Makefile", (r"VERSION := .*", f"VERSION := {version}"))
+    _change(tree / "bpf" / "contract.h", (r"(VLAN_TAGS_MAX\s+)\d+", r"\g<1>3"))
+    if layout is not None:
+        _change(tree / "bpf" / "contract.h",
+                (r"(#define CONTRACT_VERSION )\d+", rf"\g<1>{layout}"),
+                (r"(#define EVENTS_VERSION\s+)\d+", rf"\g<1>{layout}"),
                 (r"(struct policy_tables \{)", r"\1\n\t__u64 moved[100];"),
                 (r"(struct slot \{[^}]*)\}", r"\1\t__u64 moved[2];\n}"),
                 (r"sizeof\(struct slot\) == \d+", "sizeof(struct slot) != 0"))
+
+
+def build(directory, layout):
+    """Builds the next version below `directory` and returns its agent's path."""
+    for piece in PIECES:
+        source, target = ROOT / piece, directory / piece
+        (shutil.copytree if source.is_dir() else shutil.copy)(source, target)
+    alter(directory, "99.0", 990 if layout else None)
     run("make", "-C", directory, "-j2", "all", f"BUILD={directory / 'build'}", timeout=300)
     assert (directory / "build" / "beamfenced").stat().st_ino != BUILD.stat().st_ino
     return directory / "build" / "beamfenced"

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The Ansible role: its style, what it works out, and a run on a host with systemd.
 
-Two hosts with a real RabbitMQ cluster, upgrade and removal: ansible_cluster.py (make check-ansible).
+Two hosts with a RabbitMQ cluster, upgrade and removal: ansible_cluster.py (make check-ansible).
 """
 import importlib.util
 import re
@@ -11,9 +11,10 @@ import pytest
 import yaml
 from ansible.errors import AnsibleFilterError
 
+from container import Container
 from fence import APP
 from lab import ROOT, Lab, wait_until
-from machines import ROLE, Machine, Playbook, make_package
+from playbook import ROLE, Playbook
 
 MODULE = ROLE / "roles" / "beamfence" / "filter_plugins" / "beamfence.py"
 SPECS = yaml.safe_load((ROLE / "roles/beamfence/meta/argument_specs.yml").read_text())
@@ -96,11 +97,10 @@ def test_reserved_ports_keep_those_of_others(filters):
 
 
 @pytest.fixture(name="site", scope="module")
-def _site(tmp_path_factory):
+def _site(package):
     """A host with nothing on it yet, and the role's variables for it."""
     with Lab("client", "peer") as lab, lab.host.listen(9105):
-        lab.machine = Machine(lab, lab.host, "solo").wait()
-        package = make_package(lab.directory)
+        lab.machine = Container(lab, name="solo").boot()
         lab.play = Playbook(
             lab.directory, {"solo": {"ansible_host": lab.machine.leader}},
             {"app": ["solo"]}, beamfence_install="package", beamfence_package_file=str(package),

@@ -4,15 +4,16 @@ import contextlib
 import json
 import os
 import re
-import subprocess
 
 import pytest
 
 import erlang
 from container import Container
 from fence import config_text
-from lab import BUILD, ROOT, Lab, epmd_names, run, wait_until
-from test_agent import flood
+from lab import ROOT, Lab, epmd_names, wait_until
+from packages import as_version, make_older_deb
+from prober import OPEN, SILENT, Prober
+from sweep import Sweep
 
 UNIT = "beamfenced.service"
 PINS = "/sys/fs/bpf/beamfence"
@@ -21,25 +22,15 @@ CAPABILITIES = {12: "CAP_NET_ADMIN", 38: "CAP_PERFMON", 39: "CAP_BPF"}
 
 
 @pytest.fixture(name="packages", scope="module")
-def _packages(tmp_path_factory):
+def _packages(package, tmp_path_factory):
     """The package as it is built here, and the same as a later version."""
-    directory = tmp_path_factory.mktemp("packages")
-    done = subprocess.run(["make", "-s", "deb", f"BUILD={directory}"], cwd=ROOT, text=True,
-                          capture_output=True, timeout=300, check=False,
-                          env={**os.environ, "DEB_BUILD_OPTIONS": "nocheck"})
-    assert done.returncode == 0, done.stderr
-    package, = directory.glob("deb/beamfence_*.deb")
-    return package, later(package, directory)
+    return package, as_version(package, tmp_path_factory.mktemp("later"), "99.0")
 
 
-def later(package, directory):
-    """A package with the same content and a higher version."""
-    tree = directory / "later"
-    run("dpkg-deb", "-R", package, tree)
-    control = tree / "DEBIAN/control"
-    control.write_text(re.sub(r"^Version: .*", "Version: 99.0", control.read_text(), flags=re.M))
-    run("dpkg-deb", "--root-owner-group", "-b", tree, directory / "later.deb")
-    return directory / "later.deb"
+@pytest.fixture(name="older", scope="module")
+def _older(tmp_path_factory):
+    """A package of an older version, whose tables have another layout."""
+    return make_older_deb(tmp_path_factory.mktemp("older"))
 
 
 @pytest.fixture(name="lab")
@@ -197,17 +188,10 @@ def test_stop_kill_and_hang_leave_the_filter_and_the_agent_comes_back(lab, host)
         def closed():
             return lab.client.probe(lab.client.host4, 4369, 0.3) == "silent"
 
-        def pid():
-            return host.show(UNIT, "MainPID")
-
         host.run("systemctl", "stop", UNIT)
         assert closed() and lab.host.program("client0")
         host.run("systemctl", "start", UNIT)
-        before = pid()
-        host.run("systemctl", "kill", "--kill-who=main", "-s", "KILL", UNIT)
-        assert closed()
-        wait_until(lambda: pid() not in ("0", before) and
-                   host.show(UNIT, "ActiveState") == "active", 15, "it is started again")
+        kill(host)
         assert any("adopted" in entry["MESSAGE"] for entry in journal(host))
         assert closed()
         hang(host)
@@ -237,22 +221,62 @@ def test_agent_that_root_ran_before_is_taken_over(lab, host):
     assert set(host.run("stat", "-c", "%U", PINS).split()) == {"beamfence"}
 
 
-def test_upgrade_and_downgrade_under_traffic_let_not_one_frame_through(lab, host):
-    with lab.host.listen(4369), lab.host.listen(9105):
-        configure(host)
-        text = (host.root / CONFIG[1:]).read_text()
-        host.write(CONFIG, text.replace("ports: []", "ports: [9100-9155]"))
-        host.run("systemctl", "reload", UNIT)
-        assert lab.client.probe(lab.client.host4, 9105, 0.3) == "silent"
-        with flood(lab) as counts:
-            for package in reversed(host.packages):
-                before = host.show(UNIT, "MainPID")
-                host.run("dpkg", "--force-downgrade", "-i", package)
-                assert host.show(UNIT, "MainPID") not in ("0", before)
-            sent, passed = counts()
-        assert sent > 1000 and passed == 0
-        assert attached(host) == {"client0": True, "cluster0": True, "cluster2": True}
-        assert "9100-9155" in (host.root / CONFIG[1:]).read_text()
+def kill(host):
+    """Ends the agent as a crash does, and waits until the service manager has started another."""
+    before = host.show(UNIT, "MainPID")
+    host.run("systemctl", "kill", "--kill-who=main", "-s", "KILL", UNIT)
+    wait_until(lambda: host.show(UNIT, "MainPID") not in ("0", before) and
+               host.show(UNIT, "ActiveState") == "active", 15, "it is started again")
+
+
+def put(host, package, version):
+    """Installs a package over the one that is there, which restarts the agent."""
+    before = host.show(UNIT, "MainPID")
+    host.run("dpkg", "--force-downgrade", "-i", package)
+    assert host.run("dpkg-query", "-W", "-f", "${Version}", "beamfence") == version
+    assert host.show(UNIT, "MainPID") not in ("0", before)
+    assert host.show(UNIT, "ActiveState") == "active"
+
+
+def go_through_all_that_befalls_an_agent(host, older):
+    host.run("systemctl", "reload", UNIT)
+    host.run("systemctl", "restart", UNIT)
+    kill(host)
+    now = host.run("dpkg-query", "-W", "-f", "${Version}", "beamfence")
+    put(host, host.packages[1], "99.0")
+    put(host, host.packages[0], now)
+    assert "contract: 1\n" not in host.run("beamfenced", "--version")
+    put(host, host.bring(older), "0.0.9")
+    assert "contract: 1\n" in host.run("beamfenced", "--version")
+    put(host, host.packages[0], now)
+
+
+def test_real_nodes_stay_isolated_whatever_befalls_the_agent(lab, host, older):
+    """And reachable for their peers: by probes without a pause, over a flood of SYNs that one core
+    sends, of which not one may be answered but those for an ordinary service."""
+    nodes = start_nodes(lab, host)
+    ports = [4369, *(node.port for node in nodes)]
+    for node in nodes:
+        wait_until(lambda name=node.node: any(one["node"] == name for one in host.json("ports")),
+                   10, f"node {node.node} is found")
+    configure(host)
+    with lab.host.listen(5672):
+        shut = [(neighbour, address, port, SILENT) for neighbour in (lab.client, lab.stranger)
+                for address in (neighbour.host4, neighbour.host6) for port in ports]
+        peers = [(lab.peer, lab.peer.host4, port, OPEN) for port in (4369, nodes[0].port)]
+        with Sweep(lab, lab.client, [*ports, 5672]) as sweep, Prober(*shut, *peers) as prober:
+            go_through_all_that_befalls_an_agent(host, older)
+    prober.check(50)
+    assert set(sweep.answers) == {5672} and sweep.lost == 0 and sweep.sent > 100_000
+    assert attached(host) == {"client0": True, "cluster0": True, "cluster2": True}
+    assert all(node.poll() is None for node in nodes)
+
+
+def test_upgrade_keeps_the_configuration(host):
+    text = (host.root / CONFIG[1:]).read_text()
+    host.write(CONFIG, text.replace("ports: []", "ports: [9100-9155]"))
+    put(host, host.packages[1], "99.0")
+    assert "9100-9155" in (host.root / CONFIG[1:]).read_text()
 
 
 def test_upgrade_does_not_start_what_was_not_running(lab, host):
@@ -326,8 +350,15 @@ def test_unit_is_without_fault_and_hardened(steady):
     host = steady
     assert host.run("systemd-analyze", "verify", "--man=no", f"/lib/systemd/system/{UNIT}") == ""
     said = host.run("systemd-analyze", "security", "--no-pager", UNIT)
-    level = float(re.search(r"exposure level for \S+: ([0-9.]+)", said)[1])
-    assert level <= 1.9
+    level = re.search(r"exposure level for \S+: ([0-9.]+)", said)[1]
+    page = (ROOT / "deploy/man/beamfenced.8").read_text()
+    assert re.search(r"gives the unit ([0-9.]+),", page)[1] == level
+    # Each finding is in the manual, with its weight.
+    found = re.findall(r"✗ (\S+).*?\s([0-9.]+)\s*$", said, re.M)
+    assert found
+    for name, weight in found:
+        word = re.sub(r".*=~|=$|^.*/", "", name).replace("(INET|INET6)", "INET")
+        assert re.search(rf"\.It (?:.*; )?{weight} Li {re.escape(word)}\b", page), (name, weight)
 
 
 def test_host_without_the_bpf_file_system_is_told_so(host):

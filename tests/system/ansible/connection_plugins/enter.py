@@ -32,8 +32,8 @@ class Connection(ConnectionBase):
     def _run(self, command, data=None):
         done = subprocess.run(
             ["nsenter", "-t", str(self.get_option("remote_addr")), "-m", "-u", "-i", "-n", "-p",
-             "-r", "-w", "--", "env", "-i", "HOME=/root", "PATH=/usr/sbin:/usr/bin:/sbin:/bin",
-             "/bin/sh", "-c", command],
+             "-C", "-r", "-w", "--", "env", "-i", "HOME=/root",
+             "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "/bin/sh", "-c", command],
             input=data or b"", capture_output=True, check=False)
         return done.returncode, done.stdout, done.stderr
 
