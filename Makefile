@@ -197,7 +197,7 @@ check-bpf: $(BUILD)/test-bpf
 check-system: all $(BUILD)/flood
 	$(PYTHON) -m pytest -q tests/system
 
-# The Ansible role on two hosts with systemd and a RabbitMQ cluster: a minute or two.
+# The Ansible role on two hosts with systemd and a RabbitMQ cluster: two or three minutes.
 check-ansible: deps-check
 	@$(MAKE) --no-print-directory all
 	$(PYTHON) -m pytest -q tests/system/ansible_cluster.py

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""What is handed to container engines, as far as it can be checked without one."""
+"""What is handed to container engines, as far as it can be checked without one (by hand: buildah
+builds the image, and podman runs it with the capabilities of the DaemonSet)."""
 import re
 import subprocess
 
@@ -42,6 +43,11 @@ def test_configuration_of_the_daemonset_is_accepted(tmp_path):
     config = tmp_path / "beamfence.yaml"
     config.write_text(documents()["ConfigMap"]["data"]["beamfence.yaml"])
     run(BEAMFENCE, "check", config)
+
+
+def test_sockets_go_to_a_group_that_root_without_its_capabilities_may_give_them_to():
+    config = yaml.safe_load(documents()["ConfigMap"]["data"]["beamfence.yaml"])
+    assert config["control"]["group"] == "root"
 
 
 def test_every_volume_is_mounted_and_every_mount_has_a_volume():
