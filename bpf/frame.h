@@ -258,8 +258,8 @@ static __always_inline bool common_find(const void *data, const void *end, __u32
 	/* Compared once: verifiers before Linux 6.12 do not see that a second time gives the same.
 	 */
 	frame_opaque(common->ipv4);
-	ip_size = sizeof(struct ipv6_header) -
-		  common->ipv4 * (sizeof(struct ipv6_header) - sizeof(struct ipv4_header));
+	ip_size = (__u32)sizeof(struct ipv6_header) -
+		  common->ipv4 * (__u32)(sizeof(struct ipv6_header) - sizeof(struct ipv4_header));
 	at -= ip_size;
 	frame_opaque(at);
 	common->ip = (const __u8 *)data + (at & 0x1f);
