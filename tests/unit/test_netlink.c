@@ -38,3 +38,27 @@ Test(netlink, a_payload_that_was_cut_is_not_held)
 	cr_expect(netlink_holds(&message, 15));
 	cr_expect_not(netlink_holds(&message, 16));
 }
+
+Test(netlink, an_error_is_an_errno_or_a_bad_message)
+{
+	static const struct {
+		int said, taken;
+	} rows[] = {{0, 0},
+		    {-ENODEV, -ENODEV},
+		    {-NETLINK_ERRNO_MAX, -NETLINK_ERRNO_MAX},
+		    {-NETLINK_ERRNO_MAX - 1, -EBADMSG},
+		    {INT_MIN, -EBADMSG},
+		    {1, -EBADMSG}};
+	struct {
+		struct nlmsghdr header;
+		struct nlmsgerr answer;
+	} message = {.header = of_length(sizeof(message))};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		message.answer.error = rows[i].said;
+		cr_expect_eq(netlink_error(&message.header), rows[i].taken, "%d", rows[i].said);
+	}
+	message.answer.error = -ENODEV;
+	message.header.nlmsg_len--;
+	cr_expect_eq(netlink_error(&message.header), -EBADMSG, "cut");
+}

@@ -144,6 +144,8 @@ static size_t merge(struct event_source *list, size_t count)
 {
 	size_t kept = 0;
 
+	if (!count)
+		return 0; /* and no list */
 	qsort(list, count, sizeof(*list), compare_accounts);
 	for (size_t i = 0; i < count; i++)
 		if (kept && !compare_accounts(&list[kept - 1], &list[i]))

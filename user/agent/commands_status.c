@@ -262,7 +262,7 @@ int command_metrics(struct commands *commands, const struct control_peer *peer, 
 	if (!out)
 		return error_set(error, -ENOMEM, "out of memory");
 	code = agent_write_metrics(commands->agent, out);
-	if (fclose(out) == EOF && !code)
+	if ((fclose(out) == EOF || !text) && !code) /* glibc leaves no text, and says nothing */
 		code = -ENOMEM;
 	if (code)
 		return error_set(error, code, "cannot gather the metrics: %s", strerror(-code));

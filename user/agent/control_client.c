@@ -174,18 +174,18 @@ static void check_length(struct client *client)
 	client->long_line = !client->last_reply;
 }
 
-/* Waits for what the client does next, with the time that it has for that. */
-static void client_wait(struct client *client, bool progress)
+/* Waits for what the client does next, with the time that it has for that. -1: it cannot. */
+static int client_wait(struct client *client, bool progress)
 {
 	const struct control_settings *settings = &client->control->settings;
 	bool half_line = evbuffer_get_length(bufferevent_get_input(client->stream)) > 0;
 	struct timeval patience;
 
 	if (client->half_line && half_line && !progress)
-		return; /* the time for a line runs from its first byte */
+		return 0; /* the time for a line runs from its first byte */
 	patience = control_interval(half_line ? settings->half_line_ms : settings->idle_ms);
 	client->half_line = half_line;
-	event_add(client->timer, &patience);
+	return event_add(client->timer, &patience);
 }
 
 static bool owes_line(const struct client *client)
@@ -211,11 +211,12 @@ void client_advance(struct client *client)
 		event_del(client->timer);
 		client->half_line = false;
 		bufferevent_disable(client->stream, EV_READ);
-	} else if (client->last_reply || client->input_ended) {
+		/* libevent has done so, and does not tell where it could not. */
+		if (client_pending(client) && bufferevent_enable(client->stream, EV_WRITE))
+			client_end(client);
+	} else if (client->last_reply || client->input_ended ||
+		   bufferevent_enable(client->stream, EV_READ) || client_wait(client, progress)) {
 		client_end(client);
-	} else {
-		bufferevent_enable(client->stream, EV_READ);
-		client_wait(client, progress);
 	}
 }
 
@@ -298,7 +299,8 @@ struct client *client_new(struct control *control, int fd)
 		.connection = client,
 	};
 	bufferevent_setcb(client->stream, on_read, on_written, on_event, client);
-	bufferevent_setwatermark(client->stream, EV_READ, 0, line_max(control));
+	/* No watermark bounds the input, which libevent 2.1 needs memory for and does not check:
+	 * each read brings 16 KiB at most, and then check_length() looks. */
 	bufferevent_set_timeouts(client->stream, NULL, &stall);
 	client_put_first(client);
 	control->client_count++;

@@ -7,13 +7,14 @@
 
 #include "agent/control_internal.h"
 #include "core/cleanup.h"
+#include "core/json_text.h"
 #include "core/protocol.h"
 
 /* Queues @reply as a line. Returns 0, or a negative errno with nothing queued. */
 static int queue_reply(struct client *client, json_t *reply)
 {
 	struct control *control = client->control;
-	_cleanup_free_ char *line = json_dumps(reply, JSON_COMPACT);
+	_cleanup_free_ char *line = json_text(reply, JSON_COMPACT);
 	size_t pending = 0, length;
 
 	if (!line)

@@ -29,7 +29,7 @@ static int write_metrics(void *context, struct evbuffer *buffer)
 	if (!out)
 		return -ENOMEM;
 	code = agent_write_metrics(endpoints->agent, out);
-	if (fclose(out) == EOF && !code)
+	if ((fclose(out) == EOF || !text) && !code) /* glibc leaves no text, and says nothing */
 		code = -ENOMEM;
 	if (!code && evbuffer_add(buffer, text, size) < 0)
 		code = -ENOMEM;

@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "agent/frame_event.h"
+#include "core/json_text.h"
 
 #define BATCH 256 /* events between two looks at everything else */
 
@@ -46,8 +47,8 @@ static void deliver(struct event_follower *followers, const struct line *line)
 static struct line to_line(json_t *object)
 {
 	struct line line = {
-		.text = json_dumps(object,
-				   JSON_COMPACT | JSON_ENSURE_ASCII | JSON_REAL_PRECISION(16)),
+		.text = json_text(object,
+				  JSON_COMPACT | JSON_ENSURE_ASCII | JSON_REAL_PRECISION(16)),
 	};
 
 	json_decref(object);

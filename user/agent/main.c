@@ -16,6 +16,7 @@
 #include "agent/events.h"
 #include "agent/interfaces.h"
 #include "agent/log.h"
+#include "agent/memory.h"
 #include "agent/notify.h"
 #include "agent/privileges.h"
 #include "agent/report.h"
@@ -297,6 +298,7 @@ static int start(struct daemon *daemon, const struct places *places, struct erro
 		code = agent_open(&daemon->agent, places->config, places->pin_dir, error);
 	if (code)
 		return code;
+	memory_lay_aside();
 	daemon->base = event_base_new();
 	if (!daemon->base)
 		return error_set(error, -ENOMEM, "out of memory");

@@ -9,6 +9,7 @@
 #include <sys/un.h>
 
 #include "core/cleanup.h"
+#include "core/json_text.h"
 #include "core/protocol.h"
 
 #define RECEIVE_MIN	65536
@@ -159,7 +160,7 @@ static int make_request(const char *command, json_t *arguments, char **line, str
 							    "arguments", json_incref(arguments));
 	size_t length;
 
-	*line = request ? json_dumps(request, JSON_COMPACT) : NULL;
+	*line = request ? json_text(request, JSON_COMPACT) : NULL;
 	if (!*line)
 		return error_set(error, -EINVAL, "cannot make a request of these arguments");
 	length = strlen(*line);

@@ -3,6 +3,7 @@
 #ifndef BEAMFENCE_NETLINK_H
 #define BEAMFENCE_NETLINK_H
 
+#include <errno.h>
 #include <linux/netlink.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -22,6 +23,19 @@ static inline bool netlink_fits(const struct nlmsghdr *message, int left)
 static inline bool netlink_holds(const struct nlmsghdr *message, size_t size)
 {
 	return message->nlmsg_len >= NLMSG_HDRLEN + size;
+}
+
+#define NETLINK_ERRNO_MAX 4095 /* the kernel's MAX_ERRNO */
+
+/* What a message of type NLMSG_ERROR says: 0, or a negative errno; -EBADMSG where that is none. */
+static inline int netlink_error(const struct nlmsghdr *message)
+{
+	const struct nlmsgerr *answer = NLMSG_DATA(message);
+
+	if (!netlink_holds(message, sizeof(*answer)) || answer->error > 0 ||
+	    answer->error < -NETLINK_ERRNO_MAX)
+		return -EBADMSG;
+	return answer->error;
 }
 
 #endif

@@ -185,11 +185,8 @@ static int read_answers(const char *buffer, ssize_t size, struct listing *listin
 		if (message->nlmsg_type == NLMSG_DONE)
 			return 1;
 		if (message->nlmsg_type == NLMSG_ERROR) {
-			const struct nlmsgerr *answer = mnl_nlmsg_get_payload(message);
-
-			if (!netlink_holds(message, sizeof(*answer)))
-				return -EBADMSG;
-			return answer->error < 0 ? answer->error : 1;
+			code = netlink_error(message);
+			return code ? code : 1;
 		}
 		if (message->nlmsg_type == RTM_NEWLINK && read_link(message, &host))
 			code = add_link(listing, &host);

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "agent/memory.h"
+
+#include <event2/event.h>
+#include <stdlib.h>
+
+#define RESERVE (256u << 10) /* bytes: more than one turn of the loop takes in small pieces */
+
+static void *reserve;
+
+/* Gives the reserve up for what is wanted now; it is laid aside again as soon as there is memory.
+ */
+static void *reallocate(void *old, size_t size)
+{
+	void *memory;
+
+	if (!reserve)
+		reserve = malloc(RESERVE);
+	memory = realloc(old, size);
+	if (memory || !size)
+		return memory;
+	free(reserve);
+	reserve = NULL;
+	return realloc(old, size);
+}
+
+static void *allocate(size_t size)
+{
+	return reallocate(NULL, size);
+}
+
+void memory_lay_aside(void)
+{
+	event_set_mem_functions(allocate, reallocate, free);
+}
