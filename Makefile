@@ -86,7 +86,7 @@ $(call objects,$(KERNEL),obj) $(call objects,$(KERNEL),san): $(SKELETONS)
 $(foreach kind,obj san,$(BUILD)/$(kind)/user/core/version.o) \
 	$(BUILD)/analysed/user/core/version.c: $(BUILD)/facts.h
 # BPF reads frames at any address, and so does its code when it is built natively.
-$(BUILD)/san/tests/unit/test_frame.o: SANITIZE += -fno-sanitize=alignment
+$(BUILD)/san/tests/unit/test_frame.o $(BUILD)/san/tests/bpf/test_agreement.o: SANITIZE += -fno-sanitize=alignment
 
 $(BUILD)/beamfenced: $(call objects,$(CORE) $(KERNEL) $(AGENT) user/agent/main.c,obj)
 	$(call say,LD,$@)$(CC) $(CFLAGS) $(LDFLAGS_) $(LDFLAGS) $^ \
@@ -99,11 +99,11 @@ $(BUILD)/beamfence: $(call objects,$(CORE) $(CLI) user/cli/main.c user/kernel/de
 $(BUILD)/test-unit: $(call objects,$(CORE) $(AGENT) $(CLI) $(KERNEL) $(UNIT) tests/bpf/frames.c,san)
 	$(call say,LD,$@)$(CC) $(CFLAGS) $(SANITIZE) $(LDFLAGS) $^ \
 		$(call PKG,--libs,$(LIBRARIES) $(TEST_LIBRARIES)) -lm -o $@
-$(BUILD)/test-bpf: $(call objects,$(CORE) $(KERNEL) $(BPF_TESTS),san)
+$(BUILD)/test-bpf: $(call objects,$(CORE) $(KERNEL) $(BPF_TESTS) tests/fuzz/reference.c,san)
 	$(call say,LD,$@)$(CC) $(CFLAGS) $(SANITIZE) $(LDFLAGS) $^ \
 		$(call PKG,--libs,$(LIBRARIES) $(TEST_LIBRARIES)) -lm -o $@
 # For other kernels, emulated: there the sanitizers would take minutes.
-$(BUILD)/test-bpf-plain: $(call objects,$(CORE) $(KERNEL) $(BPF_TESTS),obj)
+$(BUILD)/test-bpf-plain: $(call objects,$(CORE) $(KERNEL) $(BPF_TESTS) tests/fuzz/reference.c,obj)
 	$(call say,LD,$@)$(CC) $(CFLAGS) $(LDFLAGS) -pie $^ \
 		$(call PKG,--libs,$(LIBRARIES) $(TEST_LIBRARIES)) -lm -o $@
 $(BUILD)/verify: $(BUILD)/obj/tests/kernels/verify.o
@@ -162,6 +162,10 @@ $(BUILD)/cover-%: $(BUILD)/cover/tests/fuzz/fuzz_%.o $(BUILD)/cover/covered.a
 		-lm -o $@
 .SECONDARY: $(foreach kind,fuzz cover,$(FUZZERS:%=$(BUILD)/$(kind)/tests/fuzz/fuzz_%.o))
 
+# Preloaded into the agent, to have its allocations and system calls fail.
+$(BUILD)/faults.so: tests/faults/faults.c
+	@mkdir -p $(@D)
+	$(call say,LD,$@)$(CC) -std=gnu11 $(WARNINGS) -O2 -g -fPIC -shared $< -o $@
 $(BUILD)/stream: $(BUILD)/obj/tests/bench/stream.o
 	$(call say,LD,$@)$(CC) $(CFLAGS) $(LDFLAGS) -pie $^ -o $@
 $(BUILD)/distribution.beam: tests/bench/distribution.erl
@@ -187,15 +191,48 @@ demo: deps-demo
 
 check: deps-check
 	@$(MAKE) --no-print-directory all $(BUILD)/test-unit $(BUILD)/test-bpf $(BUILD)/verify \
-		$(BUILD)/oracle $(BUILD)/shapes $(BUILD)/flood
+		$(BUILD)/oracle $(BUILD)/shapes $(BUILD)/flood $(BUILD)/faults.so
 	@BUILD=$(BUILD) PYTHON=$(PYTHON) CLANG=$(CLANG) tests/run
 
 check-unit: $(BUILD)/test-unit
 	$(BUILD)/test-unit
 check-bpf: $(BUILD)/test-bpf
 	$(BUILD)/test-bpf
-check-system: all $(BUILD)/flood
+check-system: all $(BUILD)/flood $(BUILD)/faults.so
 	$(PYTHON) -m pytest -q tests/system
+
+# The system tests once more, with sanitizers in agent and command line, but for those that measure
+# memory or how fast a flood is dealt with. A report fails, whatever the tests say. "make
+# check-sanitized TEST=tests/system/test_try.py" runs one file.
+MEASURING := 16_mib or never_read or storm or odd_epmd or thousand_starts or more_listeners or flood
+SANITIZED := $(BUILD)/sanitized
+REPORTS   := $(abspath $(SANITIZED))/reports
+SANITIZED_CFLAGS := -O1 -g -U_FORTIFY_SOURCE $(SANITIZE)
+.PHONY: sanitized check-sanitized coverage
+sanitized: $(SKELETONS)
+	@mkdir -p $(SANITIZED)
+	@install -d -m 1777 $(REPORTS) && ln -sfn ../tools $(SANITIZED)/tools
+	@$(CC) $(SANITIZED_CFLAGS) -fPIE -DSANITIZER_REPORTS='"$(REPORTS)"' \
+		-c tests/system/sanitizers.c -o $(SANITIZED)/sanitizers.o
+	@$(MAKE) --no-print-directory BUILD=$(SANITIZED) CFLAGS="$(SANITIZED_CFLAGS)" \
+		LDFLAGS=$(SANITIZED)/sanitizers.o all $(SANITIZED)/faults.so $(SANITIZED)/flood
+check-sanitized: deps-check sanitized
+	@rm -f $(REPORTS)/*
+	BEAMFENCE_BUILD=$(SANITIZED) $(PYTHON) -m pytest -q -rs -k 'not ($(MEASURING))' \
+		$(or $(TEST),tests/system)
+	@for report in $(REPORTS)/*; do [ ! -e "$$report" ] || { cat "$$report"; exit 1; }; done
+
+# Which lines and branches of agent and command line the unit, BPF and system tests reach.
+COVERAGE := $(BUILD)/coverage
+coverage: deps-check
+	@$(MAKE) --no-print-directory BUILD=$(COVERAGE) SANITIZE= all \
+		$(addprefix $(COVERAGE)/,faults.so flood test-unit test-bpf) \
+		CFLAGS="-O0 -g -U_FORTIFY_SOURCE --coverage -fprofile-update=atomic"
+	@find $(COVERAGE) -name '*.gcda' -delete
+	-$(COVERAGE)/test-unit
+	-$(COVERAGE)/test-bpf
+	-BEAMFENCE_BUILD=$(COVERAGE) $(PYTHON) -m pytest -q tests/system
+	@$(PYTHON) tests/coverage.py $(COVERAGE)
 
 # The Ansible role on two hosts with systemd and a RabbitMQ cluster: two or three minutes.
 check-ansible: deps-check
@@ -228,8 +265,8 @@ oracle: deps-check
 	@BUILD=$(BUILD) $(PYTHON) tests/oracle/faults.py --seed $(SEED)
 
 # At length: node starts under a sweep; 1,000 reloads, 100 kills and 100 upgrades under a flood; the
-# agent killed at each of its calls to the kernel, or that failing; and bothered in every way. "make soak NODES=5000
-# MINUTES=120".
+# agent killed at each of its calls to the kernel, or that failing; each allocation and system call
+# failing, with sanitizers; and bothered in every way. "make soak NODES=5000 MINUTES=120".
 NODES   ?= 1000
 MINUTES ?= 10
 soak: deps-check
@@ -239,6 +276,9 @@ soak: deps-check
 	@BEAMFENCE_SOAK=1 $(PYTHON) -m pytest -q -s tests/system/test_events.py -k flood
 	@BEAMFENCE_KILL_EVERYWHERE=1 $(PYTHON) -m pytest -q -s tests/system/test_interruption.py \
 		tests/system/test_failing_calls.py
+	@$(MAKE) --no-print-directory sanitized
+	@BEAMFENCE_FAIL_EVERYWHERE=1 BEAMFENCE_BUILD=$(SANITIZED) \
+		$(PYTHON) -m pytest -q tests/system/test_failures.py
 	@$(PYTHON) tests/system/abuse.py --minutes $(MINUTES)
 
 # An attacker's toolbox without beamfence and with it, as a table.
@@ -247,12 +287,15 @@ attack: deps-check
 	@$(MAKE) --no-print-directory all
 	@PYTHONPATH=tests/system $(PYTHON) tests/system/attack/battery.py
 
-# The fuzzers, two at a time: "make fuzz SECONDS=600", "make fuzz FUZZ='frame config'".
+# The fuzzers, two at a time, each for SECONDS of CPU time, then the frames that they found through
+# the loaded program: "make fuzz SECONDS=600", "make fuzz FUZZ='frame config'".
 SECONDS ?= 60
 FUZZ    ?= $(FUZZERS)
 fuzz: deps-check
-	@$(MAKE) --no-print-directory fuzzers
+	@$(MAKE) --no-print-directory fuzzers $(BUILD)/test-bpf
 	@$(PYTHON) tests/fuzz/run.py --build $(BUILD) --seconds $(SECONDS) $(FUZZ)
+	@$(if $(filter frame,$(FUZZ)),BEAMFENCE_FRAMES=tests/fuzz/corpus/frame:$(BUILD)/fuzz/corpus/frame \
+		$(BUILD)/test-bpf --filter 'agreement/*')
 # What the corpora reach, with all that fuzzers found so far: lines and branches of each file.
 fuzz-coverage: deps-check
 	@$(MAKE) --no-print-directory $(FUZZERS:%=$(BUILD)/cover-%)

@@ -241,6 +241,27 @@ static void add_batch(int map, const struct peer_key *keys, const uint64_t *clus
 		err(1, "%u peers", count);
 }
 
+void harness_peer_table(struct harness *harness, const struct peer_key *keys,
+			const uint64_t *clusters, uint32_t count)
+{
+	int map;
+
+	set_peers_table(harness, count + 1);
+	map = peers_table(harness);
+	add_batch(map, keys, clusters, count);
+	close(map);
+}
+
+void harness_peer_key(const struct harness *harness, const struct peer_key *key, uint64_t clusters)
+{
+	const int map = peers_table(harness);
+
+	if (clusters ? bpf_map_update_elem(map, key, &clusters, BPF_ANY)
+		     : bpf_map_delete_elem(map, key))
+		err(1, "a peer");
+	close(map);
+}
+
 void harness_peers(struct harness *harness, struct prefix *prefixes, uint32_t count)
 {
 	struct policy_tables *policy = &harness->tables->policy[0];
@@ -248,7 +269,6 @@ void harness_peers(struct harness *harness, struct prefix *prefixes, uint32_t co
 								  : &policy->ipv6_lengths;
 	struct peer_key *keys = calloc(count, sizeof(*keys));
 	uint64_t *clusters = calloc(count, sizeof(*clusters));
-	int map;
 
 	if (!keys || !clusters)
 		err(1, "%u peers", count);
@@ -265,10 +285,7 @@ void harness_peers(struct harness *harness, struct prefix *prefixes, uint32_t co
 		sieve_add(harness->sieves, policy->sieve_shift, &keys[i]);
 		use_length(lengths, length);
 	}
-	set_peers_table(harness, count + 1);
-	map = peers_table(harness);
-	add_batch(map, keys, clusters, count);
-	close(map);
+	harness_peer_table(harness, keys, clusters, count);
 	free(keys);
 	free(clusters);
 }
@@ -296,7 +313,7 @@ void harness_many_peers(struct harness *harness, uint32_t count, bool ipv4)
 static int run(const struct harness *harness, int program, const struct test_frame *frame,
 	       uint32_t repeat)
 {
-	struct xdp_md context = {.data_end = (__u32)frame->size,
+	struct xdp_md context = {.data_end = (__u32)(harness->near ? harness->near : frame->size),
 				 .ingress_ifindex = harness->ifindex};
 	LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = frame->bytes,
 		    .data_size_in = (__u32)frame->size, .ctx_in = &context,
@@ -305,6 +322,16 @@ static int run(const struct harness *harness, int program, const struct test_fra
 	if (bpf_prog_test_run_opts(program, &options))
 		err(1, "test run of a frame of %zu bytes", frame->size);
 	return (int)options.retval;
+}
+
+bool harness_cuts_buffers(const struct harness *harness)
+{
+	uint8_t bytes[128] = {};
+	struct xdp_md context = {.data_end = 64, .ingress_ifindex = harness->ifindex};
+	LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = bytes, .data_size_in = sizeof(bytes),
+		    .ctx_in = &context, .ctx_size_in = sizeof(context), .repeat = 1);
+
+	return !bpf_prog_test_run_opts(fence_program(harness->live, harness->ethernet), &options);
 }
 
 int harness_action(const struct harness *harness, int program, const struct test_frame *frame)

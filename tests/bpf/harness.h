@@ -23,6 +23,7 @@ struct harness {
 	struct sieve *sieves; /* [2]; the first one is in use */
 	bool ethernet;
 	uint32_t ifindex;
+	size_t near;		      /* where the first buffer of each frame ends; 0: as usual */
 	struct event_row *event_rows; /* a CPU each; NULL before harness_events() */
 	struct ring_buffer *events;
 };
@@ -50,6 +51,11 @@ void harness_many_peers(struct harness *harness, uint32_t count, bool ipv4);
 /* Any prefixes of one family as peers of cluster 0, instead of all others; bits past a length go.
  */
 void harness_peers(struct harness *harness, struct prefix *prefixes, uint32_t count);
+/* Adds one, or takes it away where there are no @clusters; its length has to be in the policy. */
+void harness_peer_key(const struct harness *harness, const struct peer_key *key, uint64_t clusters);
+/* These and no other peers; the lengths in the policy are the caller's business. */
+void harness_peer_table(struct harness *harness, const struct peer_key *keys,
+			const uint64_t *clusters, uint32_t count);
 
 /* Events: @interval in jiffies between those of a source, @budget in an hour on each CPU. */
 void harness_events(struct harness *harness, enum event_level level, uint32_t interval,
@@ -60,6 +66,9 @@ bool harness_event(struct harness *harness, struct event *event);
 
 /* Runs the frame through both programs, which must agree. */
 struct outcome harness_run(struct harness *harness, const struct test_frame *frame);
+
+/* Whether this kernel lets harness.near be set, to 14 bytes or more: Linux 6.18 and later do. */
+bool harness_cuts_buffers(const struct harness *harness);
 
 /* What a program does with one frame. */
 int harness_action(const struct harness *harness, int program, const struct test_frame *frame);

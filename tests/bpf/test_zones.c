@@ -2,7 +2,6 @@
 /* Zones, clusters, peers and counters. */
 #include <criterion/criterion.h>
 #include <netinet/in.h>
-#include <stdio.h>
 
 #include "tests/bpf/harness.h"
 
@@ -67,31 +66,6 @@ Test(zones, a_prefix_ends_where_its_length_says)
 	cr_expect_eq(reason_for("10.0.2.0", CLUSTER_0_PORT), REASON_STRANGER_NEW);
 	cr_expect_eq(reason_for("fd00:1::ffff:ffff:ffff:ffff", CLUSTER_0_PORT), REASON_PEER);
 	cr_expect_eq(reason_for("fd00:1:0:1::", CLUSTER_0_PORT), REASON_STRANGER_NEW);
-}
-
-Test(zones, every_prefix_length_matches_exactly_its_bits)
-{
-	harness_zone(&harness, ZONE_CLUSTER);
-	for (unsigned int length = 1; length <= 32; length++) {
-		char text[32], inside[16], outside[16];
-		const uint32_t address = 0xc0a8a5a5;
-		const uint32_t mask = ~0u << (32 - length);
-		const uint32_t network = address & mask;
-		const uint32_t past = network ^ 1u << (32 - length);
-
-#define DOTTED(value) (value) >> 24, (value) >> 16 & 255, (value) >> 8 & 255, (value)&255
-		snprintf(text, sizeof(text), "%u.%u.%u.%u/%u", DOTTED(network), length);
-		snprintf(inside, sizeof(inside), "%u.%u.%u.%u", DOTTED(address));
-		snprintf(outside, sizeof(outside), "%u.%u.%u.%u", DOTTED(past));
-		harness.tables->policy[0].ipv4_lengths.count = 0;
-		harness_many_peers(&harness, 1, true);
-		harness.tables->policy[0].ipv4_lengths.count = 0;
-		harness_peer(&harness, text, 1);
-		cr_expect_eq(reason_for(inside, CLUSTER_0_PORT), REASON_PEER, "%s in %s", inside,
-			     text);
-		cr_expect_eq(reason_for(outside, CLUSTER_0_PORT), REASON_STRANGER_NEW,
-			     "%s outside %s", outside, text);
-	}
 }
 
 Test(zones, an_ipv6_peer_does_not_admit_the_ipv4_address_within_it)

@@ -19,7 +19,7 @@ FILES = {
     "config": ("user/core/document.c", "user/core/config.c", "user/core/config_check.c",
                "user/core/config_lists.c", "user/core/config_mapping.c",
                "user/core/config_values.c", "user/core/address.c"),
-    "control": ("user/agent/control_client.c", "user/agent/control_replies.c",
+    "control": ("user/agent/control_client.c", "user/agent/control_replies.c", "user/agent/control_stream.c",
                 "user/agent/commands_arguments.c"),
     "epmd": ("user/core/epmd.c", "user/core/text.c"),
     "frame": ("bpf/frame.h",),
@@ -43,7 +43,7 @@ def replay(build, name):
     program, raw = build / f"cover-{name}", build / "cover" / f"{name}.profraw"
     corpora = [one for one in (HERE / "corpus" / name, build / "fuzz" / "corpus" / name)
                if one.exists()]
-    run(program, "-runs=0", "-max_len=20000", *corpora,
+    run(program, "-runs=0", "-max_len=36000", *corpora,
         env={**os.environ, "LLVM_PROFILE_FILE": str(raw)})
     merged = raw.with_suffix(".profdata")
     run("llvm-profdata", "merge", raw, "-o", merged)

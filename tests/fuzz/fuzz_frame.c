@@ -14,7 +14,7 @@ struct frame {
 };
 
 /* Both parts in buffers that end where they end. */
-static enum shape parse(const struct frame *frame, size_t near, struct view *view)
+static enum shape parse(const struct frame *frame, size_t near, struct view *view, bool *leads_on)
 {
 	char *first = exact_copy(frame->bytes, near);
 	char *rest = exact_copy(frame->bytes + near, frame->size - near);
@@ -26,6 +26,7 @@ static enum shape parse(const struct frame *frame, size_t near, struct view *vie
 
 	memset(view, 0, sizeof(*view));
 	shape = frame_parse(&source, frame->ethernet, view);
+	*leads_on = shape == SHAPE_TCP && frame_leads_on(&source, view);
 	free(first);
 	free(rest);
 	return shape;
@@ -72,15 +73,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct view view, split;
 	struct frame frame;
+	bool leads_on, split_leads_on;
 	enum shape shape;
 
 	if (size < 2)
 		return 0;
 	frame = (struct frame){data + 2, size - 2, !(data[0] & 1)};
-	shape = parse(&frame, frame.size, &view);
+	shape = parse(&frame, frame.size, &view, &leads_on);
 	compare(&frame, shape, &view);
 	compare_common(&frame, shape, &view);
-	DEMAND(parse(&frame, data[1] < frame.size ? data[1] : frame.size, &split) == shape);
-	DEMAND(!memcmp(&view, &split, sizeof(view)));
+	DEMAND(parse(&frame, data[1] < frame.size ? data[1] : frame.size, &split,
+		     &split_leads_on) == shape);
+	DEMAND(!memcmp(&view, &split, sizeof(view)) && split_leads_on == leads_on);
 	return 0;
 }
