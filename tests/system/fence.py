@@ -82,6 +82,8 @@ class Fence:
         remove_pins(self.pins)
         wait_until(lambda: not self.programs() & ours, 5, "the kernel has let go of the programs")
         self._notifications.close()
+        said = self.log_path.read_text(errors="replace") if self.log_path.exists() else ""
+        assert "runtime error:" not in said, said  # of a sanitizer
 
     def programs(self):
         """The ids of all XDP programs on the host's interfaces."""
