@@ -77,6 +77,9 @@ class Fence:
     def close(self):
         """Ends the agent and takes its programs away: the host as it was before."""
         if self.process:
+            if BUILD.name in ("sanitized", "coverage"):  # which tell what they saw when they end
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    end(self.process, signal.SIGTERM)
             end(self.process)
         ours = self.programs() if self.pins.exists() else set()
         remove_pins(self.pins)

@@ -18,7 +18,7 @@ import pytest
 from faults import ALLOCATIONS, SYSTEM_CALLS, Faults
 from fence import BEAMFENCE, Fence
 from lab import Lab, LabError, http_get, wait_until
-from test_interruption import NEW, OLD, Subject
+from points import NEW, OLD, Subject
 
 EVERYWHERE = os.environ.get("BEAMFENCE_FAIL_EVERYWHERE")
 KINDS = pytest.mark.parametrize("kinds", [ALLOCATIONS, SYSTEM_CALLS], ids=["memory", "calls"])
