@@ -204,7 +204,7 @@ check-system: all $(BUILD)/flood $(BUILD)/faults.so
 # The system tests once more, with sanitizers in agent and command line, but for those that measure
 # memory or how fast a flood is dealt with. A report fails, whatever the tests say. "make
 # check-sanitized TEST=tests/system/test_try.py" runs one file.
-MEASURING := 16_mib or never_read or storm or odd_epmd or thousand_starts or more_listeners or flood
+MEASURING := 8_mib or never_read or storm or odd_epmd or thousand_starts or more_listeners or flood
 SANITIZED := $(BUILD)/sanitized
 REPORTS   := $(abspath $(SANITIZED))/reports
 SANITIZED_CFLAGS := -O1 -g -U_FORTIFY_SOURCE $(SANITIZE)

@@ -244,10 +244,14 @@ static void add_batch(int map, const struct peer_key *keys, const uint64_t *clus
 void harness_peer_table(struct harness *harness, const struct peer_key *keys,
 			const uint64_t *clusters, uint32_t count)
 {
+	struct policy_tables *policy = &harness->tables->policy[0];
 	int map;
 
 	set_peers_table(harness, count + 1);
 	map = peers_table(harness);
+	policy->sieve_shift = sieve_clear(harness->sieves, count);
+	for (uint32_t i = 0; i < count; i++)
+		sieve_add(harness->sieves, policy->sieve_shift, &keys[i]);
 	add_batch(map, keys, clusters, count);
 	close(map);
 }
@@ -259,6 +263,8 @@ void harness_peer_key(const struct harness *harness, const struct peer_key *key,
 	if (clusters ? bpf_map_update_elem(map, key, &clusters, BPF_ANY)
 		     : bpf_map_delete_elem(map, key))
 		err(1, "a peer");
+	if (clusters)
+		sieve_add(harness->sieves, harness->tables->policy[0].sieve_shift, key);
 	close(map);
 }
 
@@ -273,7 +279,6 @@ void harness_peers(struct harness *harness, struct prefix *prefixes, uint32_t co
 	if (!keys || !clusters)
 		err(1, "%u peers", count);
 	policy->ipv4_lengths.count = policy->ipv6_lengths.count = 0;
-	policy->sieve_shift = sieve_clear(harness->sieves, count);
 	for (uint32_t i = 0; i < count; i++) {
 		const unsigned int length = prefixes[i].length;
 
@@ -282,7 +287,6 @@ void harness_peers(struct harness *harness, struct prefix *prefixes, uint32_t co
 			keys[i].address[bit / 8] &= (uint8_t) ~(0x80 >> bit % 8);
 		keys[i].length = length;
 		clusters[i] = 1;
-		sieve_add(harness->sieves, policy->sieve_shift, &keys[i]);
 		use_length(lengths, length);
 	}
 	harness_peer_table(harness, keys, clusters, count);
