@@ -22,7 +22,7 @@ FILES = {
     "control": ("user/agent/control_client.c", "user/agent/control_replies.c", "user/agent/control_stream.c",
                 "user/agent/commands_arguments.c"),
     "epmd": ("user/core/epmd.c", "user/core/text.c"),
-    "frame": ("bpf/frame.h",),
+    "frame": ("bpf/frame.h", "bpf/frame_flat.h", "bpf/headers.h"),
     "http": ("user/agent/http.c",),
     "netlink": ("user/kernel/host.c", "user/core/device.c"),
     "peers": ("user/core/peer_state.c",),

@@ -16,89 +16,89 @@ import tempfile
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("BUILD", ROOT / "build")).resolve()
 
-# name: (what the filter does wrong, file, [(what is there, what takes its place)])
+# name: (what the filter does wrong, [(what is there, in any file of bpf/, what takes its place)])
 FAULTS = {
     "second-tag": (
-        "does not look behind the second VLAN tag", "frame.h",
+        "does not look behind the second VLAN tag",
         [("if (at > end || !common->vlan)\n\t\t\t\treturn SHAPE_UNCOMMON;",
           "if (true)\n\t\t\t\treturn SHAPE_NOT_TCP;")]),
     "priority-tags": (
-        "takes a frame with more tags than it reads for something else", "frame.h",
+        "takes a frame with more tags than it reads for something else",
         [("? SHAPE_VLAN_TOO_DEEP : SHAPE_NOT_TCP", "? SHAPE_NOT_TCP : SHAPE_NOT_TCP")]),
     "service-tag": (
-        "does not know 802.1ad", "frame.h",
+        "does not know 802.1ad",
         [(" || protocol == frame_htons(ETH_P_8021AD)", "")]),
     "ipv4-options": (
-        "ignores IPv4 options", "frame.h",
+        "ignores IPv4 options",
         [("header_size = (ip.version_ihl & 0xfu) * 4;", "header_size = sizeof(ip);")]),
     "do-not-fragment": (
-        "takes \"don't fragment\" for a fragment's offset", "frame.h",
+        "takes \"don't fragment\" for a fragment's offset",
         [("IPV4_FRAGMENT_OFFSET   0x1fff", "IPV4_FRAGMENT_OFFSET   0x5fff")]),
     "first-fragment": (
-        "passes first fragments of IPv4", "frame.h",
+        "passes first fragments of IPv4",
         [("\t\twalk.limit = walk.offset + ((", "\t\treturn SHAPE_LATER_FRAGMENT + 0 * (("),]),
     "cut-fragment": (
-        "reads a first fragment to an end that the stack cuts off", "frame.h",
+        "reads a first fragment to an end that the stack cuts off",
         [("((walk.packet_end - walk.offset) & ~7u)", "(walk.packet_end - walk.offset)")]),
     "short-fragment": (
-        "passes first fragments that end before the TCP flags", "frame.h",
+        "passes first fragments that end before the TCP flags",
         [("return SHAPE_FLAGS_TRUNCATED;", "return SHAPE_LATER_FRAGMENT;")]),
     "atomic-fragment": (
-        "takes an atomic fragment for a later one", "frame.h",
+        "takes an atomic fragment for a later one",
         [("if (header.fragment & frame_htons(IPV6_FRAGMENT_OFFSET))", "if (true)")]),
     "no-ipv6": (
-        "forgets IPv6", "frame.h",
+        "forgets IPv6",
         [("protocol == frame_htons(ETH_P_IPV6)", "false"),
          ("protocol == frame_htons(ETH_P_IPV6)", "false")]),
     "no-options-header": (
-        "does not know the destination options header", "frame.h",
+        "does not know the destination options header",
         [("\tcase IPPROTO_DSTOPTS:\n", "")]),
     "too-many-headers": (
-        "passes what has more extension headers than it reads", "frame.h",
+        "passes what has more extension headers than it reads",
         [("return SHAPE_HEADERS_TOO_MANY;", "return SHAPE_NOT_TCP;")]),
     "no-ah": (
-        "forgets the authentication header", "frame.h",
+        "forgets the authentication header",
         [("case IPPROTO_AH:\n\t\treturn true;", "case IPPROTO_AH:\n\t\treturn false;")]),
     "ah-length": (
-        "counts the authentication header like any other", "frame.h",
+        "counts the authentication header like any other",
         [("(header.length + 2u) * 4", "(header.length + 1u) * 8")]),
     "source-route": (
-        "ignores source routes and routing headers", "frame.h",
+        "ignores source routes and routing headers",
         [("if (!view->ip_behind)\n", "if (true)\n")]),
     "one-byte": (
-        "compares one byte of the port", "policy.h",
+        "compares one byte of the port",
         [("return port_bit(policy->suspects, port);",
           "return port_bit(policy->suspects, port & 0xff);")]),
     "byte-order": (
-        "takes a port's bytes in the other order", "frame.h",
+        "takes a port's bytes in the other order",
         [("__u32 host = __builtin_bswap16(value);", "__u32 host = value;")]),
     "accepted": (
-        "takes a connection that a listener accepted for the host's own", "owner.h",
+        "takes a connection that a listener accepted for the host's own",
         [("if (socket_state(context, &tuple, view->ipv4) == BPF_TCP_LISTEN)", "if (false)")]),
     "syn-by-owner": (
-        "asks who owns the segment before it refuses a new connection", "filter.bpf.c",
+        "asks who owns the segment before it refuses a new connection",
         [("(common.tcp->flags & (TCP_SYN | TCP_ACK)) == TCP_SYN", "common.tcp->flags == 0xff")]),
     "flat-headers": (
-        "takes usual extension headers for half as long as they are", "frame.h",
+        "takes usual extension headers for half as long as they are",
         [("((*header)->length + 1u) * 8", "((*header)->length + 1u) * 4")]),
     "own-connections": (
-        "drops replies to the host's own connections", "owner.h",
+        "drops replies to the host's own connections",
         [("\treturn OWNER_OUTBOUND;\n}", "\treturn OWNER_LISTENER;\n}")]),
     "connecting": (
-        "drops the answer to the host's own SYN", "owner.h",
+        "drops the answer to the host's own SYN",
         [("if (state == BPF_TCP_SYN_SENT)\n\t\treturn OWNER_OUTBOUND;",
           "if (state == BPF_TCP_SYN_SENT)\n\t\treturn OWNER_LISTENER;")]),
     "udp": (
-        "judges UDP like TCP", "frame.h",
+        "judges UDP like TCP",
         [("if (ip->protocol != IPPROTO_TCP)",
           "if (ip->protocol != IPPROTO_TCP && ip->protocol != IPPROTO_UDP)")]),
     "later-fragments": (
-        "drops later fragments of IPv4", "frame.h",
+        "drops later fragments of IPv4",
         [("if (ip.fragment & frame_htons(IPV4_FRAGMENT_OFFSET))\n\t\treturn SHAPE_LATER_FRAGMENT;",
           "if (ip.fragment & frame_htons(IPV4_FRAGMENT_OFFSET))\n"
           "\t\treturn SHAPE_HEADERS_TRUNCATED;")]),
     "neighbour-port": (
-        "protects the port above as well", "policy.h",
+        "protects the port above as well",
         [("return port_bit(policy->suspects, port);",
           "return port_bit(policy->suspects, port) || port_bit(policy->suspects, "
           "(__u16)(port - 1));"),
@@ -110,16 +110,14 @@ FAULTS = {
 
 def plant(directory, name):
     """A copy of the filter with that fault, built; returns the object file."""
-    _, file, changes = FAULTS[name]
     shutil.copytree(ROOT / "bpf", directory / "bpf")
     shutil.copy(ROOT / "Makefile", directory)
-    path = directory / "bpf" / file
-    text = path.read_text()
-    for old, new in changes:
-        if old not in text:
-            sys.exit(f"{file} has no longer {old!r}: mend the fault {name!r} in {__file__}")
-        text = text.replace(old, new, 1)
-    path.write_text(text)
+    for old, new in FAULTS[name][1]:
+        path = next((path for path in sorted((directory / "bpf").iterdir())
+                     if old in path.read_text()), None)
+        if not path:
+            sys.exit(f"bpf/ has no longer {old!r}: mend the fault {name!r} in {__file__}")
+        path.write_text(path.read_text().replace(old, new, 1))
     done = subprocess.run(["make", "-s", "-C", directory, "BUILD=build", "build/filter.bpf.o"],
                           check=False, capture_output=True, text=True)
     if done.returncode:
