@@ -23,6 +23,6 @@ PARTS = {
 
 for part in sys.argv[1:]:
     print(f"== {part}", flush=True)
-    done = subprocess.run([str(word) for word in PARTS[part]], check=False,
+    done = subprocess.run([str(word) for word in PARTS[part]], check=False, cwd=ROOT,
                           stderr=subprocess.STDOUT)
     print(f"== end {part} {done.returncode}", flush=True)
