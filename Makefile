@@ -225,6 +225,7 @@ check-sanitized: deps-check sanitized
 # Which lines and branches of agent and command line the unit, BPF and system tests reach.
 COVERAGE := $(BUILD)/coverage
 coverage: deps-check
+	@mkdir -p $(COVERAGE) && ln -sfn ../tools $(COVERAGE)/tools
 	@$(MAKE) --no-print-directory BUILD=$(COVERAGE) SANITIZE= all \
 		$(addprefix $(COVERAGE)/,faults.so flood test-unit test-bpf) \
 		CFLAGS="-O0 -g -U_FORTIFY_SOURCE --coverage -fprofile-update=atomic"
