@@ -117,8 +117,11 @@ static __always_inline int judge(struct xdp_md *context, __u32 generation, enum 
 	}
 	if (reason == NEED_OWNER) {
 		/* Of a packet that goes on to another address nobody here could say. */
-		facts.owner = frame_leads_on(context, view) ? OWNER_LISTENER
-							    : owner_of(context, view, conntrack);
+		if (frame_leads_on(context, view))
+			facts.owner = OWNER_LISTENER;
+		else
+			facts.owner = conntrack ? owner_of_ct(context, view)
+						: owner_of(context, view);
 		reason = verdict(&facts);
 	}
 	if (!explaining && reason_drops(reason)) {
@@ -146,12 +149,18 @@ static __always_inline bool suspect_view(struct xdp_md *context, __u32 word, str
 	return true;
 }
 
-static __noinline enum owner suspect_owner(struct xdp_md *context, __u32 word, bool conntrack)
+static __noinline enum owner suspect_owner(struct xdp_md *context, __u32 word)
 {
 	struct view view = {};
 
-	return suspect_view(context, word, &view) ? owner_of(context, &view, conntrack)
-						  : OWNER_LISTENER;
+	return suspect_view(context, word, &view) ? owner_of(context, &view) : OWNER_LISTENER;
+}
+
+static __noinline enum owner suspect_owner_ct(struct xdp_md *context, __u32 word)
+{
+	struct view view = {};
+
+	return suspect_view(context, word, &view) ? owner_of_ct(context, &view) : OWNER_LISTENER;
 }
 
 static __noinline int suspect_event(struct xdp_md *context, __u32 word, __u32 what, __u64 hash)
@@ -165,12 +174,9 @@ static __noinline int suspect_event(struct xdp_md *context, __u32 word, __u32 wh
 	return event_consider(context, &view, what, hash);
 }
 
-/*
- * A frame of common shape, TCP, for a port that may be protected. Out of line, so that the short
- * path keeps few registers and no stack. @word: COMMON_WORD().
- */
-static __noinline int filter_suspect(struct xdp_md *context, __u32 generation, __u32 word,
-				     bool conntrack)
+/* A frame of common shape, TCP, for a port that may be protected. @word: COMMON_WORD(). */
+static __always_inline int suspect(struct xdp_md *context, __u32 generation, __u32 word,
+				   const bool conntrack)
 {
 	const struct policy_tables *policy = &tables.policy[generation & 1];
 	struct common common;
@@ -198,7 +204,8 @@ static __noinline int filter_suspect(struct xdp_md *context, __u32 generation, _
 		reason = verdict(&facts);
 	}
 	if (reason == NEED_OWNER) {
-		facts.owner = suspect_owner(context, word, conntrack);
+		facts.owner = conntrack ? suspect_owner_ct(context, word)
+					: suspect_owner(context, word);
 		reason = verdict(&facts);
 	}
 	if (!explaining && reason_drops(reason)) {
@@ -217,6 +224,17 @@ static __noinline int filter_suspect(struct xdp_md *context, __u32 generation, _
 			suspect_event(context, word, what, hash);
 	}
 	return conclude(context, policy, slot, reason, policy->cluster_of[port], true);
+}
+
+/* Out of line, so that the short path keeps few registers and no stack. */
+static __noinline int filter_suspect(struct xdp_md *context, __u32 generation, __u32 word)
+{
+	return suspect(context, generation, word, false);
+}
+
+static __noinline int filter_suspect_ct(struct xdp_md *context, __u32 generation, __u32 word)
+{
+	return suspect(context, generation, word, true);
 }
 
 /*
@@ -295,6 +313,7 @@ static __always_inline int filter(struct xdp_md *context, const bool ethernet, c
 	const __u32 generation = tables.generation & 1;
 	const struct policy_tables *policy = &tables.policy[generation];
 	struct common common = {};
+	__u32 word;
 
 	switch (frame_common(data, end, ethernet, &common)) {
 	case SHAPE_NOT_TCP:
@@ -307,7 +326,9 @@ static __always_inline int filter(struct xdp_md *context, const bool ethernet, c
 	}
 	if (!policy_suspects(policy, frame_ntohs(common.tcp->destination_port)))
 		return leave_untouched(context, policy, common.vlan, REASON_OTHER_PORT, true);
-	return filter_suspect(context, generation, COMMON_WORD(data, &common, ethernet), conntrack);
+	word = COMMON_WORD(data, &common, ethernet);
+	return conntrack ? filter_suspect_ct(context, generation, word)
+			 : filter_suspect(context, generation, word);
 }
 
 /*

@@ -129,11 +129,10 @@ static __always_inline bool is_routed(struct xdp_md *context, const struct view 
  * holds (inet_hash_connect()), and bind() none that a connection uses (inet_csk_get_port()), unless
  * both sockets were bound to it by name with SO_REUSEADDR. A listener on the wildcard is found for
  * addresses that are not the host's, too: what is routed on, or translated, it does not get.
- * @conntrack: whether the connection tracker may be asked. Out of line: a frame that is dropped at
- * sight need not pay for the stack that this takes.
+ * @conntrack: whether the connection tracker may be asked.
  */
-static __noinline enum owner owner_of(struct xdp_md *context, const struct view *view,
-				      bool conntrack)
+static __always_inline enum owner owner_find(struct xdp_md *context, const struct view *view,
+					     const bool conntrack)
 {
 	struct bpf_sock_tuple tuple = {};
 	__u32 state;
@@ -163,6 +162,20 @@ static __noinline enum owner owner_of(struct xdp_md *context, const struct view 
 	if (socket_state(context, &tuple, view->ipv4) == BPF_TCP_LISTEN)
 		return OWNER_LISTENER;
 	return OWNER_OUTBOUND;
+}
+
+/*
+ * Out of line: a frame that is dropped at sight need not pay for the stack that this takes. Two,
+ * because Linux 5.15 refuses a program that merely names a function of the tracker's.
+ */
+static __noinline enum owner owner_of(struct xdp_md *context, const struct view *view)
+{
+	return owner_find(context, view, false);
+}
+
+static __noinline enum owner owner_of_ct(struct xdp_md *context, const struct view *view)
+{
+	return owner_find(context, view, true);
 }
 
 #endif
