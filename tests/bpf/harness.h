@@ -22,6 +22,7 @@ struct harness {
 	struct tables *tables;
 	struct sieve *sieves; /* [2]; the first one is in use */
 	bool ethernet;
+	bool multi_buffer; /* frames in several buffers are read */
 	uint32_t ifindex;
 	size_t near;		      /* where the first buffer of each frame ends; 0: as usual */
 	struct event_row *event_rows; /* a CPU each; NULL before harness_events() */
@@ -35,7 +36,10 @@ struct outcome {
 	uint8_t cluster;
 };
 
-/* Loads, and sets up the policy above, zone client, enforcing; ends the test when it cannot. */
+/*
+ * Loads, with what the kernel has of the features, and sets up the policy above, zone client,
+ * enforcing; ends the test when it cannot.
+ */
 void harness_open(struct harness *harness, bool ethernet);
 void harness_open_with(struct harness *harness, bool ethernet, bool multi_buffer, bool conntrack);
 void harness_close(struct harness *harness);
