@@ -165,6 +165,9 @@ Test(policy, tells_of_which_clusters_the_configuration_makes_a_prefix_a_peer)
 
 		cr_expect_eq(policy_configured(&config, &prefix), rows[i].clusters, "%s",
 			     rows[i].prefix);
+		for (size_t c = 0; c < config.cluster_count; c++)
+			cr_expect_eq(policy_cluster_has(&config.clusters[c], &prefix),
+				     rows[i].clusters >> c & 1, "%s", rows[i].prefix);
 	}
 }
 

@@ -17,7 +17,7 @@ static void cleanup_policy(struct policy **policy)
 
 bool agent_has_configured(const struct agent *agent, size_t cluster, const struct prefix *prefix)
 {
-	return policy_configured(agent->config, prefix) >> cluster & 1;
+	return policy_cluster_has(&agent->config->clusters[cluster], prefix);
 }
 
 struct clusters {

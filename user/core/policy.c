@@ -189,17 +189,18 @@ static int compare_prefixes(const void *a, const void *b)
 	return prefix_compare(a, b);
 }
 
+bool policy_cluster_has(const struct cluster_config *cluster, const struct prefix *prefix)
+{
+	return cluster->peer_count && bsearch(prefix, cluster->peers, cluster->peer_count,
+					      sizeof(*prefix), compare_prefixes);
+}
+
 uint64_t policy_configured(const struct config *config, const struct prefix *prefix)
 {
 	uint64_t clusters = 0;
 
-	for (size_t i = 0; i < config->cluster_count; i++) {
-		const struct cluster_config *cluster = &config->clusters[i];
-
-		if (cluster->peer_count && bsearch(prefix, cluster->peers, cluster->peer_count,
-						   sizeof(*prefix), compare_prefixes))
-			clusters |= UINT64_C(1) << i;
-	}
+	for (size_t i = 0; i < config->cluster_count; i++)
+		clusters |= (uint64_t)policy_cluster_has(&config->clusters[i], prefix) << i;
 	return clusters;
 }
 

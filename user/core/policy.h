@@ -53,7 +53,10 @@ void policy_free(struct policy *policy);
 /* Lets go of the peers alone: a million of them take 31 MiB, which the kernel has by itself. */
 void policy_forget_peers(struct policy *policy);
 
-/* The clusters, as bits, that the configuration itself makes @prefix a peer of. */
+/* Whether the configuration itself makes @prefix a peer of @cluster. */
+bool policy_cluster_has(const struct cluster_config *cluster, const struct prefix *prefix);
+
+/* The clusters, as bits, that it makes @prefix a peer of: a search in each of them. */
 uint64_t policy_configured(const struct config *config, const struct prefix *prefix);
 
 /* The index of the cluster called @name, or -ENOENT. */
