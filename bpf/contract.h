@@ -293,7 +293,7 @@ struct event {
 	__u8 reason; /* enum reason */
 	__u8 tcp_flags;
 	__u8 ethernet; /* whether the frame starts with an Ethernet header */
-	__u8 payload;  /* it carries some */
+	__u8 payload;  /* it carries some, and the mode is audit */
 	__u8 repeated; /* not due by the limit for its source: reported at EVENTS_ALL alone */
 	__u8 frame[EVENT_FRAME_SIZE];
 };

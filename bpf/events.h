@@ -68,6 +68,15 @@ static __always_inline __u32 event_copy_frame(struct xdp_md *context, struct eve
 	return size;
 }
 
+/*
+ * Whether what a frame carries makes it an account of its own: only in audit mode, in which
+ * connections come about.
+ */
+static __always_inline bool event_says(const struct view *view, __u32 what)
+{
+	return EVENT_MODE(what) == MODE_AUDIT && view->payload;
+}
+
 /* Returns whether the ring had room. */
 static __noinline bool event_submit(struct xdp_md *context, const struct view *view, __u32 what,
 				    __u32 repeats)
@@ -90,7 +99,7 @@ static __noinline bool event_submit(struct xdp_md *context, const struct view *v
 	event->reason = EVENT_REASON(what);
 	event->tcp_flags = view->tcp_flags;
 	event->ethernet = EVENT_ETHERNET(what);
-	event->payload = view->payload;
+	event->payload = event_says(view, what);
 	event->repeated = EVENT_REPEATED(what);
 	event->frame_size = event_copy_frame(context, event);
 	bpf_ringbuf_submit(event, 0);
@@ -103,33 +112,32 @@ struct teller {
 	__be16 source_port;
 	__be16 destination_port;
 	__u8 tcp_flags;
-	bool payload;
+	bool payload; /* as event_says() has it */
 };
 
-static __always_inline struct teller view_teller(const struct view *view)
+static __always_inline struct teller view_teller(const struct view *view, __u32 what)
 {
 	return (struct teller){
 		.source = {view->source[0], view->source[1]},
 		.source_port = view->source_port,
 		.destination_port = view->destination_port,
 		.tcp_flags = view->tcp_flags,
-		.payload = view->payload,
+		.payload = event_says(view, what),
 	};
 }
 
 /*
  * What makes an account: source, port, and whether a connection is opened, or something said. What
- * a connection says goes by its source port too, because in audit mode it does come about; where
- * frames are dropped that would make a flood of accounts.
+ * a connection says goes by its source port too; where frames are dropped that would make a flood
+ * of accounts.
  */
-static __always_inline __u64 event_hash(const struct event_row *row, const struct teller *teller,
-					__u32 what)
+static __always_inline __u64 event_hash(const struct event_row *row, const struct teller *teller)
 {
 	const bool opens = (teller->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN;
 	__u64 kind = teller->destination_port | (__u64)opens << 16 | (__u64)teller->payload << 17;
 	__u64 hash;
 
-	if (EVENT_MODE(what) == MODE_AUDIT && teller->payload)
+	if (teller->payload)
 		kind |= (__u64)teller->source_port << 32;
 	/* Products beside each other, not in a row: this is paid for each frame of a flood. */
 	hash = (teller->source[0] ^ row->seed) * 0x9e3779b97f4a7c15ull +
@@ -203,7 +211,8 @@ __noinline int event_consider(struct xdp_md *context, const struct view *view, _
 	if (!repeated) {
 		repeats = (__u32)source->frames - source->reported - 1;
 		source->reported = (__u32)source->frames;
-		source->until = now + (view->payload ? row->payload_interval : row->interval);
+		source->until = now +
+				(event_says(view, what) ? row->payload_interval : row->interval);
 	}
 	if (!event_submit(context, view, what | (__u32)repeated << 10, repeats))
 		row->lost++;
@@ -214,7 +223,7 @@ __noinline int event_consider(struct xdp_md *context, const struct view *view, _
  * Notes a frame whose verdict is a reason to drop. Most frames of a flood end here, counted.
  * Returns whether event_consider() has to be called, with that @hash.
  */
-static __always_inline bool events_note(const struct teller *teller, __u32 what, __u64 *result)
+static __always_inline bool events_note(const struct teller *teller, __u64 *result)
 {
 	const __u32 cpu = bpf_get_smp_processor_id();
 	struct event_row *row = bpf_map_lookup_elem(&event_rows, &cpu);
@@ -223,7 +232,7 @@ static __always_inline bool events_note(const struct teller *teller, __u32 what,
 
 	if (!row || row->level == EVENTS_OFF)
 		return false;
-	*result = hash = event_hash(row, teller, what);
+	*result = hash = event_hash(row, teller);
 	source = &row->sources[EVENT_PLACE(hash)];
 	if (source->signature == EVENT_SIGNATURE(hash)) {
 		source->frames++;

@@ -125,11 +125,11 @@ static __always_inline int judge(struct xdp_md *context, __u32 generation, enum 
 		reason = verdict(&facts);
 	}
 	if (!explaining && reason_drops(reason)) {
-		const struct teller teller = view_teller(view);
 		const __u32 what = EVENT_WHAT(reason, policy->mode == MODE_AUDIT, ethernet, slot);
+		const struct teller teller = view_teller(view, what);
 		__u64 hash;
 
-		if (events_note(&teller, what, &hash))
+		if (events_note(&teller, &hash))
 			event_consider(context, view, what, hash);
 	}
 	return conclude(context, policy, slot, reason,
@@ -167,11 +167,7 @@ static __noinline int suspect_event(struct xdp_md *context, __u32 word, __u32 wh
 {
 	struct view view = {}; /* all of it: a global function may read it */
 
-	if (!suspect_view(context, word, &view))
-		return 0;
-	if (EVENT_MODE(what) != MODE_AUDIT)
-		view.payload = 0;
-	return event_consider(context, &view, what, hash);
+	return suspect_view(context, word, &view) ? event_consider(context, &view, what, hash) : 0;
 }
 
 /* A frame of common shape, TCP, for a port that may be protected. @word: COMMON_WORD(). */
@@ -220,7 +216,7 @@ static __always_inline int suspect(struct xdp_md *context, __u32 generation, __u
 		};
 		__u64 hash;
 
-		if (events_note(&teller, what, &hash))
+		if (events_note(&teller, &hash))
 			suspect_event(context, word, what, hash);
 	}
 	return conclude(context, policy, slot, reason, policy->cluster_of[port], true);

@@ -246,6 +246,23 @@ Test(events, in_audit_mode_each_connection_s_first_payload_is_told_of)
 	cr_expect_eq(count_events(), 0);
 }
 
+/* Of common shape or not: the one is noted without a view. */
+Test(events, in_enforce_mode_a_payload_makes_no_account_of_its_own)
+{
+	for (size_t options = 0; options < 2; options++)
+		for (size_t payload = 0; payload < 2; payload++) {
+			frame_ipv4(frame_ethernet(&frame), CLIENT_IPV4, HOST_IPV4);
+			if (options)
+				frame_ipv4_options(&frame, 4);
+			frame_tcp(&frame, 40000, EPMD_PORT, FLAG_SYN);
+			frame_end(frame_payload(&frame, 3 * payload));
+			cr_assert_eq(harness_run(&harness, &frame).action, XDP_DROP);
+		}
+	cr_assert(harness_event(&harness, &event));
+	cr_expect_eq(event.payload, 0);
+	cr_expect_eq(count_events(), 0);
+}
+
 Test(events, what_has_no_ip_header_that_can_be_read_is_told_of_too)
 {
 	frame_ethernet(&frame);
