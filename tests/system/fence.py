@@ -10,7 +10,7 @@ import signal
 import socket
 import subprocess
 
-from lab import BPFFS, BUILD, LabError, end, http_get, wait_until
+from lab import BPFFS, BUILD, LabError, end, http_get, run, wait_until
 
 BEAMFENCED = BUILD / "beamfenced"
 BEAMFENCE = BUILD / "beamfence"
@@ -91,6 +91,11 @@ class Fence:
     def programs(self):
         """The ids of all XDP programs on the host's interfaces."""
         return set(re.findall(r"prog/xdp id (\d+)", self._lab.host.ip("-d", "link", "show")))
+
+    def tables_of_peers(self):
+        """The tables that the kernel keeps for policies: of the one in force, and of none beside."""
+        rows = json.loads(run("bpftool", "-j", "map", "dump", "pinned", self.pins / "peers"))
+        return [row["value"] for row in rows if "value" in row]
 
     def configure(self, **settings):
         self.config.write_text(config_text(self.socket, **settings))

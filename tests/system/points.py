@@ -101,6 +101,10 @@ class Subject:
         """The number of the first call of that kind, in a start where nothing was."""
         self.detach()
         self.start(OLD, point=(call, 65535), happens="error=ENOSYS")
+        return self.first_traced(kind)
+
+    def first_traced(self, kind):
+        """The number of the first call of that kind, where one call was traced to its end."""
         lines = self._trace.read_text().splitlines()
         return next(number for number, line in enumerate(lines, 1) if kind in line)
 

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The agent's life: start, death, restart, reload, detach. The filter outlives all but the last."""
 import contextlib
-import json
 import os
 import re
 import signal
@@ -14,7 +13,7 @@ import pytest
 from devices import foreign_program
 from fence import METRICS_PORT, Fence, samples
 from frames import IP, TCP, to_host
-from lab import ROOT, epmd_names, run, wait_until
+from lab import ROOT, epmd_names, wait_until
 
 PROTECTED = 9105
 
@@ -283,20 +282,15 @@ def test_packaged_configuration_runs_within_8_mib(lab):
         assert resident_kib(fence) <= memory_limit_kib()
 
 
-def tables_of_peers(fence):
-    return [one["value"] for one in json.loads(
-        run("bpftool", "-j", "map", "dump", "pinned", fence.pins / "peers")) if "value" in one]
-
-
 def test_no_peers_but_those_of_the_policy_in_force_take_memory(lab, fence):
-    first = tables_of_peers(fence)
+    first = fence.tables_of_peers()
     assert len(first) == 1
     fence.tell("reload")
-    second = tables_of_peers(fence)
+    second = fence.tables_of_peers()
     assert len(second) == 1 and second != first
     fence.kill()
     fence.start()
-    assert len(tables_of_peers(fence)) == 1 and closed(lab) == [True, True]
+    assert len(fence.tables_of_peers()) == 1 and closed(lab) == [True, True]
 
 
 def memory_limit_kib():

@@ -60,6 +60,26 @@ def test_reload_with_a_failing_call_is_refused_or_done_and_heals(subject):
     each_point("reload with a call that fails", attempt, EVERY, densely=True)
 
 
+def test_reload_without_memory_for_a_sieve_is_refused_and_leaves_no_peers_behind(subject):
+    """A million are 120 MiB, which would stay until the next policy."""
+    fence = subject.fence
+
+    def reload(number):
+        subject.start(OLD)
+        fence.configure(**NEW)
+        return subject.asked(("mmap", number), "reload", happens=NO_MEMORY)
+
+    assert reload(65535)
+    sieve = subject.first_traced("MAP_SHARED")
+    fence.kill()
+    assert not reload(sieve) and subject.failed()
+    assert "cannot map the sieve" in fence.log()
+    assert subject.verdicts() == subject.old and len(fence.tables_of_peers()) == 1
+    fence.tell("reload")
+    assert subject.verdicts() == subject.new and len(fence.tables_of_peers()) == 1
+    fence.kill()
+
+
 def test_start_with_a_failing_call_is_whole_or_refused_in_one_line(subject):
     """Refused late, it leaves the policy in force: better fenced without an agent than not."""
     fence = subject.fence

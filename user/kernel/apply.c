@@ -150,16 +150,19 @@ int fence_wait_for_frames(struct fence *fence)
 			   &error);
 }
 
-/*
- * A million peers are 120 MiB: those of the policy before are let go of, once no frame is judged by
- * them any more. Where that fails they stay until the next policy takes their place.
- */
+/* Lets go of the peers of the policy aside, by which no frame is judged: a million are 120 MiB. */
+static void forget_peers_aside(struct fence *fence)
+{
+	const __u32 aside = !(fence->tables->generation & 1);
+
+	bpf_map_delete_elem(bpf_map__fd(fence->live->maps.peers), &aside);
+}
+
+/* Where the wait fails they stay until the next policy takes their place. */
 static void forget_former_peers(struct fence *fence)
 {
-	const __u32 former = !(fence->tables->generation & 1);
-
 	if (!fence_wait_for_frames(fence))
-		bpf_map_delete_elem(bpf_map__fd(fence->live->maps.peers), &former);
+		forget_peers_aside(fence);
 }
 
 /*
@@ -175,6 +178,26 @@ static int apply_plan(struct fence *fence, const struct plan *plan, struct error
 	return rows_fill(fence, &fence->tables->policy[fence->tables->generation & 1], plan, error);
 }
 
+/* Everything of the policy, beside the one in force. */
+static int build_aside(struct fence *fence, __u32 next, int peers_fd, const struct policy *policy,
+		       const struct plan *plan, struct error *error)
+{
+	int code = store_peers(fence, next, peers_fd, error);
+
+	if (code)
+		return code;
+	bases_assign(fence, plan);
+	code = sieve_build(fence, next, policy, error);
+	if (!code) {
+		fence->next_peers_fd = peers_fd;
+		code = build_tables(fence, &fence->tables->policy[next], policy, plan, error);
+		fence->next_peers_fd = -1;
+	}
+	if (code)
+		forget_peers_aside(fence);
+	return code;
+}
+
 static int apply_policy(struct fence *fence, const struct policy *policy, const struct plan *plan,
 			enum attach attach, struct error *error)
 {
@@ -184,16 +207,7 @@ static int apply_policy(struct fence *fence, const struct policy *policy, const 
 
 	if (peers_fd < 0)
 		return peers_fd;
-	code = store_peers(fence, next, peers_fd, error);
-	if (code)
-		return code;
-	bases_assign(fence, plan);
-	code = sieve_build(fence, next, policy, error);
-	if (code)
-		return code;
-	fence->next_peers_fd = peers_fd;
-	code = build_tables(fence, &fence->tables->policy[next], policy, plan, error);
-	fence->next_peers_fd = -1;
+	code = build_aside(fence, next, peers_fd, policy, plan, error);
 	if (code)
 		return code;
 	attach_new_interfaces(fence, attach);
