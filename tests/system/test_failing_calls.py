@@ -114,3 +114,14 @@ def test_start_where_the_kernel_seems_to_share_no_tables_is_refused_in_one_line(
     assert not subject.start(OLD, point=("bpf", trial), happens=NO_MEMORY)
     lines = subject.fence.log().splitlines()
     assert subject.failed() and len(lines) == 1 and "refuses to load the filter" in lines[0]
+
+
+def test_start_that_cannot_tell_the_number_of_cpus_is_refused_in_one_line(subject):
+    """Tables have a row for each: with a wrong number it would read rows that are not there."""
+    asked = subject.first("openat", "/sys/devices/system/cpu/possible")
+    subject.fence.kill()
+    subject.fence.log_path.write_text("")
+    assert not subject.start(OLD, point=("openat", asked), happens=NO_MEMORY)
+    lines = subject.fence.log().splitlines()
+    assert subject.failed() and len(lines) == 1 and "how many CPUs" in lines[0]
+    assert subject.verdicts() == subject.old

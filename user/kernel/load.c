@@ -27,6 +27,17 @@ static int check_kernel(struct error *error)
 	return 0;
 }
 
+/* Tables have a row for each, so a wrong number would have rows read that are not there. */
+static int count_cpus(struct fence *fence, struct error *error)
+{
+	fence->possible_cpus = libbpf_num_possible_cpus();
+	if (fence->possible_cpus < 1)
+		return error_set(error, fence->possible_cpus ?: -EINVAL,
+				 "cannot tell how many CPUs this machine may have "
+				 "(/sys/devices/system/cpu/possible)");
+	return 0;
+}
+
 /* What libbpf says last before it fails: the best there is for the error line. */
 static char last_words[256];
 
@@ -317,8 +328,9 @@ int fence_open(const char *pin_dir, struct fence **result, struct error *error)
 	for (size_t i = 0; i < ALL_BASES; i++)
 		fence->bases[i].link_fd = -1;
 	libbpf_set_print(keep_last_words);
-	fence->possible_cpus = libbpf_num_possible_cpus();
 	code = check_kernel(error);
+	if (!code)
+		code = count_cpus(fence, error);
 	if (!code) {
 		fence->lock_fd = pin_dir_lock(pin_dir, error);
 		code = fence->lock_fd < 0 ? fence->lock_fd : 0;
