@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * Frames through both readers of bpf/frame.h and through the reference. The first byte says whether
- * there is an Ethernet header, the second where the first buffer ends.
+ * Frames through the three readers (bpf/frame_flat.h, bpf/frame.h) and through the reference. The
+ * first byte says whether there is an Ethernet header, the second where the first buffer ends.
  */
 #include "tests/fuzz/fuzz.h"
 #include "tests/fuzz/reference.h"
@@ -49,6 +49,17 @@ static void compare(const struct frame *frame, enum shape shape, const struct vi
 	DEMAND(view->payload == reference.payload);
 }
 
+/* That a frame of common shape is found again by its word, as the filter hands it on. */
+static void compare_found(const char *bytes, const struct frame *frame, const struct common *common)
+{
+	struct common again = {};
+
+	DEMAND(common_find(bytes, bytes + frame->size, COMMON_WORD(bytes, common, frame->ethernet),
+			   &again));
+	DEMAND(again.ip == common->ip && again.tcp == common->tcp);
+	DEMAND(again.ipv4 == common->ipv4 && again.vlan == common->vlan);
+}
+
 static void compare_common(const struct frame *frame, enum shape shape, const struct view *view)
 {
 	char *bytes = exact_copy(frame->bytes, frame->size);
@@ -56,9 +67,12 @@ static void compare_common(const struct frame *frame, enum shape shape, const st
 	const enum shape found = frame_common(bytes, bytes + frame->size, frame->ethernet, &common);
 	struct view seen;
 
-	if (found != SHAPE_UNCOMMON)
+	if (found != SHAPE_UNCOMMON) {
 		DEMAND(found == shape);
+		DEMAND(common.vlan == view->vlan);
+	}
 	if (found == SHAPE_TCP) {
+		compare_found(bytes, frame, &common);
 		memset(&seen, 0, sizeof(seen));
 		common_view(&common, &seen);
 		seen.has_source = view->has_source;
@@ -66,6 +80,22 @@ static void compare_common(const struct frame *frame, enum shape shape, const st
 		seen.ip_behind = view->ip_behind; /* the short path does not tell */
 		DEMAND(!memcmp(&seen, view, sizeof(seen)));
 	}
+	free(bytes);
+}
+
+/* Of what is uncommon, too: the reader of a few extension headers. */
+static void compare_chain(const struct frame *frame, enum shape shape, const struct view *view)
+{
+	char *bytes = exact_copy(frame->bytes, frame->size);
+	struct common common = {};
+	const enum shape found = frame_chain(bytes, bytes + frame->size, frame->ethernet, &common);
+
+	if (found != SHAPE_UNCOMMON) {
+		DEMAND(found == shape);
+		DEMAND(common.vlan == view->vlan);
+	}
+	if (found == SHAPE_TCP)
+		DEMAND(common.tcp->destination_port == view->destination_port);
 	free(bytes);
 }
 
@@ -82,6 +112,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	shape = parse(&frame, frame.size, &view, &leads_on);
 	compare(&frame, shape, &view);
 	compare_common(&frame, shape, &view);
+	compare_chain(&frame, shape, &view);
 	DEMAND(parse(&frame, data[1] < frame.size ? data[1] : frame.size, &split,
 		     &split_leads_on) == shape);
 	DEMAND(!memcmp(&view, &split, sizeof(view)) && split_leads_on == leads_on);
