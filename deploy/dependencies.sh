@@ -45,7 +45,6 @@ check  command   openssl         openssl
 check  command   promtool        prometheus
 check  command   prometheus      prometheus
 check  command   prometheus-node-exporter prometheus-node-exporter
-check  python    yaml            python3-yaml
 check  command   rabbitmq-server rabbitmq-server
 check  command   setpriv         util-linux
 check  command   strace          strace
