@@ -45,6 +45,14 @@ static int tell_health(void *context, struct error *reason)
 	return ill ? error_set(reason, -EIO, "ill") : 0;
 }
 
+/* The socket has to stay while it is dialled. */
+static void leave_nothing(void)
+{
+	unlink(path.sun_path);
+	*strrchr(path.sun_path, '/') = '\0';
+	rmdir(path.sun_path);
+}
+
 static void start(void)
 {
 	struct http_settings settings = {.host = "127.0.0.1",
@@ -62,6 +70,7 @@ static void start(void)
 	snprintf(path.sun_path, sizeof(path.sun_path), "%s/s", directory);
 	settings.host = path.sun_path;
 	DEMAND(http_open(base, &settings, &by_path, &error) == 0);
+	DEMAND(atexit(leave_nothing) == 0);
 }
 
 /* Nobody may listen there twice, and what is no address is refused. */
