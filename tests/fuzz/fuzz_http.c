@@ -6,6 +6,7 @@
  */
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -140,6 +141,11 @@ static void crowd(struct http *http)
 	for (size_t i = 0; i < count; i++) {
 		fds[i] = dial(http);
 		event_base_loop(base, EVLOOP_NONBLOCK);
+	}
+	/* On a busy machine the kernel may take a while to bring them. */
+	for (int i = 0; i < 1000 && !http->paused; i++) {
+		poll(NULL, 0, 1);
+		turn();
 	}
 	DEMAND(http->paused);
 	for (size_t i = 0; i < count; i++)

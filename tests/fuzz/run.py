@@ -22,7 +22,7 @@ OPTIONS = {"control": ["-max_len=36000", f"-dict={HERE / 'control.dict'}"], "con
            "netlink": [f"-dict={HERE / 'netlink.dict'}"],
            "http": [f"-dict={HERE / 'http.dict'}"],
            "cmdline": [f"-dict={HERE / 'cmdline.dict'}"]}
-UNIT_S = 10  # that one input may take; a hang is a finding
+UNIT_S = 60  # that one input may take, on a busy machine; a hang is a finding
 PATIENCE = 20  # seconds for each of CPU time, on a machine that others keep busy
 ROW = "{:<10} {:>6} {:>12} {:>9} {:>13} {:>7} {:>7}  {}"
 

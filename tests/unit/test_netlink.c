@@ -39,6 +39,15 @@ Test(netlink, a_payload_that_was_cut_is_not_held)
 	cr_expect_not(netlink_holds(&message, 16));
 }
 
+Test(netlink, attributes_end_with_the_message)
+{
+	for (unsigned int past = 0; past < 4; past++) {
+		struct nlmsghdr message = of_length(NLMSG_HDRLEN + 16 + past);
+
+		cr_expect_eq(netlink_holds_attributes(&message, 16), !past, "%u", past);
+	}
+}
+
 Test(netlink, an_error_is_an_errno_or_a_bad_message)
 {
 	static const struct {

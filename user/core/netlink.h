@@ -25,6 +25,15 @@ static inline bool netlink_holds(const struct nlmsghdr *message, size_t size)
 	return message->nlmsg_len >= NLMSG_HDRLEN + size;
 }
 
+/*
+ * The same for a message that ends with attributes. The kernel fills each up to a multiple of four
+ * bytes, and libmnl 1.0 reads on to there, past the end of a message of another length.
+ */
+static inline bool netlink_holds_attributes(const struct nlmsghdr *message, size_t size)
+{
+	return netlink_holds(message, size) && message->nlmsg_len % NLMSG_ALIGNTO == 0;
+}
+
 #define NETLINK_ERRNO_MAX 4095 /* the kernel's MAX_ERRNO */
 
 /* What a message of type NLMSG_ERROR says: 0, or a negative errno; -EBADMSG where that is none. */

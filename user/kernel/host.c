@@ -137,7 +137,7 @@ static bool read_link(const struct nlmsghdr *message, struct host_interface *hos
 	const struct ifinfomsg *link = mnl_nlmsg_get_payload(message);
 	struct attributes attributes = {}, info, data, xdp;
 
-	if (!netlink_holds(message, sizeof(*link)) ||
+	if (!netlink_holds_attributes(message, sizeof(*link)) ||
 	    mnl_attr_parse(message, sizeof(*link), keep_attribute, &attributes) < 0)
 		return false;
 	read_nested(attributes.of[IFLA_LINKINFO], &info);
