@@ -77,6 +77,19 @@ static __always_inline bool is_portless(const struct policy_tables *policy, cons
 	return listener->kind == LISTENER_EPMD || policy->protect_autobound;
 }
 
+/*
+ * Whether a listener is being closed whose port the watch may have let go of: that comes after it
+ * was taken out of the tables (tcp_set_state() in net/ipv4/tcp.c), and a SYN that had found it
+ * there would still be answered. All that would come of the connection is a reset.
+ */
+static __always_inline bool is_let_go(const struct policy_tables *policy, const struct sock *sk,
+				      __u16 port)
+{
+	if (BPF_CORE_READ(sk, __sk_common.skc_node.pprev))
+		return false;
+	return policy_suspects(policy, port) || (policy->protect_autobound && !port_is_chosen(sk));
+}
+
 static __always_inline __u64 frame_bytes(const struct sk_buff *skb)
 {
 	const unsigned char *link_layer = BPF_CORE_READ(skb, head) + BPF_CORE_READ(skb, mac_header);
@@ -101,7 +114,8 @@ int gate(__u64 *arguments)
 	if (result || !is_ours(sk) || policy->mode == MODE_AUDIT)
 		return result;
 	known = policy_protects(policy, port);
-	if (!known && (port_bit(policy->exempt, port) || !is_portless(policy, sk)))
+	if (!known && (port_bit(policy->exempt, port) ||
+		       !(is_portless(policy, sk) || is_let_go(policy, sk, port))))
 		return result;
 	slot = arrival_slot(policy, skb);
 	facts.zone = tables.slots[slot].zone;

@@ -31,7 +31,12 @@ struct in6_addr {
 	} in6_u;
 } KERNEL;
 
+struct hlist_node {
+	struct hlist_node **pprev;
+} KERNEL;
+
 struct sock_common {
+	struct hlist_node skc_node; /* among the listeners; pprev is NULL when it is not */
 	unsigned short skc_family;
 	volatile unsigned char skc_state;
 	__u16 skc_num;

@@ -162,8 +162,13 @@ static __always_inline bool add_listener(const struct sock *sk, struct task_stru
 		return false;
 	/* First of all: the rest is time for frames that were judged before, and are under way. */
 	protect(listener.port, listener.kind);
-	if (known)
-		release(known->port, known->kind);
+	if (known) {
+		const __u16 port = known->port;
+		const __u8 known_kind = known->kind;
+
+		if (!bpf_map_delete_elem(&listeners, &key)) /* or it is closed just now */
+			release(port, known_kind);
+	}
 	if (bpf_map_update_elem(&listeners, &key, &listener, BPF_ANY))
 		__sync_fetch_and_add(&tables.listeners_untracked, 1);
 	return true;
