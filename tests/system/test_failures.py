@@ -9,7 +9,6 @@ all.
 import errno
 import json
 import os
-import random
 import socket
 import subprocess
 
@@ -32,10 +31,12 @@ REQUESTS = (("status", {}), ("ports", {}), ("counters", {}), ("metrics", {}), ("
 
 
 def points(ways, sample):
-    """Which of so many ways are tried; what was tried is printed, so that it can be tried again."""
-    if EVERYWHERE or ways <= sample:
-        return range(1, ways + 1)
-    return sorted(random.sample(range(1, ways + 1), sample))
+    """Which of so many ways are tried: all, or about so many of them, the same at each run."""
+    return range(1, ways + 1, 1 if EVERYWHERE else max(1, ways // sample))
+
+
+def errno_at(number):
+    return CODES[number % len(CODES)]
 
 
 def lines_of(process):
@@ -72,8 +73,8 @@ def test_check_of_a_file_ends_well_or_says_why_not(subject, faults, kinds):
                                   capture_output=True, check=False)
 
     assert check(0, 0).returncode == 0
-    for number in points(faults.ways, 30):
-        done = check(number, random.choice(CODES))
+    for number in points(faults.ways, 20):
+        done = check(number, errno_at(number))
         assert done.returncode in (0, 1), f"at {number}: {done}"
         assert done.returncode == 0 or len(done.stderr.splitlines()) == 1, f"at {number}: {done}"
 
@@ -104,8 +105,8 @@ def test_start_fences_all_or_nothing_and_says_why(subject, faults, kinds):
             return started(subject)
 
     assert start(0, 0)
-    for number in points(faults.ways, 4):
-        code = random.choice(CODES)
+    for number in points(faults.ways, 3):
+        code = errno_at(number)
         where = f"way {number} of {faults.ways}, errno {code}"
         if start(number, code):
             wait_until(lambda: subject.verdicts() == subject.old, 10, f"{where}: the policy")
@@ -130,14 +131,15 @@ def test_reload_leaves_the_old_policy_or_the_new(subject, faults, kinds):
     assert reload(0, 0, NEW).returncode == 0
     ways = faults.ways
     assert reload(0, 0, OLD).returncode == 0
-    for number in points(ways, 6):
-        code = random.choice(CODES)
+    for number in points(ways, 4):
+        code = errno_at(number)
         done = reload(number, code, NEW)
         where = f"way {number} of {ways}, errno {code}: {done.stderr}"
-        wanted = {0: (subject.new,), 1: (subject.old, subject.new)}
-        found = subject.verdicts()
         assert subject.fence.process.poll() is None, where
-        assert found in wanted.get(done.returncode, (subject.old, subject.new)), where
+        if done.returncode == 0:  # an interface that it could not attach to is tried again
+            wait_until(lambda: subject.verdicts() == subject.new, 15, f"{where}: the policy")
+        else:
+            assert subject.verdicts() in (subject.old, subject.new), where
         assert reload(0, 0, OLD).returncode == 0, where
         assert subject.verdicts() == subject.old, where
     assert subject.fence.end(15) == 0
@@ -178,8 +180,8 @@ def test_requests_and_scrapes_are_answered_or_fail_and_the_next_is_answered(subj
 
         with faults.at(kinds, 0):
             wait_until(answered, 5, f"an answer to {command}")
-        for number in points(faults.ways, 2):
-            with faults.at(kinds, number, random.choice(CODES)):
+        for number in points(faults.ways, 1):
+            with faults.at(kinds, number, errno_at(number)):
                 ask(subject, command, arguments, 0.5)
             assert subject.fence.process.poll() is None, (command, number)
             wait_until(answered, 10, f"an answer to {command} after a failure at {number}")
