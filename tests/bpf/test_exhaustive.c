@@ -11,10 +11,10 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "tests/bpf/harness.h"
+#include "tests/seed.h"
 
 #define SERVICE_PORT 5000
 #define REMOTE_PORT  33333
@@ -25,10 +25,7 @@ static unsigned int seed;
 
 static void open_harness(void)
 {
-	const char *given = getenv("SEED");
-
-	seed = given ? (unsigned int)strtoul(given, NULL, 0) : (unsigned int)time(NULL);
-	fprintf(stderr, "SEED=%u\n", seed);
+	seed = test_seed();
 	harness_open(&harness, true);
 }
 

@@ -7,9 +7,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "tests/bpf/harness.h"
+#include "tests/seed.h"
 #include "user/core/policy.h"
 
 static struct harness harness;
@@ -18,10 +18,7 @@ static unsigned int seed;
 
 static void open_harness(void)
 {
-	const char *given = getenv("SEED");
-
-	seed = given ? (unsigned int)strtoul(given, NULL, 0) : (unsigned int)time(NULL);
-	fprintf(stderr, "SEED=%u\n", seed);
+	seed = test_seed();
 	harness_open(&harness, true);
 	harness_zone(&harness, ZONE_CLUSTER);
 }

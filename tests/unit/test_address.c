@@ -5,9 +5,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "core/address.h"
+#include "tests/seed.h"
 
 static struct prefix parsed(const char *text)
 {
@@ -197,8 +197,7 @@ static void random_prefix(bool ipv4, char text[static PREFIX_TEXT_SIZE], char ho
 
 Test(address, agrees_with_the_c_library_on_random_prefixes)
 {
-	const char *given = getenv("BEAMFENCE_TEST_SEED");
-	unsigned seed = given ? (unsigned)strtoul(given, NULL, 10) : (unsigned)time(NULL);
+	const unsigned int seed = test_seed();
 
 	srand(seed);
 	for (int i = 0; i < 100000; i++) {

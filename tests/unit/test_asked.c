@@ -5,9 +5,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "tests/bpf/frames.h"
+#include "tests/seed.h"
 
 static struct asked asked;
 static struct test_frame frame;
@@ -122,10 +122,8 @@ Test(asked, padding_is_no_payload)
 /* The sanitizers say whether it reads where it must not. */
 Test(asked, any_bytes_may_be_given)
 {
-	const unsigned int start = (unsigned int)time(NULL);
-	unsigned int seed = start;
+	unsigned int seed = test_seed();
 
-	fprintf(stderr, "SEED=%u\n", start);
 	for (int i = 0; i < 300000; i++) {
 		const size_t size = (size_t)rand_r(&seed) % 80;
 		uint8_t *bytes = malloc(size + 1);

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "core/cmdline.h"
+#include "tests/seed.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #define DEADLINE_S 120
@@ -255,9 +255,7 @@ Test(cmdline, mutated_command_lines_yield_a_range_or_none)
 					    "x",
 					    "-"};
 	const size_t count = sizeof(words) / sizeof(words[0]);
-	const char *given = getenv("SEED");
-	unsigned int seed = given ? (unsigned int)strtoul(given, NULL, 10)
-				  : (unsigned int)time(NULL);
+	const unsigned int seed = test_seed();
 	unsigned int named = 0;
 
 	srand(seed);

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "core/text.h"
+#include "tests/seed.h"
 
 #define DEADLINE_S 120
 #define PORT	   "\x00\x00\x11\x11" /* 4369, before the lines */
@@ -313,9 +314,7 @@ Test(epmd, mutated_replies_never_yield_a_harmful_name)
 	static const char origin[] = PORT "name app at port 9100\nname nœud at port 25672\n"
 					  "name x at port at port 22\nname ホスト at port 65535\n";
 	static const char *const pieces[] = {" at port ", "\n", "name ", "\x1b", "\xc3", "65536"};
-	const char *given = getenv("SEED");
-	unsigned int seed = given ? (unsigned int)strtoul(given, NULL, 10)
-				  : (unsigned int)time(NULL);
+	const unsigned int seed = test_seed();
 	size_t accepted = 0;
 
 	srand(seed);

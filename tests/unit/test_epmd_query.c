@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "agent/epmd_query.h"
+#include "tests/seed.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -498,9 +499,7 @@ Test(epmd_query, without_descriptors_nothing_is_started)
 Test(epmd_query, mutated_replies_do_no_harm_and_leave_nothing_behind)
 {
 	static const char origin[] = REPLY_PORT "name app at port 9100\nname nœud at port 25672\n";
-	const char *given = getenv("SEED");
-	unsigned int seed = given ? (unsigned int)strtoul(given, NULL, 10)
-				  : (unsigned int)time(NULL);
+	const unsigned int seed = test_seed();
 	unsigned int before = descriptors();
 	size_t names = 0;
 

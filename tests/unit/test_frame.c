@@ -3,9 +3,9 @@
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "tests/bpf/frames.h"
+#include "tests/seed.h"
 #include "tests/unit/native_frame.h"
 
 #define ROUNDS 200000
@@ -15,14 +15,6 @@ static unsigned int seed;
 static unsigned int any(unsigned int below)
 {
 	return (unsigned int)rand_r(&seed) % below;
-}
-
-static void start_random(void)
-{
-	const char *given = getenv("SEED");
-
-	seed = given ? (unsigned int)strtoul(given, NULL, 0) : (unsigned int)time(NULL);
-	fprintf(stderr, "SEED=%u\n", seed);
 }
 
 static void random_headers(struct test_frame *frame)
@@ -92,7 +84,7 @@ Test(frame, the_short_path_and_the_full_reader_agree)
 	static struct test_frame frame;
 	unsigned int common_count = 0, tcp_count = 0;
 
-	start_random();
+	seed = test_seed();
 	for (int i = 0; i < ROUNDS; i++) {
 		const bool ethernet = any(4);
 		struct common common = {};
@@ -125,7 +117,7 @@ Test(frame, the_reader_of_usual_ipv6_headers_and_the_full_reader_agree)
 	static struct test_frame frame;
 	unsigned int tcp_count = 0;
 
-	start_random();
+	seed = test_seed();
 	for (int i = 0; i < ROUNDS; i++) {
 		const bool ethernet = any(4);
 		struct common common = {};
@@ -154,7 +146,7 @@ Test(frame, where_the_first_buffer_ends_makes_no_difference)
 {
 	static struct test_frame frame;
 
-	start_random();
+	seed = test_seed();
 	for (int i = 0; i < ROUNDS; i++) {
 		const bool ethernet = any(4);
 		struct view whole_view = {}, split_view = {};
@@ -181,7 +173,7 @@ Test(frame, nothing_past_the_end_is_read)
 {
 	static struct test_frame frame;
 
-	start_random();
+	seed = test_seed();
 	for (int i = 0; i < 2000; i++) {
 		const bool ethernet = any(4);
 

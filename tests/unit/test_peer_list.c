@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "agent/peer_list.h"
+#include "tests/seed.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -32,7 +33,7 @@ static void count_one(void *context, const struct runtime_peer *peer)
 Test(peer_list, finds_what_was_added_and_not_what_was_removed)
 {
 	static bool there[ADDRESSES][3];
-	unsigned seed = (unsigned)getpid();
+	unsigned int seed = test_seed();
 	size_t count = 0;
 
 	for (unsigned step = 0; step < STEPS; step++) {

@@ -4,10 +4,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "core/cleanup.h"
 #include "core/policy.h"
+#include "tests/seed.h"
 
 static void cleanup_policy(struct policy **policy)
 {
@@ -359,8 +359,7 @@ static struct prefix random_prefix(void)
 
 Test(policy, the_look_up_it_describes_finds_the_clusters_of_random_addresses)
 {
-	const char *given = getenv("BEAMFENCE_TEST_SEED");
-	unsigned seed = given ? (unsigned)strtoul(given, NULL, 10) : (unsigned)time(NULL);
+	const unsigned int seed = test_seed();
 	struct prefix peers[2][12];
 	size_t hits = 0;
 
