@@ -275,8 +275,11 @@ def test_resident_memory_stays_within_8_mib(fence):
 def test_packaged_configuration_runs_within_8_mib(lab):
     fence = Fence(lab)
     text = (ROOT / "deploy" / "config" / "beamfence.yaml").read_text()
-    fence.config.write_text(text.replace('"eth0"', '"client0"').replace(
-        "/run/beamfence/control.sock", str(fence.socket)))
+    for packaged, here in (('"eth0"', '"client0"'), ("group: beamfence", "group: root"),
+                           ("/run/beamfence/control.sock", str(fence.socket))):
+        assert packaged in text
+        text = text.replace(packaged, here)
+    fence.config.write_text(text)
     with fence:
         assert closed(lab) == [True, False]
         assert resident_kib(fence) <= memory_limit_kib()

@@ -133,7 +133,8 @@ def test_killed_upgrade_goes_on_watching_listeners_and_counts_them_once(subject,
         return done, "old and new listeners"
 
     each_point("upgrade, with listeners", attempt,
-               every={"rename": 2, "unlink": 2, **({"bpf": 4} if EVERYWHERE else {})})
+               every={"rename": 2, "unlink": 2, "bpf": 4} if EVERYWHERE
+               else {"rename": 4, "unlink": 5})
 
 
 def test_upgrade_goes_on_counting_what_the_frames_do_not_tell(subject, next_version):
@@ -178,7 +179,8 @@ def test_killed_upgrade_to_another_layout_is_gone_on_with(subject, next_version)
         subject.detach()
         return done, found
 
-    each_point("upgrade to another layout", attempt, skip=subject.look_ups(upgrade))
+    each_point("upgrade to another layout", attempt, skip=subject.look_ups(upgrade),
+               every=None if EVERYWHERE else {"bpf": 80, "rename": 3, "unlink": 8})
 
 
 def test_killed_while_it_keeps_a_peer_the_agent_loses_none_that_it_promised(subject):

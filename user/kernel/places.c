@@ -142,6 +142,11 @@ static void mark_slots_in_use(const struct fence *fence, const struct policy_tab
 		}
 	for (size_t vlan = 0; vlan < VLAN_IDS; vlan++)
 		in_use[row[vlan]] = true;
+	/* While rows are written in place, the devices above still say what was there before. */
+	for (size_t i = 0; i < UPPER_BASES_MAX; i++) {
+		in_use[active->upper_slot_of[i]] = true;
+		in_use[building->upper_slot_of[i]] = true;
+	}
 }
 
 static __u8 unused_slot(const struct fence *fence, const struct policy_tables *building,
