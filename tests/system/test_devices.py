@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """VLAN devices, bonds and VRFs of any name, real ones: where the kernel has none, nothing is shown.
 
-What the plan makes of them is shown everywhere, by tests/unit/test_plan.c.
+What the plan makes of them is shown everywhere, by tests/unit/test_plan_devices.c and
+test_plan_vlans.c.
 """
 import pytest
 
