@@ -1,67 +1,30 @@
 // SPDX-License-Identifier: BSD-2-Clause
-#include <criterion/criterion.h>
-#include <errno.h>
-#include <stdio.h>
-#include <string.h>
-#include <unistd.h>
-
-#include "core/cleanup.h"
-#include "core/config.h"
 #include "core/policy.h"
-#include "tests/unit/scratch.h"
+#include "tests/unit/config_file.h"
 
-#define FENCE "interfaces: {client: [eth0]}\n" /* one line */
-
-static char directory[SCRATCH_MAX];
-static char path[80];
 static struct config *config;
 static struct policy *policy;
-static struct error error;
-
-static void start(void)
-{
-	scratch_make(directory);
-	snprintf(path, sizeof(path), "%s/x.yaml", directory);
-}
 
 static void stop(void)
 {
 	policy_free(policy);
 	config_free(config);
-	unlink(path);
-	rmdir(directory);
+	remove_directory();
 }
 
-TestSuite(config_presets, .init = start, .fini = stop);
-
-static int load(const char *yaml)
-{
-	FILE *file = fopen(path, "w");
-
-	fputs(yaml, file);
-	fclose(file);
-	return config_load(path, &config, &error);
-}
+TestSuite(config_presets, .init = make_directory, .fini = stop);
 
 static void build(const char *yaml)
 {
-	cr_assert_eq(load(yaml), 0, "%s", error.text);
+	struct error error = {""};
+
+	cr_assert_eq(load(yaml, &config, &error), 0, "%s", error.text);
 	cr_assert_eq(policy_build(config, NULL, 0, &policy, &error), 0, "%s", error.text);
 }
 
 static bool is_protected(uint16_t port)
 {
 	return policy->ports[port / 64] >> (port % 64) & 1;
-}
-
-static void expect_refusal(const char *yaml, unsigned line, const char *part)
-{
-	char begin[96];
-
-	snprintf(begin, sizeof(begin), "%s:%u: ", path, line);
-	cr_expect_eq(load(yaml), -EINVAL, "taken:\n%s", yaml);
-	cr_expect_eq(strncmp(error.text, begin, strlen(begin)), 0, "%s", error.text);
-	cr_expect(strstr(error.text, part), "no %s: %s", part, error.text);
 }
 
 Test(config_presets, without_clusters_are_closed_to_all)
@@ -128,27 +91,31 @@ Test(config_presets, each_protects_all_its_cluster_ports_and_none_of_its_clients
 
 Test(config_presets, are_refused_where_they_make_no_sense)
 {
-	expect_refusal(FENCE "\npresets: [rabitmq]\n", 3,
-		       "none called \"rabitmq\"; there are: rabbitmq, emqx, vernemq, ejabberd, "
-		       "couchdb, riak, elixir");
-	expect_refusal(FENCE "presets:\n  - riak\n  - riak\n", 4,
-		       "\"riak\" is listed twice (first on line 3)");
-	expect_refusal(FENCE "presets: rabbitmq\n", 2, "expected a list");
-	expect_refusal(FENCE "presets: [[riak]]\n", 2, "expected a single value");
-	expect_refusal(FENCE "presets: [riak]\nclusters: [{name: a}, {name: b}]\n", 2,
-		       "which of the 2 clusters are the ports of \"riak\" for?");
-	expect_refusal(FENCE "clusters:\n  - {name: a, presets: [riak]}\n"
-			     "  - {name: b, presets: [riak]}\n",
-		       4, "\"6000-7999\" of cluster \"b\" overlaps \"6000-7999\" of cluster \"a\"");
-	expect_refusal(FENCE "clusters:\n  - {name: a, ports: [6000-6100, 6050]}\n"
-			     "presets: [riak]\n",
-		       3, "overlaps \"6000-6100\" of cluster \"a\"");
-	expect_refusal(FENCE "epmd: {ports: [4369, 4370]}\npresets: [emqx]\n", 3,
-		       "\"4370-4379\" of presets overlaps \"4370\" of epmd");
-	/* A wide range of its own cluster does not hide the stranger behind it. */
-	expect_refusal(FENCE "clusters:\n  - {name: a, ports: [5000-9000], presets: [riak]}\n"
-			     "  - {name: b, ports: [8500]}\n",
-		       4, "\"8500\" of cluster \"b\" overlaps \"5000-9000\" of cluster \"a\"");
+	static const struct bad rows[] = {
+		{FENCE "\npresets: [rabitmq]\n", 3,
+		 "none called \"rabitmq\"; there are: rabbitmq, emqx, vernemq, ejabberd, "
+		 "couchdb, riak, elixir"},
+		{FENCE "presets:\n  - riak\n  - riak\n", 4,
+		 "\"riak\" is listed twice (first on line 3)"},
+		{FENCE "presets: rabbitmq\n", 2, "expected a list"},
+		{FENCE "presets: [[riak]]\n", 2, "expected a single value"},
+		{FENCE "presets: [riak]\nclusters: [{name: a}, {name: b}]\n", 2,
+		 "which of the 2 clusters are the ports of \"riak\" for?"},
+		{FENCE "clusters:\n  - {name: a, presets: [riak]}\n"
+		       "  - {name: b, presets: [riak]}\n",
+		 4, "\"6000-7999\" of cluster \"b\" overlaps \"6000-7999\" of cluster \"a\""},
+		{FENCE "clusters:\n  - {name: a, ports: [6000-6100, 6050]}\n"
+		       "presets: [riak]\n",
+		 3, "overlaps \"6000-6100\" of cluster \"a\""},
+		{FENCE "epmd: {ports: [4369, 4370]}\npresets: [emqx]\n", 3,
+		 "\"4370-4379\" of presets overlaps \"4370\" of epmd"},
+		/* A wide range of its own cluster does not hide the stranger behind it. */
+		{FENCE "clusters:\n  - {name: a, ports: [5000-9000], presets: [riak]}\n"
+		       "  - {name: b, ports: [8500]}\n",
+		 4, "\"8500\" of cluster \"b\" overlaps \"5000-9000\" of cluster \"a\""},
+	};
+
+	EXPECT_BAD(rows);
 }
 
 Test(config_presets, warn_of_each_client_port_that_anything_closes)
