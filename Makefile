@@ -218,9 +218,10 @@ sanitized: $(SKELETONS)
 		LDFLAGS=$(SANITIZED)/sanitizers.o all $(SANITIZED)/faults.so $(SANITIZED)/flood
 check-sanitized: deps-check sanitized
 	@rm -f $(REPORTS)/*
-	BEAMFENCE_BUILD=$(SANITIZED) $(PYTHON) -m pytest -q -rs -k 'not ($(MEASURING))' \
-		$(or $(TEST),tests/system)
-	@for report in $(REPORTS)/*; do [ ! -e "$$report" ] || { cat "$$report"; exit 1; }; done
+	@failed=0; BEAMFENCE_BUILD=$(SANITIZED) $(PYTHON) -m pytest -q -rs \
+		-k 'not ($(MEASURING))' $(or $(TEST),tests/system) || failed=1; \
+	for report in $(REPORTS)/*; do [ ! -e "$$report" ] || { cat "$$report"; failed=1; }; done; \
+	exit $$failed
 
 # Which lines and branches of agent and command line the unit, BPF and system tests reach.
 COVERAGE := $(BUILD)/coverage
