@@ -25,7 +25,7 @@ PYTEST = ("/usr/bin/python3", "-m", "pytest", "-q", "-rs", "-p", "no:cacheprovid
 def in_guest(image, argv, seconds, take):
     """Runs a command in a guest; each line goes to take(). Returns its status, or None."""
     environment = ("env", f"BEAMFENCE_BUILD={image.machine.inside(image.machine.build)}",
-                   f"BEAMFENCE_PATIENCE={PATIENCE}")
+                   f"BEAMFENCE_PATIENCE={PATIENCE}", "BEAMFENCE_GUEST=1")
     with guest.Guest(image, [*environment, *argv], seconds) as one:
         for line in one.lines():
             take(line)
