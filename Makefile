@@ -132,7 +132,7 @@ FUZZERS    := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_FLAGS := -O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all \
 	      -fno-omit-frame-pointer
 FUZZED     := $(CORE) $(wildcard user/agent/control*.c) user/agent/commands_arguments.c \
-	      user/agent/http.c tests/fuzz/reference.c
+	      $(wildcard user/agent/http*.c) tests/fuzz/reference.c
 $(BUILD)/fuzz/%.o: %.c | $(SKELETONS)
 	@mkdir -p $(@D)
 	$(call say,CC,$@)$(CLANG) $(CPPFLAGS_) -std=gnu11 $(WARNINGS) -Wno-sign-conversion \

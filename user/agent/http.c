@@ -1,54 +1,20 @@
 // SPDX-License-Identifier: BSD-2-Clause
-#include "agent/http.h"
-
+/* Where it listens, and its connections; what is answered on them is in http_pages.c. */
 #include <errno.h>
 #include <event2/bufferevent.h>
 #include <event2/http.h>
 #include <event2/listener.h>
 #include <netdb.h>
 #include <netinet/in.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/socket.h>
 #include <time.h>
 
-#include "agent/control_socket.h"
+#include "agent/http_internal.h"
 #include "core/cleanup.h"
 
 #define BACKLOG 128
-
-/*
- * evhttp of libevent 2.1 bounds neither the number of connections nor their life, and tells nobody
- * when one ends. So each is noted here by descriptor and socket cookie: while the descriptor still
- * has that cookie the connection lives.
- */
-struct connection {
-	bool used;
-	struct bufferevent *fresh; /* referenced, until evhttp has given it its descriptor */
-	int fd;
-	uint64_t cookie;
-	uint64_t opened_ms;
-};
-
-struct http {
-	struct event_base *base;
-	struct evhttp *server;
-	struct evconnlistener *listener; /* belongs to the server */
-	int fd;				 /* that it listens on, or -1; that of the file, if any */
-	struct control_socket file;	 /* of a unix socket; path "": none */
-	struct event *adopt;		 /* notes the descriptors of fresh connections */
-	struct event *tick;		 /* while connections are open, or accepting is paused */
-	struct connection connections[HTTP_CONNECTIONS_MAX];
-	http_metrics metrics;
-	http_health health;
-	void *context;
-	struct http *next; /* in endpoints */
-	unsigned life_ms;
-	uint16_t port;
-	bool paused;
-};
 
 /* All that are open: evhttp leaves no argument for the callback of an accept error. */
 static struct http *endpoints;
@@ -193,72 +159,6 @@ static void on_accept_error(struct evconnlistener *listener, void *context)
 			pause_accepting(http);
 }
 
-static void reply(struct evhttp_request *request, int status, const char *reason, const char *type,
-		  struct evbuffer *body)
-{
-	struct evkeyvalq *headers = evhttp_request_get_output_headers(request);
-	char length[32];
-
-	/* One request a connection, whatever the client asked for. */
-	evhttp_remove_header(evhttp_request_get_input_headers(request), "Connection");
-	evhttp_add_header(headers, "Connection", "close");
-	evhttp_add_header(headers, "Content-Type", type);
-	snprintf(length, sizeof(length), "%zu", evbuffer_get_length(body));
-	evhttp_add_header(headers, "Content-Length", length);
-	if (evhttp_request_get_command(request) == EVHTTP_REQ_HEAD)
-		evbuffer_drain(body, evbuffer_get_length(body));
-	evhttp_send_reply(request, status, reason, body);
-}
-
-static void reply_error(struct evhttp_request *request, int status, const char *reason,
-			struct evbuffer *body)
-{
-	evbuffer_drain(body, evbuffer_get_length(body));
-	evbuffer_add_printf(body, "%s\n", reason);
-	reply(request, status, reason, "text/plain; charset=utf-8", body);
-}
-
-static void reply_health(struct evhttp_request *request, struct http *http, struct evbuffer *body)
-{
-	struct error reason = {""};
-	const int code = http->health(http->context, &reason);
-
-	evbuffer_add_printf(body, "%s\n", code ? reason.text : "ok");
-	reply(request, code ? HTTP_SERVUNAVAIL : HTTP_OK, code ? "Service Unavailable" : "OK",
-	      "text/plain; charset=utf-8", body);
-}
-
-static void cleanup_evbuffer(struct evbuffer **buffer)
-{
-	if (*buffer)
-		evbuffer_free(*buffer);
-}
-
-static void on_request(struct evhttp_request *request, void *context)
-{
-	_cleanup_(cleanup_evbuffer) struct evbuffer *body = evbuffer_new();
-	enum evhttp_cmd_type method = evhttp_request_get_command(request);
-	const char *path = evhttp_uri_get_path(evhttp_request_get_evhttp_uri(request));
-	bool metrics = path && strcmp(path, "/metrics") == 0;
-	bool health = path && strcmp(path, "/healthz") == 0;
-	struct http *http = context;
-
-	if (!body) {
-		evhttp_send_error(request, HTTP_INTERNAL, NULL);
-	} else if (!metrics && !health) {
-		reply_error(request, HTTP_NOTFOUND, "Not Found", body);
-	} else if (method != EVHTTP_REQ_GET && method != EVHTTP_REQ_HEAD) {
-		evhttp_add_header(evhttp_request_get_output_headers(request), "Allow", "GET, HEAD");
-		reply_error(request, HTTP_BADMETHOD, "Method Not Allowed", body);
-	} else if (health) {
-		reply_health(request, http, body);
-	} else if (http->metrics(http->context, body)) {
-		reply_error(request, HTTP_INTERNAL, "Internal Server Error", body);
-	} else {
-		reply(request, HTTP_OK, "OK", "text/plain; version=0.0.4; charset=utf-8", body);
-	}
-}
-
 /* Returns a listening socket for the numeric address @host, or a negative errno. */
 static int listen_on(const char *host, uint16_t port, struct error *error)
 {
@@ -351,7 +251,7 @@ static int serve(struct http *http, unsigned idle_ms)
 		http->server, EVHTTP_REQ_GET | EVHTTP_REQ_POST | EVHTTP_REQ_HEAD | EVHTTP_REQ_PUT |
 				      EVHTTP_REQ_DELETE | EVHTTP_REQ_OPTIONS | EVHTTP_REQ_TRACE |
 				      EVHTTP_REQ_CONNECT | EVHTTP_REQ_PATCH);
-	evhttp_set_gencb(http->server, on_request, http);
+	evhttp_set_gencb(http->server, http_on_request, http);
 	evhttp_set_bevcb(http->server, on_accept, http);
 	return accept_from(http);
 }
@@ -366,9 +266,7 @@ int http_open(struct event_base *base, const struct http_settings *settings, str
 	if (!http)
 		return error_set(error, -ENOMEM, "cannot serve metrics: out of memory");
 	http->base = base;
-	http->metrics = settings->metrics;
-	http->health = settings->health;
-	http->context = settings->context;
+	http->settings = *settings;
 	http->life_ms = settings->life_ms ? settings->life_ms : HTTP_LIFE_MS;
 	http->next = endpoints;
 	endpoints = http;
@@ -403,6 +301,7 @@ void http_close(struct http *http)
 	for (size_t i = 0; i < HTTP_CONNECTIONS_MAX; i++)
 		if (http->connections[i].fresh)
 			bufferevent_decref(http->connections[i].fresh);
+	http_forget_waiting(http);
 	if (http->adopt)
 		event_free(http->adopt);
 	if (http->tick)
