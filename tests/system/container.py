@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """A host with systemd: this machine's files under an overlay, booted in a namespace of a lab.
 
-Nothing of it outlives the lab: what it writes is in memory, its bpf file system is its own.
+Nothing of it outlives the lab: what it writes is in memory, its bpf file system and its control
+groups are its own.
 """
+import errno
 import json
 import os
 import pathlib
@@ -21,6 +23,27 @@ AllowIsolate=yes
 
 def children(pid):
     return pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+
+
+# Where systemd keeps its control groups: of version 2 alone, or beside version 1.
+CGROUPS = [path for path in map(pathlib.Path, ("/sys/fs/cgroup", "/sys/fs/cgroup/systemd",
+                                               "/sys/fs/cgroup/unified"))
+           if (path / "cgroup.procs").exists()]
+
+
+def in_cgroup(name, command):
+    """The command, in control groups of that name: containers that shared theirs would have each
+    other's units in them, with what systemd attaches to them for IPAddressDeny=."""
+    script = ('for top in $1; do mkdir -p "$top/$2" && echo $$ >"$top/$2/cgroup.procs" || exit; '
+              'done; shift 2; exec "$@"')
+    return ["sh", "-c", script, "sh", " ".join(map(str, CGROUPS)), name, *command]
+
+
+def remove_cgroup(name):
+    """Takes them away when the last process has left them."""
+    for top in CGROUPS:
+        for directory, _, _ in os.walk(top / name, topdown=False):
+            os.rmdir(directory)
 
 
 def boot_command(root, machine, name, namespace, bpf):
@@ -57,6 +80,7 @@ class Container:
     def __init__(self, lab, namespace=None, name="systemd"):
         self._lab = lab
         self.name = name
+        self._machine = f"{lab.name}-{name}"
         self.namespace = namespace or lab.host
         self._top = lab.directory / name
         self.root = self._top / "merged"
@@ -100,8 +124,8 @@ class Container:
     def launch(self):
         # A new boot is a new bpf file system, as empty as the kernel's is; root's alone, as there.
         run("mount", "-t", "bpf", "-o", "mode=0700", "bpf", self._bpf)
-        self._process = self._lab.popen(self._lab.host, boot_command(
-            self.root, f"{self._lab.name}-{self.name}", self.name, self.namespace.name, self._bpf),
+        self._process = self._lab.popen(self._lab.host, in_cgroup(self._machine, boot_command(
+            self.root, self._machine, self.name, self.namespace.name, self._bpf)),
             f"{self.name}.log")
         return self
 
@@ -124,6 +148,16 @@ class Container:
             end(self._process)
             self._process = None
             run("umount", self._bpf)
+            wait_until(self._left_cgroup, 10, f"the processes of {self.name} have ended")
+
+    def _left_cgroup(self):
+        try:
+            remove_cgroup(self._machine)
+        except OSError as problem:
+            if problem.errno != errno.EBUSY:
+                raise
+            return False
+        return True
 
     def try_run(self, *argv, **options):
         """Runs a command in the container, whatever comes of it."""
