@@ -4,6 +4,7 @@ VERSION := 0.1.0
 BUILD   := build
 PREFIX  ?= /usr/local
 DESTDIR ?=
+LIBEXECDIR ?= $(PREFIX)/libexec/beamfence
 SYSCONFDIR ?= /etc
 UNITDIR ?= $(PREFIX)/lib/systemd/system# empty: not installed
 SYSUSERSDIR ?= $(PREFIX)/lib/sysusers.d# the same
@@ -39,6 +40,7 @@ endif
 CORE   := $(wildcard user/core/*.c)
 KERNEL := $(wildcard user/kernel/*.c)
 AGENT  := $(filter-out %/main.c,$(wildcard user/agent/*.c))
+NET    := $(filter-out %/main.c,$(wildcard user/net/*.c))
 CLI    := $(filter-out %/main.c,$(wildcard user/cli/*.c))
 UNIT   := $(wildcard tests/unit/*.c)
 BPF_TESTS := $(wildcard tests/bpf/*.c)
@@ -54,7 +56,7 @@ objects = $(patsubst %.c,$(BUILD)/$(2)/%.o,$(1))
 	instructions oracle soak kernels install deb format lint clean deps deps-demo deps-check \
 	deps-kernels
 
-all: $(BUILD)/beamfenced $(BUILD)/beamfence
+all: $(BUILD)/beamfenced $(BUILD)/beamfence-net $(BUILD)/beamfence
 
 # The filter: an object file, and from it a header that carries it into the agent.
 $(BUILD)/filter.bpf.o $(BUILD)/listeners.bpf.o $(BUILD)/gate.bpf.o: $(BUILD)/%.bpf.o: bpf/%.bpf.c
@@ -91,12 +93,18 @@ $(BUILD)/san/tests/unit/test_frame.o $(BUILD)/san/tests/bpf/test_agreement.o: SA
 $(BUILD)/beamfenced: $(call objects,$(CORE) $(KERNEL) $(AGENT) user/agent/main.c,obj)
 	$(call say,LD,$@)$(CC) $(CFLAGS) $(LDFLAGS_) $(LDFLAGS) $^ \
 		$(call PKG,--libs,$(LIBRARIES)) -o $@
+# The network side has of the agent what speaks with the network, and its log; and no libbpf.
+NET_PARTS := $(addprefix user/agent/,control_socket epmd_query http http_pages journal log memory \
+	     notify) $(addprefix user/core/,epmd error json_text text version)
+$(BUILD)/beamfence-net: $(call objects,$(NET_PARTS:%=%.c) $(NET) user/net/main.c,obj)
+	$(call say,LD,$@)$(CC) $(CFLAGS) $(LDFLAGS_) $(LDFLAGS) $^ \
+		$(call PKG,--libs,jansson libevent) -o $@
 $(BUILD)/beamfence: $(call objects,$(CORE) $(CLI) user/cli/main.c user/kernel/detach.c \
 		user/kernel/lock.c,obj)
 	$(call say,LD,$@)$(CC) $(CFLAGS) $(LDFLAGS_) $(LDFLAGS) $^ \
 		$(call PKG,--libs,yaml-0.1 jansson) -o $@
 
-$(BUILD)/test-unit: $(call objects,$(CORE) $(AGENT) $(CLI) $(KERNEL) $(UNIT) tests/bpf/frames.c,san)
+$(BUILD)/test-unit: $(call objects,$(CORE) $(AGENT) $(NET) $(CLI) $(KERNEL) $(UNIT) tests/bpf/frames.c,san)
 	$(call say,LD,$@)$(CC) $(CFLAGS) $(SANITIZE) $(LDFLAGS) $^ \
 		$(call PKG,--libs,$(LIBRARIES) $(TEST_LIBRARIES)) -lm -o $@
 $(BUILD)/test-bpf: $(call objects,$(CORE) $(KERNEL) $(BPF_TESTS) tests/fuzz/reference.c,san)
@@ -132,7 +140,7 @@ FUZZERS    := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_FLAGS := -O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all \
 	      -fno-omit-frame-pointer
 FUZZED     := $(CORE) $(wildcard user/agent/control*.c) user/agent/commands_arguments.c \
-	      $(wildcard user/agent/http*.c) tests/fuzz/reference.c
+	      $(wildcard user/agent/http*.c) user/agent/net_side.c tests/fuzz/reference.c
 $(BUILD)/fuzz/%.o: %.c | $(SKELETONS)
 	@mkdir -p $(@D)
 	$(call say,CC,$@)$(CLANG) $(CPPFLAGS_) -std=gnu11 $(WARNINGS) -Wno-sign-conversion \
@@ -318,6 +326,7 @@ ZSHDIR = share/zsh/$(if $(filter /usr,$(PREFIX)),vendor-completions,site-functio
 install: all
 	install -D -m 755 $(BUILD)/beamfenced $(DESTDIR)$(PREFIX)/sbin/beamfenced
 	install -D -m 755 $(BUILD)/beamfence $(DESTDIR)$(PREFIX)/sbin/beamfence
+	install -D -m 755 $(BUILD)/beamfence-net $(DESTDIR)$(LIBEXECDIR)/beamfence-net
 	install -D -m 644 deploy/config/beamfence.yaml \
 		$(DESTDIR)$(PREFIX)/share/doc/beamfence/beamfence.yaml
 	install -d -m 755 $(DESTDIR)$(SYSCONFDIR)/beamfence
@@ -334,9 +343,10 @@ install: all
 ifneq ($(UNITDIR),)
 	install -D -m 644 deploy/systemd/beamfence-pins.service \
 		$(DESTDIR)$(UNITDIR)/beamfence-pins.service
-	sed 's,@SBINDIR@,$(PREFIX)/sbin,' deploy/systemd/beamfenced.service \
-		>$(DESTDIR)$(UNITDIR)/beamfenced.service
-	chmod 644 $(DESTDIR)$(UNITDIR)/beamfenced.service
+	for unit in beamfenced beamfence-net; do \
+		sed 's,@SBINDIR@,$(PREFIX)/sbin,;s,@LIBEXECDIR@,$(LIBEXECDIR),' \
+			deploy/systemd/$$unit.service >$(DESTDIR)$(UNITDIR)/$$unit.service && \
+		chmod 644 $(DESTDIR)$(UNITDIR)/$$unit.service || exit; done
 endif
 ifneq ($(SYSUSERSDIR),)
 	install -D -m 644 deploy/systemd/sysusers.conf $(DESTDIR)$(SYSUSERSDIR)/beamfence.conf

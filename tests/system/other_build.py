@@ -8,7 +8,8 @@ from lab import BUILD, ROOT, run
 PIECES = ("Makefile", "bpf", "user")
 
 
-def _change(path, *changes):
+def change(path, *changes):
+    """Replaces what each pattern finds first, and insists on finding it."""
     text = path.read_text()
     for pattern, replacement in changes:
         text, count = re.subn(pattern, replacement, text, count=1)
@@ -18,10 +19,10 @@ def _change(path, *changes):
 
 def alter(tree, version, layout=None):
     """Makes the source tree that of another version, with a layout of this number if there is one."""
-    _change(tree / "Makefile", (r"VERSION := .*", f"VERSION := {version}"))
-    _change(tree / "bpf" / "contract.h", (r"(VLAN_TAGS_MAX\s+)\d+", r"\g<1>3"))
+    change(tree / "Makefile", (r"VERSION := .*", f"VERSION := {version}"))
+    change(tree / "bpf" / "contract.h", (r"(VLAN_TAGS_MAX\s+)\d+", r"\g<1>3"))
     if layout is not None:
-        _change(tree / "bpf" / "contract.h",
+        change(tree / "bpf" / "contract.h",
                 (r"(#define CONTRACT_VERSION )\d+", rf"\g<1>{layout}"),
                 (r"(#define EVENTS_VERSION\s+)\d+", rf"\g<1>{layout}"),
                 (r"(struct policy_tables \{)", r"\1\n\t__u64 moved[100];"),

@@ -20,12 +20,25 @@ def make_deb(directory, source=ROOT, version=None):
     return package
 
 
+def _speak_tcp_itself(source):
+    """The agent of this source tree, as it was before there was a network side."""
+    other_build.change(source / "deploy/systemd/beamfenced.service",
+                       (" beamfence-net.service", ""), ("(?<=/beamfenced) --net-socket .*", ""),
+                       (r"IPAddressDeny=any\n", ""),
+                       ("(?<=AF_UNIX AF_)NETLINK", "INET AF_INET6 AF_NETLINK"))
+    other_build.change(source / "deploy/debian/rules",
+                       ("(?<=for unit in beamfenced) beamfence-net", ""),
+                       (r"\n\tdh_installsystemd --name=beamfence-net.*", ""))
+
+
 def make_older_deb(directory):
-    """A package of an older version, which kept its tables in another layout."""
+    """A package of an older version, which kept its tables in another layout and served its metrics
+    by itself."""
     source = directory / "source"
     shutil.copytree(ROOT, source, ignore=lambda path, _: {"build", ".git"} if path == str(ROOT)
                     else ())
     other_build.alter(source, "0.0.9", layout=1)
+    _speak_tcp_itself(source)
     return make_deb(directory, source, "0.0.9")
 
 

@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The man pages name everything that the programs have, and nothing else. The names come from the
 programs: their help, their answers, and the texts that they are made of."""
+import os
 import re
 import subprocess
 
 import pytest
 
 from fence import BEAMFENCE, BEAMFENCED
-from lab import ROOT
+from lab import BUILD, ROOT
 
 MAN = ROOT / "deploy" / "man"
 PAGES = sorted(path.name for path in MAN.iterdir())
@@ -92,6 +93,12 @@ def test_every_option_of_the_agent_is_in_the_manual():
     assert options_in(section("beamfenced.8", "SYNOPSIS")) == program
 
 
+def test_every_option_of_the_network_side_is_in_the_manual():
+    program = set(re.findall(r"^  (--[a-z-]+)", said_by(BUILD / "beamfence-net", "--help"), re.M))
+    manual = options_in(section("beamfenced.8", "NETWORK SIDE"))
+    assert manual - {"--net-socket"} == program - {"--help", "--version"}
+
+
 def test_every_reason_is_in_the_manual_under_its_verdict():
     rows = re.findall(r'X\(\w+,\s*"([a-z-]+)",\s*(PASS|DROP),',
                       (ROOT / "bpf/contract.h").read_text())
@@ -113,7 +120,7 @@ def test_every_metric_is_in_the_manual():
 
 
 def test_every_field_of_the_journal_is_in_the_manual():
-    calls = re.findall(r"\blog_line\((.*?)\);", sources("user/agent"), re.S)
+    calls = re.findall(r"\blog_line\((.*?)\);", sources("user/agent", "user/net"), re.S)
     keys = {key for call in calls if "NULL" in call and not call.startswith("int level")
             for key in re.findall(r'"([a-z_-]+)",', strip_message(call))}
     fields = words(section("beamfenced.8", "JOURNAL"), "Ic")
@@ -171,4 +178,7 @@ def test_pages_are_installed(tmp_path):
     installed = {path.name for path in (tmp_path / "usr/share/man").rglob("*.[1-9]")}
     assert installed == set(PAGES)
     unit = (tmp_path / "usr/lib/systemd/system/beamfenced.service").read_text()
-    assert "ExecStart=/usr/sbin/beamfenced\n" in unit
+    assert "ExecStart=/usr/sbin/beamfenced --net-socket /run/beamfence/net.sock\n" in unit
+    net = (tmp_path / "usr/lib/systemd/system/beamfence-net.service").read_text()
+    program = re.search("ExecStart=/(.*/beamfence-net) --socket /run/beamfence/net.sock\n", net)[1]
+    assert os.access(tmp_path / program, os.X_OK)

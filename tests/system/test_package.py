@@ -9,13 +9,14 @@ import pytest
 
 import erlang
 from container import Container
-from fence import config_text
-from lab import ROOT, Lab, epmd_names, wait_until
+from fence import METRICS_PORT, config_text, curl
+from lab import ROOT, Lab, LabError, epmd_names, wait_until
 from packages import as_version, make_older_deb
 from prober import OPEN, SILENT, Prober
 from sweep import Sweep
 
 UNIT = "beamfenced.service"
+NET_UNIT = "beamfence-net.service"
 PINS = "/sys/fs/bpf/beamfence"
 CONFIG = "/etc/beamfence/beamfence.yaml"
 CAPABILITIES = {12: "CAP_NET_ADMIN", 38: "CAP_PERFMON", 39: "CAP_BPF"}
@@ -238,7 +239,7 @@ def put(host, package, version):
     assert host.show(UNIT, "ActiveState") == "active"
 
 
-def go_through_all_that_befalls_an_agent(host, older):
+def go_through_all_that_befalls_an_agent(lab, host, older):
     host.run("systemctl", "reload", UNIT)
     host.run("systemctl", "restart", UNIT)
     kill(host)
@@ -248,7 +249,12 @@ def go_through_all_that_befalls_an_agent(host, older):
     assert "contract: 1\n" not in host.run("beamfenced", "--version")
     put(host, host.bring(older), "0.0.9")
     assert "contract: 1\n" in host.run("beamfenced", "--version")
+    # It serves the metrics by itself; then the network side of its successor does.
+    assert host.show(NET_UNIT, "ActiveState") == "inactive"
+    wait_until(lambda: scraped(lab) == (200, "ok\n"), 10, "the older one serves metrics")
     put(host, host.packages[0], now)
+    wait_until(lambda: scraped(lab) == (200, "ok\n"), 10, "its successor serves metrics")
+    assert host.show(NET_UNIT, "ActiveState") == "active"
 
 
 def test_real_nodes_stay_isolated_whatever_befalls_the_agent(lab, host, older):
@@ -266,7 +272,7 @@ def test_real_nodes_stay_isolated_whatever_befalls_the_agent(lab, host, older):
         peers = [(lab.peer, lab.peer.host4, port, OPEN) for port in (4369, nodes[0].port)]
         often = [*ports * 20, 5672]  # few enough answers that the watch misses none
         with Sweep(lab, lab.client, often) as sweep, Prober(*shut, *peers) as prober:
-            go_through_all_that_befalls_an_agent(host, older)
+            go_through_all_that_befalls_an_agent(lab, host, older)
     prober.check(50)
     assert set(sweep.answers) == {5672} and sweep.lost == 0 and sweep.sent > 100_000
     assert attached(host) == {"client0": True, "cluster0": True, "cluster2": True}
@@ -347,19 +353,72 @@ def test_filter_is_in_force_before_the_network_comes_up_after_a_reboot(lab, host
     assert "sysinit.target" not in after and "basic.target" not in after
 
 
-def test_unit_is_without_fault_and_hardened(steady):
-    host = steady
-    assert host.run("systemd-analyze", "verify", "--man=no", f"/lib/systemd/system/{UNIT}") == ""
-    said = host.run("systemd-analyze", "security", "--no-pager", UNIT)
+def exposure(host, unit):
+    """How systemd rates a unit, and its findings: name and weight."""
+    said = host.run("systemd-analyze", "security", "--no-pager", unit)
     level = re.search(r"exposure level for \S+: ([0-9.]+)", said)[1]
+    return level, re.findall(r"✗ (\S+).*?\s([0-9.]+)\s*$", said, re.M)
+
+
+def test_units_are_without_fault_and_hardened(steady):
+    host = steady
+    for unit in (UNIT, NET_UNIT):
+        assert host.run("systemd-analyze", "verify", "--man=no", f"/lib/systemd/system/{unit}") == ""
     page = (ROOT / "deploy/man/beamfenced.8").read_text()
+    level, found = exposure(host, UNIT)
+    assert float(level) <= 1.5
     assert re.search(r"gives the unit ([0-9.]+),", page)[1] == level
     # Each finding is in the manual, with its weight.
-    found = re.findall(r"✗ (\S+).*?\s([0-9.]+)\s*$", said, re.M)
     assert found
     for name, weight in found:
         word = re.sub(r".*=~|=$|^.*/", "", name).replace("(INET|INET6)", "INET")
         assert re.search(rf"\.It (?:.*; )?{weight} Li {re.escape(word)}\b", page), (name, weight)
+    net_level, found = exposure(host, NET_UNIT)
+    assert float(net_level) <= 1.5
+    assert re.search(r"gives this unit ([0-9.]+):", page)[1] == net_level, found
+
+
+def scraped(lab, path="/healthz"):
+    """What the network side serves: status and body, None where nobody listens."""
+    with contextlib.suppress(LabError):
+        return curl(lab, f"http://127.0.0.1:{METRICS_PORT}{path}")
+    return None
+
+
+def test_network_side_has_no_privilege_and_goes_with_the_agent(lab, host):
+    def serves():
+        return scraped(lab) == (200, "ok\n")
+
+    wait_until(serves, 10, "the metrics are served")
+    assert "beamfence_enforcing 1" in scraped(lab, "/metrics")[1]
+    process = host.run("cat", f"/proc/{host.show(NET_UNIT, 'MainPID')}/status")
+    user = host.run("id", "-u", "beamfence-net").strip()
+    assert re.search(r"^Uid:\t(.*)$", process, re.M)[1].split() == [user] * 4
+    for kind in ("CapPrm", "CapEff", "CapBnd", "CapInh", "CapAmb"):
+        assert re.search(rf"^{kind}:\t0+$", process, re.M), kind
+    assert (host.run("stat", "-c", "%A %U %G", "/run/beamfence/net.sock") ==
+            "srw-rw---- beamfence beamfence-net\n")
+    # The agent can make no internet socket.
+    pid = host.show(UNIT, "MainPID")
+    assert host.show(UNIT, "RestrictAddressFamilies").split() == ["AF_NETLINK", "AF_UNIX"]
+    inodes = {line.split()[9] for table in ("tcp", "tcp6", "udp", "udp6")
+              for line in host.run("cat", f"/proc/{pid}/net/{table}").splitlines()}
+    files = host.run("sh", "-c", f"ls -l /proc/{pid}/fd")
+    assert not set(re.findall(r"socket:\[(\d+)\]", files)) & inodes
+
+    host.run("systemctl", "kill", "--kill-who=main", "-s", "KILL", NET_UNIT)
+    wait_until(lambda: not serves(), 5, "it is gone")
+    wait_until(serves, 10, "it is started again")
+    before = host.show(NET_UNIT, "MainPID")
+    host.run("systemctl", "restart", UNIT)
+    wait_until(lambda: host.show(NET_UNIT, "MainPID") not in ("0", before) and serves(), 10,
+               "it is restarted with the agent")
+    for end in (("beamfence", "detach"), ("systemctl", "stop", UNIT)):
+        host.run(*end)
+        wait_until(lambda: host.show(NET_UNIT, "ActiveState") == "inactive", 10, "it ends with it")
+        assert scraped(lab) is None
+        host.run("systemctl", "start", UNIT)
+        wait_until(serves, 10, "and is back with it")
 
 
 def test_host_without_the_bpf_file_system_is_told_so(host):

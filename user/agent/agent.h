@@ -34,6 +34,7 @@ struct agent {
 	int64_t last_success_time_s; /* of the last that succeeded */
 	struct error last_reload_error;
 	struct error metrics_error; /* why the metrics are not where the configuration wants them */
+	struct error network_error; /* why the network side does not do what it is there for */
 	bool control_is_stale;	    /* its configuration changed: takes effect at the next start */
 };
 

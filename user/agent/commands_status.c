@@ -119,6 +119,8 @@ static json_t *warnings_json(const struct commands *commands)
 				     agent->config_path));
 	if (agent->metrics_error.text[0])
 		json_array_append_new(list, json_string(agent->metrics_error.text));
+	if (agent->network_error.text[0])
+		json_array_append_new(list, json_string(agent->network_error.text));
 	if (agent->control_is_stale)
 		json_array_append_new(
 			list,

@@ -61,6 +61,11 @@ bool control_stream_send(struct control_stream *stream, const char *line, size_t
 	return true;
 }
 
+void control_stream_end(struct control_stream *stream)
+{
+	client_end(stream->client);
+}
+
 uint64_t control_stream_lost(const struct control_stream *stream)
 {
 	return stream->lost;

@@ -37,6 +37,10 @@ bool control_stream_send(struct control_stream *stream, const char *line, size_t
 /* For ending(): sends @line even where much waits. */
 void control_stream_send_last(struct control_stream *stream, const char *line, size_t length);
 
+/* Ends the connection, whatever waits: closed() is called. Not for callbacks of the stream's own.
+ */
+void control_stream_end(struct control_stream *stream);
+
 /* Lines that were lost. */
 uint64_t control_stream_lost(const struct control_stream *stream);
 

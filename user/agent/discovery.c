@@ -6,7 +6,6 @@
 #include <string.h>
 #include <syslog.h>
 
-#include "agent/epmd_query.h"
 #include "agent/events.h"
 #include "agent/listeners.h"
 #include "agent/log.h"
@@ -27,14 +26,16 @@ static const unsigned int delays_ms[] = {1, 4, 20, 100, 400};
 struct epmd {
 	struct discovery *discovery;
 	uint16_t port;
-	struct epmd_query *query;
+	struct network_ask *query;
 	struct fence_registration *before; /* as they were when it was asked */
 	int before_count;
+	bool again; /* it was due to be asked meanwhile */
 };
 
 struct discovery {
 	struct event_base *base;
 	struct agent *agent;
+	struct network *network;
 	struct event *changes; /* NULL: not watching */
 	struct event *next_round;
 	size_t round;
@@ -115,6 +116,8 @@ static void log_node(const struct agent *agent, const struct known_listener *lis
 			 listener->node, "port", port, NULL);
 }
 
+static void ask(struct discovery *discovery, uint16_t port);
+
 static void on_answer(void *context, uint16_t port, int code, const struct epmd_nodes *nodes)
 {
 	struct epmd *epmd = context;
@@ -135,6 +138,8 @@ static void on_answer(void *context, uint16_t port, int code, const struct epmd_
 	}
 	free(epmd->before);
 	epmd->before = NULL;
+	if (epmd->again)
+		ask(discovery, port);
 }
 
 static void ask(struct discovery *discovery, uint16_t port)
@@ -144,8 +149,10 @@ static void ask(struct discovery *discovery, uint16_t port)
 	for (size_t i = 0; i < EPMDS_MAX; i++) {
 		struct epmd *epmd = &discovery->epmds[i];
 
-		if (epmd->query && epmd->port == port)
-			return; /* it has yet to answer */
+		if (epmd->query && epmd->port == port) {
+			epmd->again = true; /* when it has answered, for it may not know yet */
+			return;
+		}
 		if (!epmd->query)
 			free_place = epmd;
 	}
@@ -154,8 +161,8 @@ static void ask(struct discovery *discovery, uint16_t port)
 	*free_place = (struct epmd){.discovery = discovery, .port = port};
 	free_place->before_count = fence_registrations(discovery->agent->fence,
 						       &free_place->before);
-	if (epmd_query_start(discovery->base, port, QUERY_TIMEOUT_MS, on_answer, free_place,
-			     &free_place->query)) {
+	if (network_ask(discovery->network, port, QUERY_TIMEOUT_MS, on_answer, free_place,
+			&free_place->query)) {
 		free(free_place->before);
 		*free_place = (struct epmd){};
 	}
@@ -198,7 +205,7 @@ static void schedule(struct discovery *discovery)
 	event_add(discovery->next_round, &delay);
 }
 
-static void start_asking(struct discovery *discovery)
+void discovery_ask(struct discovery *discovery)
 {
 	discovery->round = 0;
 	discovery->answered = false;
@@ -226,7 +233,7 @@ static void look(struct discovery *discovery, bool registrations)
 		log_line(LOG_ERR, "cannot read the listeners", "error", strerror(-beams), NULL);
 	log_untracked(discovery);
 	if (beams > 0 || registrations)
-		start_asking(discovery);
+		discovery_ask(discovery);
 }
 
 static void on_changes(evutil_socket_t fd, short events, void *context)
@@ -258,8 +265,8 @@ void discovery_restart(struct discovery *discovery)
 	look(discovery, true);
 }
 
-int discovery_open(struct event_base *base, struct agent *agent, struct discovery **result,
-		   struct error *error)
+int discovery_open(struct event_base *base, struct agent *agent, struct network *network,
+		   struct discovery **result, struct error *error)
 {
 	struct discovery *discovery = calloc(1, sizeof(*discovery));
 
@@ -271,6 +278,7 @@ int discovery_open(struct event_base *base, struct agent *agent, struct discover
 	}
 	discovery->base = base;
 	discovery->agent = agent;
+	discovery->network = network;
 	discovery_restart(discovery);
 	*result = discovery;
 	return 0;
@@ -281,7 +289,7 @@ void discovery_close(struct discovery *discovery)
 	if (!discovery)
 		return;
 	for (size_t i = 0; i < EPMDS_MAX; i++) {
-		epmd_query_cancel(discovery->epmds[i].query);
+		network_ask_cancel(discovery->epmds[i].query);
 		free(discovery->epmds[i].before);
 	}
 	if (discovery->changes)

@@ -10,15 +10,19 @@
 #include <event2/event.h>
 
 #include "agent/agent.h"
+#include "agent/network.h"
 
 struct discovery;
 
 /*
  * Follows the agent's fence, which must have its watch (or not) by now. Returns 0 and a discovery
- * for discovery_close(), or a negative errno.
+ * for discovery_close(), before which @network must not go, or a negative errno.
  */
-int discovery_open(struct event_base *base, struct agent *agent, struct discovery **discovery,
-		   struct error *error);
+int discovery_open(struct event_base *base, struct agent *agent, struct network *network,
+		   struct discovery **discovery, struct error *error);
+
+/* Asks all that there is to ask, for the time that follows a change. */
+void discovery_ask(struct discovery *discovery);
 
 /* To be called after each reload: the watch may have been turned on or off. */
 void discovery_restart(struct discovery *discovery);

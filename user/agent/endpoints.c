@@ -50,12 +50,53 @@ static gid_t group_id(const char *name)
 	return group ? group->gr_gid : (gid_t)-1;
 }
 
-static int open_http(struct endpoints *endpoints, const struct config *config, struct http **http,
-		     struct error *error)
+/* What the network side reports becomes what "status" says. */
+static void on_network_changed(void *context)
+{
+	struct endpoints *endpoints = context;
+	struct error *known = &endpoints->agent->network_error;
+	const struct error *problem = network_problem(endpoints->network);
+
+	if (!strcmp(known->text, problem->text))
+		return;
+	if (problem->text[0])
+		log_line(LOG_ERR, "the network side does not do what it should", "error",
+			 problem->text, NULL);
+	else
+		log_line(LOG_NOTICE, "the network side does what it should again", NULL);
+	*known = *problem;
+}
+
+static void on_can_ask(void *context)
+{
+	const struct endpoints *endpoints = context;
+
+	endpoints->can_ask(endpoints->context);
+}
+
+int endpoints_open_network(struct endpoints *endpoints, const char *net_socket, struct error *error)
+{
+	const struct network_settings settings = {
+		.socket = net_socket,
+		.metrics = write_metrics,
+		.health = report_health,
+		.changed = on_network_changed,
+		.can_ask = on_can_ask,
+		.context = endpoints,
+	};
+	const int code = network_open(endpoints->base, &settings, &endpoints->network, error);
+
+	if (!code)
+		on_network_changed(endpoints);
+	return code;
+}
+
+/* Opens the unix socket of the metrics. */
+static int open_socket(struct endpoints *endpoints, const struct config *config, struct http **http,
+		       struct error *error)
 {
 	const struct http_settings settings = {
 		.host = config->metrics_host,
-		.port = config->metrics_port,
 		.group = group_id(config->control_group),
 		.metrics = write_metrics,
 		.health = report_health,
@@ -65,24 +106,42 @@ static int open_http(struct endpoints *endpoints, const struct config *config, s
 	return http_open(endpoints->base, &settings, http, error);
 }
 
+/* Opens the metrics anew, then closes what is no longer wanted. */
+static int move_metrics(struct endpoints *endpoints, const struct config *config,
+			struct error *error)
+{
+	const char *host = config->metrics_host;
+	const bool file = host && host[0] == '/';
+	struct http *http = NULL;
+	int code = file ? open_socket(endpoints, config, &http, error) : 0;
+
+	if (!code)
+		code = network_serve(endpoints->network, file ? NULL : host, config->metrics_port,
+				     error);
+	if (code) {
+		http_close(http);
+		return code;
+	}
+	http_close(endpoints->http);
+	endpoints->http = http;
+	return 0;
+}
+
 void endpoints_open_metrics(struct endpoints *endpoints)
 {
 	const struct config *config = endpoints->agent->config;
 	struct error *error = &endpoints->agent->metrics_error;
-	struct http *http = NULL;
 
 	*error = (struct error){};
 	if (same_text(config->metrics_host, endpoints->metrics_host) &&
 	    (!config->metrics_host || config->metrics_port == endpoints->metrics_port))
 		return;
-	if (config->metrics_host && open_http(endpoints, config, &http, error)) {
+	if (move_metrics(endpoints, config, error)) {
 		log_line(LOG_ERR, "no metrics where the configuration wants them", "error",
 			 error->text, NULL);
 		return;
 	}
-	http_close(endpoints->http);
 	free(endpoints->metrics_host);
-	endpoints->http = http;
 	endpoints->metrics_host = config->metrics_host ? strdup(config->metrics_host) : NULL;
 	endpoints->metrics_port = config->metrics_port;
 }
@@ -172,6 +231,7 @@ void endpoints_close(struct endpoints *endpoints)
 	control_close(endpoints->control);
 	control_close(endpoints->readers);
 	http_close(endpoints->http);
+	network_close(endpoints->network);
 	free(endpoints->metrics_host);
 	free(endpoints->control_socket);
 	free(endpoints->control_group);

@@ -6,6 +6,7 @@
 #include "agent/agent.h"
 #include "agent/commands.h"
 #include "agent/http.h"
+#include "agent/network.h"
 
 struct endpoints {
 	struct event_base *base;
@@ -13,8 +14,11 @@ struct endpoints {
 	struct commands *commands;
 	struct control *control;
 	struct control *readers; /* the socket for those who may look; or NULL */
-	struct http *http;
-	char *metrics_host; /* where http listens; NULL: off */
+	struct network *network;
+	void (*can_ask)(void *context); /* as of struct network_settings */
+	void *context;
+	struct http *http;  /* the metrics on a unix socket; NULL: they are elsewhere */
+	char *metrics_host; /* where they are; NULL: off */
 	uint16_t metrics_port;
 	char *control_socket; /* as started: a change takes a restart */
 	char *control_group;
@@ -23,6 +27,13 @@ struct endpoints {
 
 /* Opens the control sockets; the first three members are set. Returns 0 or a negative errno. */
 int endpoints_open_control(struct endpoints *endpoints, struct error *error);
+
+/*
+ * Opens the network, with a socket for a network side where @net_socket is not NULL; can_ask and
+ * its context are set. Returns 0 or a negative errno.
+ */
+int endpoints_open_network(struct endpoints *endpoints, const char *net_socket,
+			   struct error *error);
 
 /* Notes, and logs, whether the configuration wants other control sockets than there are. */
 void endpoints_check_control(struct endpoints *endpoints);

@@ -19,6 +19,7 @@
 
 static bool to_journal;
 static int log_threshold = LOG_INFO;
+static const char *log_identifier = "beamfenced";
 
 #define PRIORITY_LENGTH 3 /* of "<6>", which starts a line for the journal */
 
@@ -140,7 +141,7 @@ static bool send_entry(int level, const struct line *line, va_list pairs)
 	const char priority[] = {(char)('0' + level), '\0'};
 	const char *key, *value;
 
-	entry_add(&entry, "", "SYSLOG_IDENTIFIER", "beamfenced");
+	entry_add(&entry, "", "SYSLOG_IDENTIFIER", log_identifier);
 	entry_add(&entry, "", "PRIORITY", priority);
 	line_add(&entry, "MESSAGE=");
 	line_add(&entry, line->text + PRIORITY_LENGTH);
@@ -151,6 +152,11 @@ static bool send_entry(int level, const struct line *line, va_list pairs)
 			entry_add(&entry, "BEAMFENCE_", key, value);
 	}
 	return !entry.full && journal_send(entry.text, entry.length) == 0;
+}
+
+void log_identify(const char *name)
+{
+	log_identifier = name;
 }
 
 void log_open(int threshold)

@@ -19,6 +19,9 @@
  */
 void log_open(int threshold);
 
+/* Whose lines these are, for the journal: "beamfenced" without this call. @name is not copied. */
+void log_identify(const char *name);
+
 /*
  * Logs @message at @level (LOG_ERR, LOG_WARNING, LOG_NOTICE, LOG_INFO or LOG_DEBUG), followed by
  * pairs of strings, key then value, ended by NULL:

@@ -2,7 +2,6 @@
 /* beamfenced: one event loop that joins the stages. */
 #include <errno.h>
 #include <event2/event.h>
-#include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -18,40 +17,15 @@
 #include "agent/log.h"
 #include "agent/memory.h"
 #include "agent/notify.h"
+#include "agent/options.h"
 #include "agent/privileges.h"
 #include "agent/report.h"
 #include "agent/runtime.h"
 #include "core/cleanup.h"
-#include "core/version.h"
 #include "kernel/detach.h"
 
-#define RETRY_S	       5 /* what could not be done is tried again */
-#define CHECK_S	       5
-#define CONFIG_DEFAULT "/etc/beamfence/beamfence.yaml"
-
-static const char usage[] =
-	"Usage: beamfenced [--config FILE] [--pin-dir DIR] [--state-dir DIR]\n"
-	"\n"
-	"Keeps EPMD and the Erlang distribution off client-facing interfaces: attaches the "
-	"filter,\n"
-	"keeps its tables true, answers \"beamfence\" and serves metrics. Runs in the foreground\n"
-	"and logs to stderr. SIGHUP reloads; SIGTERM ends the agent and leaves the filter in\n"
-	"force (\"beamfence detach\" takes it away).\n"
-	"\n"
-	"  --config FILE    the configuration (default " CONFIG_DEFAULT ")\n"
-	"  --pin-dir DIR    where the filter is pinned (default " PIN_DIR_DEFAULT ")\n"
-	"  --state-dir DIR  where added peers are kept (default " STATE_DIR_DEFAULT ")\n"
-	"  --version        print the version\n"
-	"  --help           print this\n"
-	"\n"
-	"Exit status: 0 ended by a signal or by detach, 1 failed, 2 wrong usage.\n";
-
-/* Where things are, by the command line. */
-struct places {
-	const char *config;
-	const char *pin_dir;
-	const char *state_dir;
-};
+#define RETRY_S 5 /* what could not be done is tried again */
+#define CHECK_S 5
 
 struct daemon {
 	struct event_base *base;
@@ -235,6 +209,14 @@ static void on_peers_changed(void *context)
 	runtime_update(&daemon->runtime);
 }
 
+static void on_can_ask(void *context)
+{
+	struct daemon *daemon = context;
+
+	if (daemon->discovery)
+		discovery_ask(daemon->discovery);
+}
+
 static int add_signal(struct daemon *daemon, int index, int signal, event_callback_fn callback)
 {
 	daemon->signals[index] = evsignal_new(daemon->base, signal, callback, daemon);
@@ -283,6 +265,8 @@ static void join_parts(struct daemon *daemon)
 		.base = daemon->base,
 		.agent = &daemon->agent,
 		.commands = &daemon->commands,
+		.can_ask = on_can_ask,
+		.context = daemon,
 	};
 }
 
@@ -290,12 +274,12 @@ static void join_parts(struct daemon *daemon)
  * The whole start. What may be refused comes before the policy; nobody is answered on the control
  * socket before the loop runs.
  */
-static int start(struct daemon *daemon, const struct places *places, struct error *error)
+static int start(struct daemon *daemon, const struct options *options, struct error *error)
 {
 	int code = privileges_check(error);
 
 	if (!code)
-		code = agent_open(&daemon->agent, places->config, places->pin_dir, error);
+		code = agent_open(&daemon->agent, options->config, options->pin_dir, error);
 	if (code)
 		return code;
 	memory_lay_aside();
@@ -303,8 +287,10 @@ static int start(struct daemon *daemon, const struct places *places, struct erro
 	if (!daemon->base)
 		return error_set(error, -ENOMEM, "out of memory");
 	join_parts(daemon);
-	runtime_load(&daemon->runtime, &daemon->agent, &daemon->commands, places->state_dir);
+	runtime_load(&daemon->runtime, &daemon->agent, &daemon->commands, options->state_dir);
 	code = endpoints_open_control(&daemon->endpoints, error);
+	if (!code)
+		code = endpoints_open_network(&daemon->endpoints, options->net_socket, error);
 	if (!code)
 		code = runtime_start(&daemon->runtime, error);
 	if (!code)
@@ -314,7 +300,8 @@ static int start(struct daemon *daemon, const struct places *places, struct erro
 	report_start(&daemon->agent);
 	report_outcome(&daemon->outcome, &daemon->agent);
 	endpoints_open_metrics(&daemon->endpoints);
-	code = discovery_open(daemon->base, &daemon->agent, &daemon->discovery, error);
+	code = discovery_open(daemon->base, &daemon->agent, daemon->endpoints.network,
+			      &daemon->discovery, error);
 	if (!code)
 		code = add_events(daemon, error);
 	if (!code)
@@ -325,9 +312,10 @@ static int start(struct daemon *daemon, const struct places *places, struct erro
 static void stop(struct daemon *daemon)
 {
 	runtime_close(&daemon->runtime);
+	discovery_close(daemon->discovery);
+	daemon->discovery = NULL;
 	endpoints_close(&daemon->endpoints);
 	interface_watch_close(daemon->interfaces);
-	discovery_close(daemon->discovery);
 	for (size_t i = 0; i < sizeof(daemon->signals) / sizeof(daemon->signals[0]); i++)
 		if (daemon->signals[i])
 			event_free(daemon->signals[i]);
@@ -347,48 +335,16 @@ static void stop(struct daemon *daemon)
 
 int main(int argc, char **argv)
 {
-	static const struct option options[] = {
-		{"config", required_argument, NULL, 'c'},
-		{"pin-dir", required_argument, NULL, 'p'},
-		{"state-dir", required_argument, NULL, 's'},
-		{"version", no_argument, NULL, 'V'},
-		{"help", no_argument, NULL, 'h'},
-		{},
-	};
-	struct places places = {CONFIG_DEFAULT, PIN_DIR_DEFAULT, STATE_DIR_DEFAULT};
 	struct daemon daemon = {};
+	struct options options;
 	struct error error = {};
-	int option, code;
+	int code = 0;
 
-	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
-		switch (option) {
-		case 'c':
-			places.config = optarg;
-			break;
-		case 'p':
-			places.pin_dir = optarg;
-			break;
-		case 's':
-			places.state_dir = optarg;
-			break;
-		case 'V':
-			version_print(stdout, "beamfenced");
-			return 0;
-		case 'h':
-			fputs(usage, stdout);
-			return 0;
-		default:
-			return 2;
-		}
-	}
-	if (optind < argc) {
-		fprintf(stderr, "beamfenced: unexpected argument \"%s\"; try --help\n",
-			argv[optind]);
-		return 2;
-	}
+	if (!options_read(argc, argv, &options, &code))
+		return code;
 	signal(SIGPIPE, SIG_IGN);
 	log_open(LOG_INFO);
-	code = start(&daemon, &places, &error);
+	code = start(&daemon, &options, &error);
 	if (!code) {
 		notify_ready(NULL);
 		event_base_dispatch(daemon.base);

@@ -29,8 +29,7 @@ static uint16_t parse_port(const char *text, size_t size)
 	return value <= UINT16_MAX ? (uint16_t)value : 0;
 }
 
-/* Whether a node could be called so, and the name can be shown as it is. */
-static bool name_is_acceptable(const char *name, size_t size)
+bool epmd_name_is_acceptable(const char *name, size_t size)
 {
 	size_t characters = 0;
 
@@ -63,7 +62,7 @@ static bool parse_line(const char *line, size_t size, const char **name, size_t 
 		return false;
 	*name_size = (size_t)(end - *name);
 	*port = parse_port(end + length, size - start - *name_size - length);
-	return *port && name_is_acceptable(*name, *name_size);
+	return *port && epmd_name_is_acceptable(*name, *name_size);
 }
 
 /* Adds the registration of one line, or counts it as refused. -ENOMEM. */

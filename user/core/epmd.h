@@ -6,6 +6,7 @@
 #ifndef BEAMFENCE_EPMD_H
 #define BEAMFENCE_EPMD_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -35,6 +36,12 @@ struct epmd_nodes {
  * with a list for epmd_nodes_free(), -EPROTO when even the first four bytes are missing, -ENOMEM.
  */
 int epmd_parse_names(const char *reply, size_t size, struct epmd_nodes *nodes, struct error *error);
+
+/*
+ * Whether a node could be called so, and the name can be shown as it is: as epmd_parse_names() has
+ * it. @size is in bytes.
+ */
+bool epmd_name_is_acceptable(const char *name, size_t size);
 
 void epmd_nodes_free(struct epmd_nodes *nodes);
 

@@ -316,7 +316,8 @@ static int ethtool_flags(int fd, const char *interface, __u32 command, __u32 *fl
 
 int host_keep_vlan_tags(const char *interface)
 {
-	_cleanup_close_ int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	/* Any socket takes the request: one of a family that the agent is allowed. */
+	_cleanup_close_ int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	__u32 flags = 0;
 	int result;
 

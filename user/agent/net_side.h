@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* clang-format off */
+/*
+ * The agent's end of the network side: a second program (user/net) without any privilege, which
+ * speaks TCP with strangers for the agent. It connects to a socket of its own, which speaks the
+ * control protocol (core/protocol.h) with these commands and no others:
+ *
+ * serve       -
+ *             null. A stream, on which the agent says what is to be done:
+ *               {"listen": {"host": "127.0.0.1", "port": 9369}, "id": N}   serve the metrics there,
+ *               {"listen": null, "id": N}                                  or nowhere any more
+ *               {"ask": 4369, "id": N}                                     ask the epmd at that port
+ *             One program serves at a time: a newcomer takes the place of the former.
+ * listening   id (of that "listen"), error (text; null: it works). Result: null.
+ * names       id (of that "ask"), code (0, or a negative errno), nodes (list of pairs, name and
+ *             port: shorter than what epmd sent). Result: null.
+ * metrics     -. Result: text, the page.
+ * health      -. Result: null; an error where something is open, whose text is what and why.
+ *
+ * It is not trusted: it can at worst lie about what epmd says, which epmd could as well, or serve
+ * no metrics. What it sends is bounded, answers to nothing that was asked are ignored, and one that
+ * reads nothing of its stream is cut off.
+ */
+/* clang-format on */
+#ifndef BEAMFENCE_NET_SIDE_H
+#define BEAMFENCE_NET_SIDE_H
+
+#include <event2/event.h>
+#include <jansson.h>
+#include <stdbool.h>
+
+#include "agent/http.h"
+#include "core/epmd.h"
+
+#define NET_SOCKET_DEFAULT   "/run/beamfence/net.sock"
+#define NET_SIDE_GROUP	     "beamfence-net" /* may connect, where there is such a group */
+#define NET_SIDE_PATIENCE_MS 60000	     /* so long it may be away before that is a problem */
+
+struct net_side;
+
+struct net_side_settings {
+	const char *path;     /* of the socket; copied */
+	http_metrics metrics; /* what the pages say, as of agent/http.h */
+	http_health health;
+	/* It has come, and takes orders from now on. */
+	void (*came)(void *context);
+	/* It has gone: nothing that was ordered is done any more. */
+	void (*gone)(void *context);
+	/* It has been away for too long; or, after that, is back. */
+	void (*missing)(void *context, bool missing);
+	/* Listening failed with @problem, or works (NULL). */
+	void (*listening)(void *context, uint64_t id, const char *problem);
+	/* An answer of epmd, as of agent/epmd_query.h; maybe one that nobody waits for. */
+	void (*names)(void *context, uint64_t id, int code, const struct epmd_nodes *nodes);
+	void *context;
+	unsigned patience_ms; /* 0: NET_SIDE_PATIENCE_MS */
+};
+
+/*
+ * Makes the socket, for NET_SIDE_GROUP where there is such a group and else for the process's own
+ * user, and serves on @base. Returns 0 and what net_side_close() ends, or errors as control_open().
+ */
+int net_side_open(struct event_base *base, const struct net_side_settings *settings,
+		  struct net_side **side, struct error *error);
+
+/* Sends an order, and takes it over (NULL: out of memory). Whether it is on its way. */
+bool net_side_send(struct net_side *side, json_t *order);
+
+/* NULL is allowed. */
+void net_side_close(struct net_side *side);
+
+/*
+ * Reads a list of pairs, name and port. A pair that epmd_parse_names() would refuse is left out and
+ * counted, as there. Returns 0 with a list for epmd_nodes_free(), -EPROTO or -ENOMEM.
+ */
+int net_side_parse_names(const json_t *list, struct epmd_nodes *nodes);
+
+#endif

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Where the agent meets the internet: the metrics over TCP, and questions to epmd. Either this
+ * process does that itself, or a network side without privileges (agent/net_side.h) does it for it:
+ * which of the two is nobody's business but this one's.
+ */
+#ifndef BEAMFENCE_NETWORK_H
+#define BEAMFENCE_NETWORK_H
+
+#include <event2/event.h>
+
+#include "agent/http.h"
+#include "core/epmd.h"
+
+struct network;
+struct network_ask;
+
+struct network_settings {
+	const char *socket;   /* for the network side; copied. NULL: this process does it itself */
+	http_metrics metrics; /* what is served, as of agent/http.h */
+	http_health health;
+	/* What network_problem() says has changed. */
+	void (*changed)(void *context);
+	/* There is somebody to ask, who was not there, or has not answered, before. */
+	void (*can_ask)(void *context);
+	void *context;
+	unsigned patience_ms; /* that a network side may be away; 0: as of agent/net_side.h */
+};
+
+/* The outcome, from the loop: as epmd_answer of agent/epmd_query.h. */
+typedef void (*network_answer)(void *context, uint16_t port, int code,
+			       const struct epmd_nodes *nodes);
+
+/*
+ * Returns 0 or -ENOMEM. A socket that cannot be made is no error, since to fence without a network
+ * side beats not to fence: network_problem() says so.
+ */
+int network_open(struct event_base *base, const struct network_settings *settings,
+		 struct network **network, struct error *error);
+
+/*
+ * Serves metrics over TCP at the numeric address @host and @port, and nowhere else any more;
+ * nowhere where @host is NULL. When this process cannot listen there (errors of http_open())
+ * nothing has changed. A network side goes on trying, and meanwhile network_problem() says why.
+ */
+int network_serve(struct network *network, const char *host, uint16_t port, struct error *error);
+
+/*
+ * Asks this host's epmd at @port for its names; arguments, result and what becomes of *@ask are
+ * those of epmd_query_start(). -ENOTCONN where there is no network side: see can_ask().
+ */
+int network_ask(struct network *network, uint16_t port, unsigned timeout_ms, network_answer answer,
+		void *context, struct network_ask **ask);
+
+/* Without an answer; as epmd_query_cancel(). */
+void network_ask_cancel(struct network_ask *ask);
+
+/* Why the network side does not do what it is there for; text "": it does. */
+const struct error *network_problem(const struct network *network);
+
+/* Nothing may be asked by now. NULL is allowed. */
+void network_close(struct network *network);
+
+#endif

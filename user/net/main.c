@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * beamfence-net: speaks TCP with strangers for the agent, without a privilege to lose. It serves
+ * the metrics that the agent writes, and asks epmd what the agent wants to know.
+ */
+#include <event2/event.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <syslog.h>
+
+#include "agent/log.h"
+#include "agent/memory.h"
+#include "agent/net_side.h"
+#include "agent/notify.h"
+#include "core/version.h"
+#include "net/asks.h"
+#include "net/call.h"
+#include "net/orders.h"
+#include "net/pages.h"
+
+#define ANSWER_PATIENCE_MS 4000
+
+static const char usage[] =
+	"Usage: beamfence-net [--socket PATH]\n"
+	"\n"
+	"The network side of beamfenced --net-socket PATH: serves its metrics over TCP and asks "
+	"epmd\n"
+	"for names, so that the agent, which has privileges, need not. Runs in the foreground, as "
+	"a\n"
+	"user without any, and logs to stderr. SIGTERM ends it.\n"
+	"\n"
+	"  --socket PATH  the agent's (default " NET_SOCKET_DEFAULT ")\n"
+	"  --version      print the version\n"
+	"  --help         print this\n"
+	"\n"
+	"Exit status: 0 ended by a signal, 1 failed, 2 wrong usage.\n";
+
+struct net {
+	struct event_base *base;
+	const char *socket;
+	struct orders *orders;
+	struct pages *pages;
+	struct asks *asks;
+	struct call *report;
+	struct event *signals[2];
+	struct event *watchdog;
+	uint64_t listen_id;
+	char address[128]; /* where it is to listen; "": nowhere */
+	bool failing;	   /* to listen */
+	bool told_to_end;
+};
+
+/* Says to log, service manager and agent whether it listens where it should. */
+static void on_listening(void *context, const struct error *problem)
+{
+	struct net *net = context;
+	json_t *error = problem ? json_string(problem->text) : json_null();
+
+	if (problem && !net->failing)
+		log_line(LOG_WARNING, "no metrics yet: this is tried again and again", "error",
+			 problem->text, NULL);
+	else if (!problem && net->address[0])
+		log_line(LOG_INFO, "serving metrics", "address", net->address, NULL);
+	net->failing = problem;
+	notify_status(problem ? problem->text : net->address);
+	call_cancel(net->report);
+	call_start(net->base, net->socket, "listening",
+		   json_pack("{s:I, s:o}", "id", (json_int_t)net->listen_id, "error", error),
+		   ANSWER_PATIENCE_MS, NULL, NULL, &net->report);
+}
+
+static void on_listen(void *context, uint64_t id, const char *host, uint16_t port)
+{
+	struct net *net = context;
+
+	net->listen_id = id;
+	net->address[0] = '\0';
+	if (host)
+		snprintf(net->address, sizeof(net->address),
+			 strchr(host, ':') ? "[%s]:%u" : "%s:%u", host, port);
+	pages_listen(net->pages, host, port);
+}
+
+static void on_ask(void *context, uint64_t id, uint16_t port)
+{
+	const struct net *net = context;
+
+	asks_ask(net->asks, id, port);
+}
+
+static void on_agent(void *context, const struct error *problem)
+{
+	const struct net *net = context;
+
+	if (problem)
+		asks_cancel(net->asks);
+	if (problem)
+		log_line(LOG_WARNING, "the agent is not there: waiting for it", "socket",
+			 net->socket, "error", problem->text, NULL);
+	else
+		log_line(LOG_INFO, "connected to the agent", "socket", net->socket, NULL);
+}
+
+static void on_terminate(evutil_socket_t signal, short events, void *context)
+{
+	struct net *net = context;
+
+	(void)signal, (void)events;
+	net->told_to_end = true;
+	event_base_loopbreak(net->base);
+}
+
+static void on_watchdog(evutil_socket_t fd, short events, void *context)
+{
+	(void)fd, (void)events, (void)context;
+	notify_watchdog();
+}
+
+static bool add_events(struct net *net)
+{
+	const uint64_t interval_us = notify_watchdog_interval_us() / 2;
+	const struct timeval half = {.tv_sec = (time_t)(interval_us / 1000000),
+				     .tv_usec = (suseconds_t)(interval_us % 1000000)};
+
+	net->signals[0] = evsignal_new(net->base, SIGTERM, on_terminate, net);
+	net->signals[1] = evsignal_new(net->base, SIGINT, on_terminate, net);
+	net->watchdog = event_new(net->base, -1, EV_PERSIST, on_watchdog, NULL);
+	return net->signals[0] && net->signals[1] && net->watchdog &&
+	       !event_add(net->signals[0], NULL) && !event_add(net->signals[1], NULL) &&
+	       !(interval_us && event_add(net->watchdog, &half));
+}
+
+static bool start(struct net *net)
+{
+	const struct pages_settings pages = {
+		.path = net->socket, .listening = on_listening, .context = net};
+	const struct orders_settings orders = {
+		.path = net->socket,
+		.listen = on_listen,
+		.ask = on_ask,
+		.agent = on_agent,
+		.context = net,
+	};
+
+	memory_lay_aside(); /* evhttp does not survive without */
+	net->base = event_base_new();
+	net->asks = net->base ? asks_open(net->base, net->socket) : NULL;
+	return net->asks && !pages_open(net->base, &pages, &net->pages) &&
+	       !orders_open(net->base, &orders, &net->orders) && add_events(net);
+}
+
+static void stop(struct net *net)
+{
+	orders_close(net->orders);
+	pages_close(net->pages);
+	asks_close(net->asks);
+	call_cancel(net->report);
+	for (size_t i = 0; i < sizeof(net->signals) / sizeof(net->signals[0]); i++)
+		if (net->signals[i])
+			event_free(net->signals[i]);
+	if (net->watchdog)
+		event_free(net->watchdog);
+	if (net->base)
+		event_base_free(net->base);
+	libevent_global_shutdown();
+}
+
+/* Returns whether the program goes on; if not, *@code is its exit status. */
+static bool read_options(int argc, char **argv, const char **socket, int *code)
+{
+	static const struct option options[] = {
+		{"socket", required_argument, NULL, 's'},
+		{"version", no_argument, NULL, 'V'},
+		{"help", no_argument, NULL, 'h'},
+		{},
+	};
+	int option;
+
+	*code = 0;
+	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		switch (option) {
+		case 's':
+			*socket = optarg;
+			break;
+		case 'V':
+			version_print(stdout, "beamfence-net");
+			return false;
+		case 'h':
+			fputs(usage, stdout);
+			return false;
+		default:
+			*code = 2;
+			return false;
+		}
+	}
+	if (optind == argc)
+		return true;
+	fprintf(stderr, "beamfence-net: unexpected argument \"%s\"; try --help\n", argv[optind]);
+	*code = 2;
+	return false;
+}
+
+int main(int argc, char **argv)
+{
+	struct net net = {.socket = NET_SOCKET_DEFAULT};
+	int code;
+
+	if (!read_options(argc, argv, &net.socket, &code))
+		return code;
+	signal(SIGPIPE, SIG_IGN);
+	log_identify("beamfence-net");
+	log_open(LOG_INFO);
+	if (start(&net)) {
+		notify_ready(NULL);
+		event_base_dispatch(net.base);
+		notify_stopping();
+	}
+	if (!net.told_to_end)
+		log_line(LOG_ERR, "out of memory: ending", NULL);
+	stop(&net);
+	return net.told_to_end ? 0 : 1;
+}

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The stream on which the agent says what is to be done (agent/net_side.h): opened, and opened
+ * again whenever it has ended.
+ */
+#ifndef BEAMFENCE_ORDERS_H
+#define BEAMFENCE_ORDERS_H
+
+#include <event2/event.h>
+#include <stdint.h>
+
+#include "core/error.h"
+
+#define ORDERS_RETRY_MS 500
+#define ORDER_LINE_MAX	4096 /* bytes */
+
+struct orders;
+
+struct orders_settings {
+	const char *path; /* of the agent's socket; not copied */
+	void (*listen)(void *context, uint64_t id, const char *host, uint16_t port); /* NULL: no */
+	void (*ask)(void *context, uint64_t id, uint16_t port);
+	/* The agent is there (NULL), or is not any more and why: each told once. */
+	void (*agent)(void *context, const struct error *problem);
+	void *context;
+};
+
+/* Returns 0 and what orders_close() ends, or -ENOMEM. Nobody is called back before the loop. */
+int orders_open(struct event_base *base, const struct orders_settings *settings,
+		struct orders **orders);
+
+/* NULL is allowed. */
+void orders_close(struct orders *orders);
+
+#endif
