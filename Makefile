@@ -210,9 +210,10 @@ check-system: all $(BUILD)/flood $(BUILD)/faults.so
 	$(PYTHON) -m pytest -q tests/system
 
 # The system tests once more, with sanitizers in agent and command line, but for those that measure
-# memory or how fast a flood is dealt with. A report fails, whatever the tests say. "make
-# check-sanitized TEST=tests/system/test_try.py" runs one file.
-MEASURING := 8_mib or never_read or storm or odd_epmd or thousand_starts or more_listeners or flood
+# memory or how fast a flood is dealt with, or ask what the programs are linked with. A report
+# fails, whatever the tests say. "make check-sanitized TEST=tests/system/test_try.py" runs one file.
+MEASURING := 8_mib or never_read or storm or odd_epmd or thousand_starts or more_listeners or flood \
+	     or bothered or libraries
 SANITIZED := $(BUILD)/sanitized
 REPORTS   := $(abspath $(SANITIZED))/reports
 SANITIZED_CFLAGS := -O1 -g -U_FORTIFY_SOURCE $(SANITIZE)

@@ -52,6 +52,7 @@ class Subject:
     def start(self, settings, agent=None, point=None, happens=KILL):
         """Starts an agent. Whether it got to its end, where something happens at a point."""
         tracer = ["strace", "-D", *self._injection(point, happens)] if point else []
+        self.fence.environment["ASAN_OPTIONS"] = f"detect_leaks={int(not point)}"  # or it is traced
         argv = [*tracer, agent or self.agent, *Fence.command(self.fence)[1:]]
         self.fence.command = lambda: argv
         self.fence.configure(**settings)

@@ -4,6 +4,7 @@ builds the image, and podman runs it with the capabilities of the DaemonSet)."""
 import re
 import subprocess
 
+import pytest
 import yaml
 
 from fence import BEAMFENCE, BEAMFENCED
@@ -59,7 +60,7 @@ def test_every_volume_is_mounted_and_every_mount_has_a_volume():
 def test_image_has_the_libraries_that_the_programs_need():
     """Of Debian 12, which the image is; libraries of other packages come with these."""
     if 'VERSION_ID="12"' not in open("/etc/os-release", encoding="utf-8").read():
-        return
+        pytest.skip("this host is not Debian 12")
     wanted = set()
     for program in (BEAMFENCED, BEAMFENCE):
         for library in re.findall(r"NEEDED\s+(\S+)", run("objdump", "-p", program)):
