@@ -103,10 +103,35 @@ static void handle_request(struct client *client, json_t *request)
 		client_outcome(client, code, result, &error);
 }
 
+/* At least as many as the values in a line of JSON: each follows one of these, or is the first. */
+static size_t count_values(const char *line, size_t length)
+{
+	bool in_string = false;
+	size_t count = 1;
+
+	for (size_t i = 0; i < length; i++) {
+		const char c = line[i];
+
+		if (c == '"')
+			in_string = !in_string;
+		else if (c == '\\' && in_string)
+			i++;
+		else if (!in_string && (c == ',' || c == '[' || c == '{'))
+			count++;
+	}
+	return count;
+}
+
 static void handle_line(struct client *client, const char *line, size_t length)
 {
-	json_t *request = json_loadb(line, length, JSON_REJECT_DUPLICATES, NULL);
+	json_t *request;
 
+	if (count_values(line, length) > PROTOCOL_VALUES_MAX) {
+		client_error(client, -E2BIG, "the request has too many values");
+		client->last_reply = true;
+		return;
+	}
+	request = json_loadb(line, length, JSON_REJECT_DUPLICATES, NULL);
 	if (request) {
 		handle_request(client, request);
 	} else {

@@ -39,6 +39,7 @@
  *
  * LIMITS. A request line has at most PROTOCOL_LINE_MAX bytes, newline included; one for "try" has
  * at most PROTOCOL_LONG_LINE_MAX, and one client at a time may send such a long line (code "busy").
+ * It has at most PROTOCOL_VALUES_MAX values: they take up to a hundred times the memory of their text.
  * Replies have no limit of their own, but a large one is refused (code "busy") while more than 128
  * MiB wait for their readers. A line must end 10 s after its first byte; a client may be silent for
  * 60 s between requests, and may take 30 s for reading anything of a reply: then it is cut off. 64
@@ -146,6 +147,7 @@
 /* Bytes of a request line, newline included; replies may be longer. */
 #define PROTOCOL_LINE_MAX	16384
 #define PROTOCOL_LONG_LINE_MAX	(4u << 20) /* for "try": some 100,000 peers */
+#define PROTOCOL_VALUES_MAX	65536
 #define PROTOCOL_SOCKET_DEFAULT "/run/beamfence/control.sock"
 #define PROTOCOL_READ_SOCKET	"read.sock"
 #define PROTOCOL_PATH_SIZE	sizeof(((struct sockaddr_un *)0)->sun_path)
