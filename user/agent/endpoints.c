@@ -13,6 +13,8 @@
 #include "core/cleanup.h"
 #include "core/protocol.h"
 
+#define NETWORK_QUIET_S 5
+
 static bool same_text(const char *a, const char *b)
 {
 	return a && b ? !strcmp(a, b) : a == b;
@@ -50,21 +52,39 @@ static gid_t group_id(const char *name)
 	return group ? group->gr_gid : (gid_t)-1;
 }
 
-/* What the network side reports becomes what "status" says. */
-static void on_network_changed(void *context)
+static void log_network(struct endpoints *endpoints)
 {
-	struct endpoints *endpoints = context;
-	struct error *known = &endpoints->agent->network_error;
-	const struct error *problem = network_problem(endpoints->network);
+	static const struct timeval quiet = {.tv_sec = NETWORK_QUIET_S};
+	const struct error *problem = &endpoints->agent->network_error;
 
-	if (!strcmp(known->text, problem->text))
+	if (!strcmp(endpoints->network_logged.text, problem->text))
 		return;
 	if (problem->text[0])
 		log_line(LOG_ERR, "the network side does not do what it should", "error",
 			 problem->text, NULL);
 	else
 		log_line(LOG_NOTICE, "the network side does what it should again", NULL);
-	*known = *problem;
+	endpoints->network_logged = *problem;
+	event_add(endpoints->quiet, &quiet);
+}
+
+static void on_quiet_over(evutil_socket_t fd, short events, void *context)
+{
+	(void)fd, (void)events;
+	log_network(context);
+}
+
+/*
+ * What the network side reports becomes what "status" says, and a line in the log now and then: it
+ * can't crowd out there what others have to say.
+ */
+static void on_network_changed(void *context)
+{
+	struct endpoints *endpoints = context;
+
+	endpoints->agent->network_error = *network_problem(endpoints->network);
+	if (!event_pending(endpoints->quiet, EV_TIMEOUT, NULL))
+		log_network(endpoints);
 }
 
 static void on_can_ask(void *context)
@@ -84,8 +104,12 @@ int endpoints_open_network(struct endpoints *endpoints, const char *net_socket, 
 		.can_ask = on_can_ask,
 		.context = endpoints,
 	};
-	const int code = network_open(endpoints->base, &settings, &endpoints->network, error);
+	int code;
 
+	endpoints->quiet = evtimer_new(endpoints->base, on_quiet_over, endpoints);
+	if (!endpoints->quiet)
+		return error_set(error, -ENOMEM, "out of memory");
+	code = network_open(endpoints->base, &settings, &endpoints->network, error);
 	if (!code)
 		on_network_changed(endpoints);
 	return code;
@@ -232,6 +256,8 @@ void endpoints_close(struct endpoints *endpoints)
 	control_close(endpoints->readers);
 	http_close(endpoints->http);
 	network_close(endpoints->network);
+	if (endpoints->quiet)
+		event_free(endpoints->quiet);
 	free(endpoints->metrics_host);
 	free(endpoints->control_socket);
 	free(endpoints->control_group);

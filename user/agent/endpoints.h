@@ -15,6 +15,8 @@ struct endpoints {
 	struct control *control;
 	struct control *readers; /* the socket for those who may look; or NULL */
 	struct network *network;
+	struct event *quiet;		/* runs for a while after a line about the network */
+	struct error network_logged;	/* what it said; text "": all is well */
 	void (*can_ask)(void *context); /* as of struct network_settings */
 	void *context;
 	struct http *http;  /* the metrics on a unix socket; NULL: they are elsewhere */

@@ -18,10 +18,11 @@ struct net_side {
 	struct net_side_settings settings;
 	struct control *control;
 	struct control_stream *stream; /* NULL: nobody is there */
-	struct event *greet;	       /* when the reply to "serve" is on its way */
+	struct event *greet;	       /* when the reply to "serve" is on its way; then a pause */
 	struct event *absence;	       /* runs while nobody is there */
 	struct timeval patience;
 	bool missing;
+	bool greeted; /* who is there knows what is to be done */
 };
 
 static void cleanup_nodes(struct epmd_nodes *nodes)
@@ -37,11 +38,15 @@ static void cleanup_evbuffer(struct evbuffer **buffer)
 
 static void on_greet(evutil_socket_t fd, short events, void *context)
 {
+	const struct timeval pause = {.tv_sec = NET_SIDE_PAUSE_MS / 1000,
+				      .tv_usec = NET_SIDE_PAUSE_MS % 1000 * 1000};
 	struct net_side *side = context;
 
 	(void)fd, (void)events;
-	if (!side->stream)
+	if (!side->stream || side->greeted)
 		return;
+	side->greeted = true;
+	event_add(side->greet, &pause);
 	if (side->missing)
 		side->settings.missing(side->settings.context, false);
 	side->missing = false;
@@ -67,7 +72,6 @@ static void on_closed(void *context)
 	struct net_side *side = context;
 
 	side->stream = NULL;
-	event_del(side->greet);
 	if (!side->missing)
 		event_add(side->absence, &side->patience);
 	side->settings.gone(side->settings.context);
@@ -91,7 +95,9 @@ static int command_serve(struct net_side *side, const struct control_peer *peer,
 	if (code)
 		return code;
 	event_del(side->absence);
-	event_active(side->greet, EV_TIMEOUT, 0);
+	side->greeted = false;
+	if (!event_pending(side->greet, EV_TIMEOUT, NULL))
+		event_active(side->greet, EV_TIMEOUT, 0);
 	return 0;
 }
 

@@ -18,8 +18,8 @@
  * health      -. Result: null; an error where something is open, whose text is what and why.
  *
  * It is not trusted: it can at worst lie about what epmd says, which epmd could as well, or serve
- * no metrics. What it sends is bounded, answers to nothing that was asked are ignored, and one that
- * reads nothing of its stream is cut off.
+ * no metrics. What it sends is bounded, answers to nothing that was asked are ignored, one that reads
+ * nothing of its stream is cut off, and newcomers get their orders no more often than a pause allows.
  */
 /* clang-format on */
 #ifndef BEAMFENCE_NET_SIDE_H
@@ -35,6 +35,7 @@
 #define NET_SOCKET_DEFAULT   "/run/beamfence/net.sock"
 #define NET_SIDE_GROUP	     "beamfence-net" /* may connect, where there is such a group */
 #define NET_SIDE_PATIENCE_MS 60000	     /* so long it may be away before that is a problem */
+#define NET_SIDE_PAUSE_MS    300	     /* from one newcomer's orders to the next one's */
 
 struct net_side;
 
