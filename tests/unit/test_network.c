@@ -147,6 +147,23 @@ static bool succeeds(json_t *reply)
 	return ok;
 }
 
+/* Sends what no socket takes at once. */
+static void send_all(int fd, const char *text, size_t length)
+{
+	const long deadline = now_ms() + DEADLINE_MS;
+
+	while (length) {
+		const ssize_t sent = send(fd, text, length, MSG_DONTWAIT);
+
+		cr_assert_lt(now_ms(), deadline);
+		turn(-1);
+		if (sent > 0) {
+			text += sent;
+			length -= (size_t)sent;
+		}
+	}
+}
+
 #define ARGUMENTS(command, arguments) \
 	"{\"version\":1,\"command\":\"" command "\",\"arguments\":{" arguments "}}\n"
 
@@ -322,6 +339,25 @@ Test(network, what_keeps_it_from_listening_is_known_until_that_changes)
 	close(side);
 }
 
+Test(network, what_keeps_it_from_listening_is_not_over_when_it_is_gone)
+{
+	json_t *order;
+	int side, id;
+
+	open_network(true, 0);
+	network_serve(network, "127.0.0.1", 9369, NULL);
+	side = connect_side(&order);
+	id = (int)json_integer_value(json_object_get(order, "id"));
+	json_decref(order);
+	json_decref(request(ARGUMENTS("listening", "\"id\":%d,\"error\":\"in use\""), id));
+	ordered_ask(side);
+	close(side);
+	loop_until(answers == 1);
+	cr_assert_str_eq(network_problem(network)->text, "in use");
+	network_serve(network, NULL, 0, NULL);
+	cr_assert_str_eq(network_problem(network)->text, "", "nobody wants it to listen");
+}
+
 Test(network, metrics_and_health_are_those_of_this_process)
 {
 	json_t *reply;
@@ -356,6 +392,43 @@ Test(network, a_newcomer_takes_the_place_of_the_former)
 	ordered_ask(newcomer);
 	close(former);
 	close(newcomer);
+}
+
+Test(network, newcomers_by_the_hundred_are_not_given_orders_each)
+{
+	char text[256];
+
+	open_network(true, 0);
+	for (unsigned i = 0; i < 100; i++) {
+		const int fd = loop_connect_unix(path);
+
+		loop_send(fd, "{\"version\":1,\"command\":\"serve\"}\n");
+		loop_read(fd, text, sizeof(text), true);
+		close(fd);
+	}
+	cr_assert_leq(calls_to_ask, 5);
+	close(connect_side(NULL)); /* the last one is */
+}
+
+Test(network, a_request_that_would_take_much_memory_is_refused)
+{
+	const size_t count = 1 << 20;
+	char *line = malloc(3 * count + 1);
+	json_t *reply;
+	int fd;
+
+	open_network(true, 0);
+	fd = loop_connect_unix(path);
+	loop_send(fd, "{\"version\":1,\"command\":\"names\",\"arguments\":{\"id\":1,\"nodes\":[{}");
+	for (size_t i = 0; i < count; i++)
+		memcpy(line + 3 * i, ",{}", 4);
+	send_all(fd, line, 3 * count);
+	free(line);
+	send_all(fd, "]}}\n", 4);
+	reply = hear(fd);
+	cr_assert_str_eq(json_string_value(json_object_get(reply, "code")), "limit");
+	json_decref(reply);
+	close(fd);
 }
 
 Test(network, one_that_reads_nothing_is_cut_off)

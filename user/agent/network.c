@@ -183,8 +183,6 @@ static void on_gone(void *context)
 {
 	struct network *network = context;
 
-	network->listen_problem = (struct error){};
-	network->settings.changed(network->settings.context);
 	while (network->asks)
 		finish(network->asks, -ECONNRESET, NULL);
 }
@@ -244,7 +242,8 @@ int network_serve(struct network *network, const char *host, uint16_t port, stru
 	free(network->host);
 	network->host = copy;
 	network->port = port;
-	network->listen_problem = (struct error){};
+	if (!host) /* else it is true until there is word of the new place */
+		set_problem(network, &network->listen_problem, NULL);
 	order_listen(network);
 	return 0;
 }
