@@ -144,7 +144,9 @@ static void on_answer(void *context, uint16_t port, int code, const struct epmd_
 
 static void ask(struct discovery *discovery, uint16_t port)
 {
+	struct fence_registration *before = NULL;
 	struct epmd *free_place = NULL;
+	int before_count;
 
 	for (size_t i = 0; i < EPMDS_MAX; i++) {
 		struct epmd *epmd = &discovery->epmds[i];
@@ -158,14 +160,17 @@ static void ask(struct discovery *discovery, uint16_t port)
 	}
 	if (!free_place)
 		return;
+	before_count = fence_registrations(discovery->agent->fence, &before);
 	*free_place = (struct epmd){.discovery = discovery, .port = port};
-	free_place->before_count = fence_registrations(discovery->agent->fence,
-						       &free_place->before);
 	if (network_ask(discovery->network, port, QUERY_TIMEOUT_MS, on_answer, free_place,
 			&free_place->query)) {
-		free(free_place->before);
+		/* Others may have been answered by that, and have been here meanwhile. */
+		free(before);
 		*free_place = (struct epmd){};
+		return;
 	}
+	free_place->before = before;
+	free_place->before_count = before_count;
 }
 
 static void ask_once(struct discovery *discovery, uint64_t *asked, uint16_t port)
