@@ -3,6 +3,7 @@
  * beamfence-net: speaks TCP with strangers for the agent, without a privilege to lose. It serves
  * the metrics that the agent writes, and asks epmd what the agent wants to know.
  */
+#include <errno.h>
 #include <event2/event.h>
 #include <getopt.h>
 #include <signal.h>
@@ -14,13 +15,15 @@
 #include "agent/memory.h"
 #include "agent/net_side.h"
 #include "agent/notify.h"
+#include "core/protocol.h"
 #include "core/version.h"
 #include "net/asks.h"
 #include "net/call.h"
 #include "net/orders.h"
 #include "net/pages.h"
 
-#define ANSWER_PATIENCE_MS 4000
+#define REPORT_PATIENCE_MS 4000
+#define REPORT_RETRY_S	   2
 
 static const char usage[] =
 	"Usage: beamfence-net [--socket PATH]\n"
@@ -44,31 +47,68 @@ struct net {
 	struct pages *pages;
 	struct asks *asks;
 	struct call *report;
+	struct event *report_retry;
 	struct event *signals[2];
 	struct event *watchdog;
 	uint64_t listen_id;
-	char address[128]; /* where it is to listen; "": nowhere */
-	bool failing;	   /* to listen */
+	char address[128];    /* where it is to listen; "": nowhere */
+	struct error problem; /* why it does not listen there; text "": it does */
+	bool agent_is_there;
 	bool told_to_end;
 };
+
+static void report(struct net *net);
+
+static void report_later(struct net *net)
+{
+	static const struct timeval delay = {.tv_sec = REPORT_RETRY_S};
+
+	if (event_add(net->report_retry, &delay))
+		event_base_loopbreak(net->base); /* out of memory: to begin anew is best */
+}
+
+static void on_reported(void *context, int code, const json_t *result, const struct error *error)
+{
+	(void)result, (void)error;
+	if (code && code != -EREMOTEIO)
+		report_later(context);
+}
+
+static void on_report_retry(evutil_socket_t fd, short events, void *context)
+{
+	(void)fd, (void)events;
+	report(context);
+}
+
+/* Tells the agent how listening goes, until it knows: "status" shows what it was told last. */
+static void report(struct net *net)
+{
+	const char *text = net->problem.text;
+
+	call_cancel(net->report);
+	event_del(net->report_retry);
+	if (!net->agent_is_there) /* it orders anew when it is back, and is told then */
+		return;
+	if (call_start(net->base, net->socket, "listening",
+		       json_pack("{s:I, s:o}", "id", (json_int_t)net->listen_id, "error",
+				 *text ? json_string(text) : json_null()),
+		       REPORT_PATIENCE_MS, on_reported, net, &net->report))
+		report_later(net);
+}
 
 /* Says to log, service manager and agent whether it listens where it should. */
 static void on_listening(void *context, const struct error *problem)
 {
 	struct net *net = context;
-	json_t *error = problem ? json_string(problem->text) : json_null();
 
-	if (problem && !net->failing)
+	if (problem && !net->problem.text[0])
 		log_line(LOG_WARNING, "no metrics yet: this is tried again and again", "error",
 			 problem->text, NULL);
 	else if (!problem && net->address[0])
 		log_line(LOG_INFO, "serving metrics", "address", net->address, NULL);
-	net->failing = problem;
+	net->problem = problem ? *problem : (struct error){""};
 	notify_status(problem ? problem->text : net->address);
-	call_cancel(net->report);
-	call_start(net->base, net->socket, "listening",
-		   json_pack("{s:I, s:o}", "id", (json_int_t)net->listen_id, "error", error),
-		   ANSWER_PATIENCE_MS, NULL, NULL, &net->report);
+	report(net);
 }
 
 static void on_listen(void *context, uint64_t id, const char *host, uint16_t port)
@@ -92,15 +132,18 @@ static void on_ask(void *context, uint64_t id, uint16_t port)
 
 static void on_agent(void *context, const struct error *problem)
 {
-	const struct net *net = context;
+	struct net *net = context;
 
-	if (problem)
-		asks_cancel(net->asks);
-	if (problem)
-		log_line(LOG_WARNING, "the agent is not there: waiting for it", "socket",
-			 net->socket, "error", problem->text, NULL);
-	else
+	net->agent_is_there = !problem;
+	if (!problem) {
 		log_line(LOG_INFO, "connected to the agent", "socket", net->socket, NULL);
+		return;
+	}
+	asks_cancel(net->asks);
+	call_cancel(net->report);
+	event_del(net->report_retry);
+	log_line(LOG_WARNING, "the agent is not there: waiting for it", "socket", net->socket,
+		 "error", problem->text, NULL);
 }
 
 static void on_terminate(evutil_socket_t signal, short events, void *context)
@@ -147,7 +190,8 @@ static bool start(struct net *net)
 	memory_lay_aside(); /* evhttp does not survive without */
 	net->base = event_base_new();
 	net->asks = net->base ? asks_open(net->base, net->socket) : NULL;
-	return net->asks && !pages_open(net->base, &pages, &net->pages) &&
+	net->report_retry = net->base ? evtimer_new(net->base, on_report_retry, net) : NULL;
+	return net->asks && net->report_retry && !pages_open(net->base, &pages, &net->pages) &&
 	       !orders_open(net->base, &orders, &net->orders) && add_events(net);
 }
 
@@ -157,6 +201,8 @@ static void stop(struct net *net)
 	pages_close(net->pages);
 	asks_close(net->asks);
 	call_cancel(net->report);
+	if (net->report_retry)
+		event_free(net->report_retry);
 	for (size_t i = 0; i < sizeof(net->signals) / sizeof(net->signals[0]); i++)
 		if (net->signals[i])
 			event_free(net->signals[i]);
@@ -195,10 +241,15 @@ static bool read_options(int argc, char **argv, const char **socket, int *code)
 			return false;
 		}
 	}
-	if (optind == argc)
-		return true;
-	fprintf(stderr, "beamfence-net: unexpected argument \"%s\"; try --help\n", argv[optind]);
 	*code = 2;
+	if (optind < argc)
+		fprintf(stderr, "beamfence-net: unexpected argument \"%s\"; try --help\n",
+			argv[optind]);
+	else if (!**socket || strlen(*socket) >= PROTOCOL_PATH_SIZE)
+		fprintf(stderr, "beamfence-net: --socket takes a path of 1 to %zu bytes\n",
+			PROTOCOL_PATH_SIZE - 1);
+	else
+		return true;
 	return false;
 }
 
