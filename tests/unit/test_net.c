@@ -272,18 +272,18 @@ Test(net, orders_that_make_no_sense_end_the_stream)
 		"{\"listen\":{\"host\":\"::1\",\"port\":-1},\"id\":1}\n",
 	};
 	const int listener = listen_as_agent();
-	struct orders *orders = open_orders();
 
 	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+		struct orders *orders = open_orders();
 		const int fd = accept_stream(listener);
 		char text[16];
 
 		loop_send(fd, lines[i]);
 		cr_assert_eq(loop_read(fd, text, sizeof(text), false), 0);
 		close(fd);
+		orders_close(orders);
 	}
 	cr_assert_eq(ordered.asks + ordered.listens, 0);
-	orders_close(orders);
 	close(listener);
 	unlink(path);
 }
@@ -304,6 +304,24 @@ Test(net, an_agent_that_is_not_there_is_waited_for_and_told_of_once)
 	fd = accept_stream(listener);
 	loop_until(ordered.came == 1);
 	close(fd);
+	orders_close(orders);
+	close(listener);
+	unlink(path);
+}
+
+Test(net, an_agent_that_hangs_up_again_and_again_is_tried_more_and_more_seldom)
+{
+	struct orders *orders = open_orders();
+	const int listener = listen_as_agent();
+
+	for (unsigned i = 0; i < 3; i++) {
+		const long before = now_ms();
+
+		close(accept_stream(listener));
+		loop_until(ordered.gone == i + 1);
+		if (i)
+			cr_assert_geq(now_ms() - before, (long)(ORDERS_RETRY_MS << (i - 1)) - 50);
+	}
 	orders_close(orders);
 	close(listener);
 	unlink(path);

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "core/cleanup.h"
 #include "net/call.h"
@@ -17,9 +18,19 @@ struct orders {
 	struct orders_settings settings;
 	struct bufferevent *connection; /* NULL: the next try is due */
 	struct event *retry;
-	bool replied; /* to "serve": orders follow */
-	bool told;    /* that the agent is not there */
+	unsigned delay_ms;   /* before the next try when this connection ends soon */
+	uint64_t replied_ms; /* when it began to be one */
+	bool replied;	     /* to "serve": orders follow */
+	bool told;	     /* that the agent is not there */
 };
+
+static uint64_t now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
 
 static void try_later(struct orders *orders, unsigned delay_ms)
 {
@@ -30,6 +41,21 @@ static void try_later(struct orders *orders, unsigned delay_ms)
 		event_base_loopbreak(orders->base); /* out of memory: to begin anew is best */
 }
 
+static unsigned next_delay_ms(struct orders *orders)
+{
+	const unsigned delay_ms = orders->delay_ms;
+
+	if (!orders->replied) /* nobody is there, or is not ready yet */
+		return ORDERS_RETRY_MS;
+	if (now_ms() - orders->replied_ms >= ORDERS_STEADY_MS) {
+		orders->delay_ms = ORDERS_RETRY_MS;
+		return ORDERS_RETRY_MS;
+	}
+	if (delay_ms < ORDERS_RETRY_MAX_MS)
+		orders->delay_ms = 2 * delay_ms;
+	return delay_ms;
+}
+
 static void lose(struct orders *orders, int code, const char *text)
 {
 	struct error error;
@@ -37,8 +63,8 @@ static void lose(struct orders *orders, int code, const char *text)
 	if (orders->connection)
 		bufferevent_free(orders->connection);
 	orders->connection = NULL;
+	try_later(orders, next_delay_ms(orders));
 	orders->replied = false;
-	try_later(orders, ORDERS_RETRY_MS);
 	if (orders->told)
 		return;
 	orders->told = true;
@@ -77,6 +103,7 @@ static bool take_reply(struct orders *orders, const json_t *reply, struct error 
 		return false;
 	}
 	orders->replied = true;
+	orders->replied_ms = now_ms();
 	orders->told = false;
 	orders->settings.agent(orders->settings.context, NULL);
 	return true;
@@ -140,6 +167,7 @@ int orders_open(struct event_base *base, const struct orders_settings *settings,
 		return -ENOMEM;
 	orders->base = base;
 	orders->settings = *settings;
+	orders->delay_ms = ORDERS_RETRY_MS;
 	orders->retry = evtimer_new(base, on_retry, orders);
 	if (!orders->retry) {
 		free(orders);

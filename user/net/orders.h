@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The stream on which the agent says what is to be done (agent/net_side.h): opened, and opened
- * again whenever it has ended.
+ * again whenever it has ended: the later, the more often it ends soon. So two programs that drive
+ * each other out do not do so for ever without a pause.
  */
 #ifndef BEAMFENCE_ORDERS_H
 #define BEAMFENCE_ORDERS_H
@@ -11,8 +12,10 @@
 
 #include "core/error.h"
 
-#define ORDERS_RETRY_MS 500
-#define ORDER_LINE_MAX	4096 /* bytes */
+#define ORDERS_RETRY_MS	    500
+#define ORDERS_RETRY_MAX_MS 8000
+#define ORDERS_STEADY_MS    10000 /* one that lasts so long has not ended soon */
+#define ORDER_LINE_MAX	    4096  /* bytes */
 
 struct orders;
 
