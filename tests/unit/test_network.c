@@ -4,7 +4,12 @@
 
 #include <event2/buffer.h>
 #include <jansson.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <stddef.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
 
 #include "agent/net_side.h"
 #include "tests/unit/loop_sockets.h"
@@ -202,6 +207,33 @@ Test(network, without_a_network_side_this_process_asks_itself)
 	cr_assert_eq(network_serve(network, NULL, 0, NULL), 0);
 	cr_assert_str_eq(network_problem(network)->text, "");
 	cr_assert(access(path, F_OK));
+}
+
+/* As RestrictAddressFamilies= of the unit does. */
+static void forbid_internet_sockets(void)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_socket, 0, 3),
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[0])),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, AF_UNIX, 1, 0),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EAFNOSUPPORT),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	const struct sock_fprog program = {sizeof(code) / sizeof(code[0]), code};
+
+	cr_assert_eq(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0, "%m");
+	cr_assert_eq(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program), 0, "%m");
+}
+
+Test(network, a_unit_that_forbids_internet_sockets_is_a_problem_and_no_silence)
+{
+	open_network(false, 0);
+	forbid_internet_sockets();
+	cr_assert_eq(ask(ASK_MS), -EAFNOSUPPORT);
+	cr_assert_eq(ask(ASK_MS), -EAFNOSUPPORT);
+	cr_assert(strstr(network_problem(network)->text, "--net-socket"));
+	cr_assert_eq(changes, 1);
 }
 
 Test(network, nobody_can_be_asked_before_a_network_side_is_there)

@@ -37,6 +37,15 @@ struct network {
 	struct error missing;
 };
 
+static void set_problem(struct network *network, struct error *problem, const char *text)
+{
+	if (text)
+		error_set(problem, 0, "%s", text);
+	else
+		*problem = (struct error){};
+	network->settings.changed(network->settings.context);
+}
+
 static void free_ask(struct network_ask *ask)
 {
 	struct network_ask **link = &ask->network->asks;
@@ -91,6 +100,21 @@ static int order_ask(struct network_ask *ask, unsigned timeout_ms)
 	return 0;
 }
 
+static int ask_here(struct network_ask *ask, unsigned timeout_ms)
+{
+	struct network *network = ask->network;
+	const int code = epmd_query_start(network->base, ask->port, timeout_ms, on_local_answer,
+					  ask, &ask->query);
+
+	/* The unit forbids it, and a drop-in of before there was a network side starts this. */
+	if (code == -EAFNOSUPPORT && !network->missing.text[0])
+		set_problem(network, &network->missing,
+			    "the agent may not open internet sockets: no metrics over TCP, and no "
+			    "names from epmd; start it with --net-socket, or see NETWORK SIDE in "
+			    "beamfenced(8)");
+	return code;
+}
+
 int network_ask(struct network *network, uint16_t port, unsigned timeout_ms, network_answer answer,
 		void *context, struct network_ask **result)
 {
@@ -109,9 +133,7 @@ int network_ask(struct network *network, uint16_t port, unsigned timeout_ms, net
 		.context = context,
 		.port = port,
 	};
-	code = network->remote ? order_ask(ask, timeout_ms)
-			       : epmd_query_start(network->base, port, timeout_ms, on_local_answer,
-						  ask, &ask->query);
+	code = network->remote ? order_ask(ask, timeout_ms) : ask_here(ask, timeout_ms);
 	if (code) {
 		free_ask(ask);
 		return code;
@@ -139,15 +161,6 @@ static void on_names(void *context, uint64_t id, int code, const struct epmd_nod
 			finish(ask, code, nodes);
 			return;
 		}
-}
-
-static void set_problem(struct network *network, struct error *problem, const char *text)
-{
-	if (text)
-		error_set(problem, 0, "%s", text);
-	else
-		*problem = (struct error){};
-	network->settings.changed(network->settings.context);
 }
 
 static void on_listening(void *context, uint64_t id, const char *problem)

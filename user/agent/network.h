@@ -55,7 +55,7 @@ int network_ask(struct network *network, uint16_t port, unsigned timeout_ms, net
 /* Without an answer; as epmd_query_cancel(). */
 void network_ask_cancel(struct network_ask *ask);
 
-/* Why the network side does not do what it is there for; text "": it does. */
+/* Why the network side, or this process in its place, does not do its part; text "": it does. */
 const struct error *network_problem(const struct network *network);
 
 /* Nothing may be asked by now. NULL is allowed. */
