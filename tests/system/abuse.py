@@ -21,7 +21,7 @@ import erlang
 import impostor
 from fence import APP, DB, Fence
 from frames import IP, TCP, IPv6, to_host
-from lab import Lab, unwind_on_signals, wait_until
+from lab import Lab, end, unwind_on_signals, wait_until
 from test_flood import Witness
 
 PORTS = (4369, 9101, 9301)
@@ -75,10 +75,16 @@ class Abuse:
         host.ip("link", "del", "extra0")
 
     def do_brief_listeners(self):
-        impostor.said(impostor.start(self.lab, "beam.smp", "brief", "ipv4", "50", "50"))
+        self.impostor("brief", "ipv4", "50", "50")
 
     def do_registrations(self):
-        impostor.said(impostor.start(self.lab, "beam.smp", "churn", "5"))
+        self.impostor("churn", "5")
+
+    def impostor(self, *words):
+        """Lets one do what it does, and leaves nothing of it: there are thousands in an hour."""
+        with impostor.start(self.lab, "beam.smp", *words) as process:
+            impostor.said(process)
+            end(process)
 
     def do_peers(self):
         prefix = f"10.99.{self.random.randrange(256)}.0/24"
