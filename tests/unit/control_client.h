@@ -11,13 +11,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "agent/control.h"
 #include "core/protocol.h"
-#include "tests/unit/event_loop.h"
+#include "tests/unit/loop_sockets.h"
 #include "tests/unit/scratch.h"
 
 #define SHORT_MS 100
@@ -100,21 +98,6 @@ static inline void serve(struct control_settings settings)
 
 #define SERVE(...) serve((struct control_settings){.group = (gid_t)-1, __VA_ARGS__})
 
-static inline int connect_to(const char *where)
-{
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
-
-	strcpy(address.sun_path, where);
-	cr_assert_eq(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0, "%m");
-	return fd;
-}
-
-static inline void tell(int fd, const char *text)
-{
-	cr_assert_eq(send(fd, text, strlen(text), 0), (ssize_t)strlen(text));
-}
-
 /*
  * Reads up to a newline, which it leaves out, while the server runs. Returns NULL at the end of
  * the connection. The text is the caller's.
@@ -179,20 +162,9 @@ static inline void expect_error(int fd)
 /* That the server still serves others. */
 static inline void expect_service(void)
 {
-	int fd = connect_to(path);
+	int fd = connect_unix(path);
 
 	tell(fd, NOTHING);
 	expect(fd, DONE);
 	close(fd);
-}
-
-/* Lets the server look at what came. */
-static inline void turn_until_called(unsigned wanted)
-{
-	long deadline = now_ms() + DEADLINE_MS;
-
-	while (calls < wanted) {
-		cr_assert_lt(now_ms(), deadline, "the handler is not called");
-		event_base_loop(base, EVLOOP_NONBLOCK);
-	}
 }

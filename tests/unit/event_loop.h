@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include <criterion/criterion.h>
 #include <event2/event.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -46,6 +47,16 @@ static inline long now_ms(void)
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	return now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
+
+/* Turns the loop until @condition is true. */
+#define loop_until(condition)                                                \
+	do {                                                                 \
+		const long deadline_ = now_ms() + DEADLINE_MS;               \
+		while (!(condition)) {                                       \
+			cr_assert_lt(now_ms(), deadline_, "%s", #condition); \
+			turn(-1);                                            \
+		}                                                            \
+	} while (0)
 
 static inline long cpu_ms(void)
 {

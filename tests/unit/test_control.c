@@ -8,7 +8,7 @@ Test(control, a_request_gets_the_handlers_result)
 	int fd;
 
 	SERVE();
-	fd = connect_to(path);
+	fd = connect_unix(path);
 	tell(fd, "{\"version\": 1, \"command\": \"echo\", \"arguments\": {\"a\": [1, null]}}\n");
 	expect(fd, "{\"version\":1,\"ok\":true,\"result\":{\"a\":[1,null]}}");
 	tell(fd, "{\"version\": 1, \"command\": \"echo\"}\n");
@@ -29,7 +29,7 @@ Test(control, a_refusal_carries_the_handlers_text)
 	int fd;
 
 	SERVE();
-	fd = connect_to(path);
+	fd = connect_unix(path);
 	tell(fd, "{\"version\":1,\"command\":\"bogus\"}\n");
 	expect(fd,
 	       "{\"version\":1,\"ok\":false,\"error\":\"unknown command\",\"code\":\"invalid\"}");
@@ -46,7 +46,7 @@ Test(control, another_version_is_answered_with_the_one_that_is_spoken)
 	int fd;
 
 	SERVE();
-	fd = connect_to(path);
+	fd = connect_unix(path);
 	tell(fd, "{\"version\":2,\"command\":\"nothing\"}\n");
 	expect(fd, "{\"version\":1,\"ok\":false,\"error\":\"this agent speaks version 1 of the "
 		   "control protocol\",\"code\":\"version\"}");
@@ -59,7 +59,7 @@ Test(control, a_request_may_come_in_pieces)
 	int fd;
 
 	SERVE();
-	fd = connect_to(path);
+	fd = connect_unix(path);
 	for (const char *c = request; *c; c++) {
 		cr_assert_eq(send(fd, c, 1, 0), 1);
 		turn(fd);
@@ -74,7 +74,7 @@ Test(control, requests_sent_together_are_answered_in_order)
 	int fd;
 
 	SERVE();
-	fd = connect_to(path);
+	fd = connect_unix(path);
 	for (int i = 0; i < 100; i++) {
 		char line[128];
 
@@ -84,18 +84,9 @@ Test(control, requests_sent_together_are_answered_in_order)
 	}
 	for (int i = 0; i < 100; i++) {
 		char line[64];
-		size_t length = 0;
-		long deadline = now_ms() + DEADLINE_MS;
 
-		while (!length || line[length - 1] != '\n') {
-			cr_assert_lt(now_ms(), deadline);
-			if (recv(fd, line + length, 1, MSG_DONTWAIT) == 1)
-				length++;
-			else
-				turn(fd);
-		}
-		line[length - 1] = '\0';
-		snprintf(want, sizeof(want), "{\"version\":1,\"ok\":true,\"result\":{\"n\":%d}}",
+		loop_read(fd, line, sizeof(line), true);
+		snprintf(want, sizeof(want), "{\"version\":1,\"ok\":true,\"result\":{\"n\":%d}}\n",
 			 i);
 		cr_assert_str_eq(line, want);
 	}
@@ -107,7 +98,7 @@ Test(control, a_client_that_has_shut_its_side_gets_its_reply)
 	int fd;
 
 	SERVE();
-	fd = connect_to(path);
+	fd = connect_unix(path);
 	tell(fd, NOTHING "half");
 	shutdown(fd, SHUT_WR);
 	expect(fd, DONE);
@@ -128,7 +119,7 @@ Test(control, what_is_not_json_gets_an_error_and_the_connection_ends)
 
 	SERVE();
 	for (size_t i = 0; i < sizeof(garbage) / sizeof(garbage[0]); i++) {
-		int fd = connect_to(path);
+		int fd = connect_unix(path);
 
 		tell(fd, garbage[i]);
 		expect_error(fd);
@@ -145,7 +136,7 @@ Test(control, a_deeply_nested_request_does_no_harm)
 	SERVE();
 	for (size_t i = 0; i < 2; i++) {
 		char line[PROTOCOL_LINE_MAX] = "";
-		int fd = connect_to(path);
+		int fd = connect_unix(path);
 
 		while (strlen(line) + 8 < sizeof(line))
 			strcat(line, openings[i]);
@@ -171,7 +162,7 @@ Test(control, json_that_is_no_request_gets_an_error_and_may_try_again)
 	int fd;
 
 	SERVE();
-	fd = connect_to(path);
+	fd = connect_unix(path);
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
 		tell(fd, wrong[i]);
 		expect_error(fd);
@@ -188,7 +179,7 @@ Test(control, a_large_reply_arrives_whole)
 	int fd;
 
 	SERVE();
-	fd = connect_to(path);
+	fd = connect_unix(path);
 	tell(fd, "{\"version\":1,\"command\":\"big\",\"arguments\":{\"size\":20000000}}\n");
 	reply = hear(fd);
 	cr_assert_eq(strlen(reply),
@@ -204,16 +195,16 @@ Test(control, a_reply_may_come_later_and_the_next_request_waits_for_it)
 	int fd;
 
 	SERVE();
-	fd = connect_to(path);
+	fd = connect_unix(path);
 	tell(fd, "{\"version\":1,\"command\":\"later\"}\n{\"version\":1,\"command\":\"later\"}\n");
-	turn_until_called(1);
+	loop_until(calls >= 1);
 	first = last_peer.client;
 	turn(fd);
 	cr_assert_eq(calls, 1);
 	expect_service();
 	control_reply(control, first, 0, json_integer(7), NULL);
 	expect(fd, "{\"version\":1,\"ok\":true,\"result\":7}");
-	turn_until_called(3);
+	loop_until(calls >= 3);
 	control_reply(control, first, -EIO, json_integer(7), &error);
 	expect(fd, "{\"version\":1,\"ok\":false,\"error\":\"no disk\",\"code\":\"failed\"}");
 	/* It waits for nothing any more, and nobody has that number. */
@@ -230,9 +221,9 @@ Test(control, a_late_reply_to_one_that_has_gone_harms_nobody)
 	int fd;
 
 	SERVE();
-	fd = connect_to(path);
+	fd = connect_unix(path);
 	tell(fd, "{\"version\":1,\"command\":\"later\"}\n");
-	turn_until_called(1);
+	loop_until(calls >= 1);
 	gone = last_peer.client;
 	close(fd);
 	expect_service();
@@ -246,7 +237,7 @@ Test(control, closing_sends_the_replies_that_wait)
 	int fd;
 
 	SERVE();
-	fd = connect_to(path);
+	fd = connect_unix(path);
 	tell(fd, NOTHING);
 	while (!calls)
 		event_base_loop(base, EVLOOP_ONCE);

@@ -22,7 +22,7 @@ Test(control_limits, a_line_may_be_as_long_as_the_protocol_says_and_no_longer)
 	int fd;
 
 	SERVE();
-	fd = connect_to(path);
+	fd = connect_unix(path);
 	tell(fd, longest);
 	expect(fd, DONE);
 	tell(fd, longer);
@@ -43,14 +43,7 @@ static void tell_long(int fd, const char *command, size_t size)
 
 	memset(line + length, 'x', size - length);
 	strcpy(line + size - 4, "\"}}\n");
-	for (size_t sent = 0; sent < size;) {
-		ssize_t got = send(fd, line + sent, size - sent, MSG_DONTWAIT | MSG_NOSIGNAL);
-
-		if (got < 0 && errno == EPIPE)
-			break;
-		sent += got > 0 ? (size_t)got : 0;
-		event_base_loop(base, EVLOOP_NONBLOCK);
-	}
+	tell_all(fd, line, size);
 	free(line);
 }
 
@@ -60,7 +53,7 @@ Test(control_limits, one_command_may_have_a_long_line)
 	int fd;
 
 	SERVE(.long_command = "size");
-	fd = connect_to(path);
+	fd = connect_unix(path);
 	tell_long(fd, "size", PROTOCOL_LONG_LINE_MAX);
 	snprintf(reply, sizeof(reply), "{\"version\":1,\"ok\":true,\"result\":%zu}",
 		 PROTOCOL_LONG_LINE_MAX - strlen("{'version':1,'command':'size','arguments':"
@@ -83,11 +76,11 @@ Test(control_limits, only_one_client_at_a_time_may_send_a_long_line)
 	memset(text, ' ', sizeof(text) - 1);
 	text[sizeof(text) - 1] = '\0';
 	SERVE(.long_command = "size");
-	first = connect_to(path);
+	first = connect_unix(path);
 	tell(first, text);
 	for (int i = 0; i < 10; i++)
 		turn(first);
-	second = connect_to(path);
+	second = connect_unix(path);
 	tell(second, text);
 	expect(second, "{\"version\":1,\"ok\":false,\"error\":\"another long request is being "
 		       "sent: try again in a moment\",\"code\":\"busy\"}");
@@ -105,7 +98,7 @@ Test(control_limits, an_endless_line_is_cut_off)
 
 	SERVE();
 	memset(block, 'x', sizeof(block));
-	fd = connect_to(path);
+	fd = connect_unix(path);
 	while (send(fd, block, sizeof(block), 0) > 0 || errno == EAGAIN) {
 		cr_assert_lt(now_ms(), deadline);
 		event_base_loop(base, EVLOOP_NONBLOCK);
@@ -121,7 +114,7 @@ Test(control_limits, a_silent_client_is_dropped)
 	int fd;
 
 	SERVE(.idle_ms = SHORT_MS);
-	fd = connect_to(path);
+	fd = connect_unix(path);
 	expect_end(fd);
 }
 
@@ -132,7 +125,7 @@ Test(control_limits, a_line_that_drips_is_dropped_however_it_drips)
 	int fd;
 
 	SERVE(.half_line_ms = SHORT_MS);
-	fd = connect_to(path);
+	fd = connect_unix(path);
 	while (!ended) {
 		char byte;
 
@@ -152,7 +145,7 @@ Test(control_limits, a_client_with_whole_lines_is_not_taken_for_a_silent_one)
 	int fd;
 
 	SERVE(.idle_ms = SHORT_MS * 2, .half_line_ms = SHORT_MS * 2);
-	fd = connect_to(path);
+	fd = connect_unix(path);
 	while (now_ms() < end) {
 		tell(fd, NOTHING);
 		expect(fd, DONE);
@@ -167,7 +160,7 @@ Test(control_limits, a_client_that_never_reads_is_cut_off_and_harms_nobody)
 	int fd;
 
 	SERVE(.stall_ms = 10 * SHORT_MS);
-	fd = connect_to(path);
+	fd = connect_unix(path);
 	waits = (struct pollfd){.fd = fd, .events = 0};
 	for (int i = 0; i < 10; i++)
 		tell(fd, "{\"version\":1,\"command\":\"big\",\"arguments\":{\"size\":5000000}}\n");
@@ -186,7 +179,7 @@ Test(control_limits, a_reply_beyond_the_bound_is_refused_and_small_ones_still_go
 	int fd;
 
 	SERVE();
-	fd = connect_to(path);
+	fd = connect_unix(path);
 	tell(fd, "{\"version\":1,\"command\":\"big\",\"arguments\":{\"size\":134217728}}\n");
 	expect(fd, "{\"version\":1,\"ok\":false,\"error\":"
 		   "\"the reply is too large while others wait: try again later\","
@@ -201,13 +194,13 @@ Test(control_limits, one_client_too_many_takes_the_place_of_the_one_that_was_sil
 
 	SERVE();
 	for (int i = 0; i < CONTROL_CLIENTS_MAX; i++) {
-		clients[i] = connect_to(path);
+		clients[i] = connect_unix(path);
 		tell(clients[i], NOTHING);
 		expect(clients[i], DONE);
 	}
 	tell(clients[0], NOTHING);
 	expect(clients[0], DONE);
-	late = connect_to(path);
+	late = connect_unix(path);
 	tell(late, NOTHING);
 	expect(late, DONE);
 	expect_end(clients[1]);
@@ -223,15 +216,12 @@ Test(control_limits, one_client_too_many_waits_while_every_other_has_a_reply_to_
 
 	SERVE();
 	for (int i = 0; i < CONTROL_CLIENTS_MAX; i++) {
-		clients[i] = connect_to(path);
+		clients[i] = connect_unix(path);
 		tell(clients[i], "{\"version\":1,\"command\":\"big\","
 				 "\"arguments\":{\"size\":1000000}}\n");
-		for (long deadline = now_ms() + DEADLINE_MS; calls <= (unsigned)i;) {
-			turn(clients[i]);
-			cr_assert_lt(now_ms(), deadline);
-		}
+		loop_until(calls > (unsigned)i);
 	}
-	late = connect_to(path);
+	late = connect_unix(path);
 	tell(late, NOTHING);
 	for (int i = 0; i < 50; i++)
 		turn(late);
@@ -247,7 +237,7 @@ Test(control_limits, without_descriptors_it_neither_spins_nor_gives_up)
 	long used;
 
 	SERVE();
-	fd = connect_to(path);
+	fd = connect_unix(path);
 	tell(fd, NOTHING);
 	limit = without_descriptors();
 	used = idle_cpu_ms();

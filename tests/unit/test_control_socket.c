@@ -53,14 +53,9 @@ Test(control_socket, the_socket_is_removed_at_the_end_if_it_is_still_ours)
 
 Test(control_socket, a_socket_left_by_a_dead_agent_is_replaced)
 {
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
-
 	SERVE();
 	control_close(control);
-	strcpy(address.sun_path, path);
-	cr_assert_eq(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
-	close(fd);
+	close(bind_unix(path));
 	SERVE();
 	expect_service();
 }

@@ -31,7 +31,7 @@ Test(epmd_query, a_reply_in_single_bytes_is_read_whole)
 	int fd = accept_query();
 
 	for (size_t i = 0; i < sizeof(reply) - 1; i++) {
-		tell(fd, reply + i, 1);
+		tell_all(fd, reply + i, 1);
 		turn(-1);
 	}
 	cr_assert_eq(outcome.answers, 0, "it did not wait for the end");
@@ -111,10 +111,10 @@ Test(epmd_query, an_epmd_on_ipv6_alone_is_found)
 	for (int tries = 0; ipv4 < 0; tries++) {
 		cr_assert_lt(tries, 1000);
 		close(listener);
-		listener = bind_to(AF_INET6, 0, &port);
+		listener = bind_tcp(AF_INET6, 0, &port);
 		if (listener < 0)
 			cr_skip_test("this host has no IPv6");
-		ipv4 = bind_to(AF_INET, port, &port); /* kept, so that nobody listens there */
+		ipv4 = bind_tcp(AF_INET, port, &port); /* kept, so that nobody listens there */
 	}
 	cr_assert_eq(listen(listener, 16), 0);
 	reply_with(accept_query(), reply, sizeof(reply) - 1);
@@ -136,7 +136,7 @@ Test(epmd_query, a_cancelled_query_does_not_answer)
 	fd = accept4(listener, NULL, NULL, 0);
 	close(fd);
 	fd = accept_query();
-	tell(fd, REPLY_PORT, 4);
+	tell_all(fd, REPLY_PORT, 4);
 	epmd_query_cancel(query);  /* with half a reply */
 	event_base_dispatch(base); /* returns, as nothing is left to wait for */
 	waits = (struct pollfd){.fd = fd, .events = POLLRDHUP};
@@ -169,7 +169,7 @@ Test(epmd_query, the_next_query_may_start_from_an_answer)
 
 	cr_assert_eq(epmd_query_start(base, port, DEADLINE_MS, ask_again, &outcome, &query), 0);
 	fd = accept_request();
-	tell(fd, REPLY_PORT, 4);
+	tell_all(fd, REPLY_PORT, 4);
 	close(fd);
 	reply_with(accept_request(), REPLY_PORT, 4);
 	expect_outcome(0, 0, 0);

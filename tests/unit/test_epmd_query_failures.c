@@ -52,7 +52,7 @@ Test(epmd_query_failures, an_epmd_that_never_closes_times_out)
 
 	ask_within(SHORT_MS);
 	fd = accept_request();
-	tell(fd, reply, sizeof(reply) - 1);
+	tell_all(fd, reply, sizeof(reply) - 1);
 	expect_timeout(started);
 	close(fd);
 }
@@ -84,7 +84,7 @@ Test(epmd_query_failures, an_endless_reply_is_given_up_at_the_bound)
 
 	memset(lines, 'x', sizeof(lines));
 	while (!outcome.answers)
-		sent += tell(fd, lines, sizeof(lines));
+		sent += tell_all(fd, lines, sizeof(lines));
 	await_answer();
 	expect_outcome(-EMSGSIZE, 0, 0);
 	cr_expect_gt(sent, EPMD_REPLY_MAX);
@@ -107,7 +107,7 @@ Test(epmd_query_failures, without_an_epmd_it_is_refused)
 	unsigned int before = descriptors();
 
 	close(listener);
-	listener = bind_to(AF_INET, 0, &port); /* and nobody listens */
+	listener = bind_tcp(AF_INET, 0, &port); /* and nobody listens */
 	ask_within(DEADLINE_MS);
 	await_answer();
 	expect_outcome(-ECONNREFUSED, 0, 0);

@@ -37,9 +37,6 @@ static pid_t start_epmd(void)
 /* Registers @name with epmd (ALIVE2_REQ) for as long as the connection that is returned is open. */
 static int register_node(const char *name, uint16_t dist_port)
 {
-	struct sockaddr_in address = {.sin_family = AF_INET,
-				      .sin_port = htons(port),
-				      .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	size_t length = strlen(name), size = 13 + length;
 	unsigned char request[2048] = {(unsigned char)(size >> 8),
 				       (unsigned char)size,
@@ -54,11 +51,10 @@ static int register_node(const char *name, uint16_t dist_port)
 				       5,
 				       (unsigned char)(length >> 8),
 				       (unsigned char)length};
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int fd = connect_tcp(port);
 	unsigned char reply[6];
 
 	memcpy(request + 13, name, length); /* and two zeros: no extra */
-	cr_assert_eq(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0, "%m");
 	cr_assert_eq(send(fd, request, 2 + size, 0), (ssize_t)(2 + size));
 	cr_assert_eq(recv(fd, reply, sizeof(reply), MSG_WAITALL), (ssize_t)sizeof(reply));
 	cr_assert_eq(reply[1], 0, "epmd refused the name");

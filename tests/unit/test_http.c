@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-#include "tests/unit/http_client.h"
+#include "tests/unit/http_endpoint.h"
 
 TestSuite(http, .init = loop_start, .fini = stop);
 

@@ -2,7 +2,7 @@
 /* Where it listens: a port of either family, a Unix socket, and what cannot be. */
 #include <sys/stat.h>
 
-#include "tests/unit/http_client.h"
+#include "tests/unit/http_endpoint.h"
 
 TestSuite(http_address, .init = loop_start, .fini = stop);
 
@@ -32,10 +32,10 @@ Test(http_address, a_unix_socket_serves_the_same_and_goes_with_the_endpoint)
 	cr_assert_eq(http_port(http), 0);
 	cr_assert_eq(stat(path, &st), 0);
 	cr_assert_eq(st.st_mode & 0777, 0600);
-	fd = connect_to_file();
+	fd = connect_unix(path);
 	tell(fd, "GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n");
 	expect_body(hear(fd), "beamfence_enforcing 1\n");
-	fd = connect_to_file();
+	fd = connect_unix(path);
 	tell(fd, "POST /metrics HTTP/1.1\r\nHost: x\r\n\r\n");
 	expect_start(hear(fd), "HTTP/1.1 405 ");
 	http_close(http);
@@ -52,7 +52,7 @@ Test(http_address, a_unix_socket_that_another_serves_is_refused)
 	cr_assert_eq(open_on(path, 0, 0, &second, &error), -EADDRINUSE);
 	cr_assert(strstr(error.text, "another agent answers on"), "%s", error.text);
 	cr_assert_null(second);
-	close(connect_to_file());
+	close(connect_unix(path));
 }
 
 Test(http_address, two_endpoints_can_be_open_at_a_time)
@@ -74,7 +74,7 @@ Test(http_address, closing_ends_open_connections)
 	int fd;
 
 	serve(0, 0);
-	fd = connect_to(http_port(http));
+	fd = connect_tcp(http_port(http));
 	event_base_loop(base, EVLOOP_ONCE);
 	http_close(http);
 	http = NULL;

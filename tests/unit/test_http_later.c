@@ -4,7 +4,7 @@
 
 #include <stdlib.h>
 
-#include "tests/unit/loop_sockets.h"
+#include "tests/unit/http_client.h"
 
 static struct http *http;
 static unsigned asked[2];   /* so many times for each page */
@@ -47,10 +47,10 @@ TestSuite(http_later, .init = start, .fini = stop);
 /* Asks, and waits until that has arrived. */
 static int ask(const char *request, enum http_page page)
 {
-	const int fd = loop_connect_tcp(http_port(http));
+	const int fd = connect_tcp(http_port(http));
 	const unsigned before = asked[page];
 
-	loop_send(fd, request);
+	tell(fd, request);
 	loop_until(asked[page] > before);
 	return fd;
 }
@@ -68,31 +68,30 @@ Test(http_later, an_answer_goes_to_all_who_asked_for_that_page_until_then)
 	const int late = ask_metrics();
 
 	http_answer(http, HTTP_PAGE_METRICS, until, 200, "page 1\n");
-	loop_expect_page(early, "200", "page 1\n");
-	loop_expect_page(second, "200", "page 1\n");
+	expect_page(early, "200", "page 1\n");
+	expect_page(second, "200", "page 1\n");
 	http_answer(http, HTTP_PAGE_METRICS, UINT64_MAX, 200, "page 2\n");
-	loop_expect_page(late, "200", "page 2\n");
+	expect_page(late, "200", "page 2\n");
 	http_answer(http, HTTP_PAGE_HEALTH, UINT64_MAX, 503, "eth0 is open\n");
-	loop_expect_page(health, "503", "eth0 is open\n");
+	expect_page(health, "503", "eth0 is open\n");
 }
 
 Test(http_later, an_answer_may_come_at_once_and_head_has_no_body)
 {
 	at_once = true;
-	loop_expect_page(ask_metrics(), "200", "at once\n");
-	loop_expect_page(ask("HEAD /metrics HTTP/1.1\r\nHost: x\r\n\r\n", HTTP_PAGE_METRICS), "200",
-			 "");
+	expect_page(ask_metrics(), "200", "at once\n");
+	expect_page(ask("HEAD /metrics HTTP/1.1\r\nHost: x\r\n\r\n", HTTP_PAGE_METRICS), "200", "");
 }
 
 Test(http_later, only_the_two_pages_are_asked_for)
 {
-	int fd = loop_connect_tcp(http_port(http));
+	int fd = connect_tcp(http_port(http));
 
-	loop_send(fd, "GET / HTTP/1.1\r\nHost: x\r\n\r\n");
-	loop_expect_page(fd, "404", "Not Found\n");
-	fd = loop_connect_tcp(http_port(http));
-	loop_send(fd, "POST /metrics HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n");
-	loop_expect_page(fd, "405", "Method Not Allowed\n");
+	tell(fd, "GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+	expect_page(fd, "404", "Not Found\n");
+	fd = connect_tcp(http_port(http));
+	tell(fd, "POST /metrics HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n");
+	expect_page(fd, "405", "Method Not Allowed\n");
 	cr_assert_eq(asked[HTTP_PAGE_METRICS] + asked[HTTP_PAGE_HEALTH], 0);
 }
 
@@ -112,45 +111,41 @@ Test(http_later, a_client_that_has_gone_is_no_concern)
 			turn(-1);
 		http_answer(http, HTTP_PAGE_METRICS, UINT64_MAX, 200, "page\n");
 		if (i == 2)
-			loop_expect_page(fd, "200", "page\n");
+			expect_page(fd, "200", "page\n");
 	}
 	at_once = true;
-	loop_expect_page(ask_metrics(), "200", "at once\n");
+	expect_page(ask_metrics(), "200", "at once\n");
 }
 
 Test(http_later, a_connection_whose_time_is_over_is_answered_in_vain)
 {
 	const int fd = ask_metrics();
 	const long over = now_ms() + 300 + 2 * HTTP_TICK_MS;
-	char text[256];
 
 	while (now_ms() < over)
 		turn(-1);
 	http_answer(http, HTTP_PAGE_METRICS, UINT64_MAX, 200, "page\n");
-	cr_assert_eq(loop_read(fd, text, sizeof(text), false), 0, "%s", text);
-	close(fd);
+	cr_assert_str_eq(hear(fd), "");
 }
 
 Test(http_later, a_second_request_before_the_answer_to_the_first_is_not_heard)
 {
 	const int fd = ask_metrics();
 
-	loop_send(fd, "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\nnonsense\r\n\r\n");
+	tell(fd, "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\nnonsense\r\n\r\n");
 	for (unsigned i = 0; i < 20; i++)
 		turn(-1);
 	http_answer(http, HTTP_PAGE_METRICS, UINT64_MAX, 200, "page\n");
-	loop_expect_page(fd, "200", "page\n");
+	expect_page(fd, "200", "page\n");
 	cr_assert_eq(asked[HTTP_PAGE_HEALTH], 0);
 }
 
 Test(http_later, closing_forgets_who_waits)
 {
 	const int fd = ask_metrics();
-	char text[256];
 
 	http_close(http);
 	http = NULL;
 	http_answer(http, HTTP_PAGE_METRICS, UINT64_MAX, 200, "page\n");
-	cr_assert_eq(loop_read(fd, text, sizeof(text), false), 0, "%s", text);
-	close(fd);
+	cr_assert_str_eq(hear(fd), "");
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* What clients may take: of a request, of time, of connections. */
-#include "tests/unit/http_client.h"
+#include "tests/unit/http_endpoint.h"
 
 TestSuite(http_limits, .init = loop_start, .fini = stop);
 
@@ -12,7 +12,7 @@ Test(http_limits, headers_beyond_the_bound_are_not_read)
 	serve(0, 0);
 	memset(request + strlen(request), 'x', 2 * HTTP_HEADERS_MAX);
 	strcat(request, "\r\n\r\n");
-	fd = connect_to(http_port(http));
+	fd = connect_tcp(http_port(http));
 	send(fd, request, strlen(request), 0);
 	cr_assert_null(strstr(hear(fd), "enforcing"));
 	expect_service();
@@ -32,7 +32,7 @@ Test(http_limits, a_request_that_drips_is_dropped)
 	int fd;
 
 	serve(0, SHORT_MS);
-	fd = connect_to(http_port(http));
+	fd = connect_tcp(http_port(http));
 	tell(fd, "GET /metrics HTTP/1.1\r\nX: ");
 	while (send(fd, "x", 1, 0) == 1) {
 		cr_assert_lt(now_ms(), deadline, "it still listens");
@@ -51,7 +51,7 @@ Test(http_limits, a_client_that_never_reads_is_dropped)
 
 	serve(SHORT_MS, 0);
 	metrics_size = 20 << 20;
-	fd = connect_to(http_port(http));
+	fd = connect_tcp(http_port(http));
 	tell(fd, "GET /metrics HTTP/1.1\r\n\r\n");
 	waits = (struct pollfd){.fd = fd, .events = POLLRDHUP};
 	while (!(waits.revents & (POLLRDHUP | POLLHUP | POLLERR))) {
@@ -72,7 +72,7 @@ Test(http_limits, idle_connections_beyond_the_bound_wait_and_cost_nothing)
 	serve(5 * SHORT_MS, 0);
 	before = descriptors();
 	for (int i = 0; i < CLIENTS; i++) {
-		int fd = connect_to(http_port(http));
+		int fd = connect_tcp(http_port(http));
 
 		event_base_loop(base, EVLOOP_NONBLOCK);
 		cr_assert_geq(fd, 0);
@@ -89,7 +89,7 @@ Test(http_limits, idle_connections_to_a_unix_socket_are_bounded_and_end)
 
 	serve_on_file(60000, SHORT_MS);
 	for (size_t i = 0; i <= HTTP_CONNECTIONS_MAX; i++) {
-		fds[i] = connect_to_file();
+		fds[i] = connect_unix(path);
 		event_base_loop(base, EVLOOP_NONBLOCK); /* the queue is shorter than that */
 	}
 	for (size_t i = 0; i < HTTP_CONNECTIONS_MAX; i++)
@@ -112,7 +112,7 @@ Test(http_limits, without_descriptors_it_neither_spins_nor_gives_up)
 	int fd;
 
 	serve(0, 0);
-	fd = connect_to(http_port(http));
+	fd = connect_tcp(http_port(http));
 	tell(fd, "GET /healthz HTTP/1.1\r\n\r\n");
 	limit = without_descriptors();
 	used = idle_cpu_ms();
