@@ -12,13 +12,9 @@
 #include "agent/log.h"
 #include "core/cleanup.h"
 #include "core/protocol.h"
+#include "core/text.h"
 
 #define NETWORK_QUIET_S 5
-
-static bool same_text(const char *a, const char *b)
-{
-	return a && b ? !strcmp(a, b) : a == b;
-}
 
 static int write_metrics(void *context, struct evbuffer *buffer)
 {
@@ -157,7 +153,7 @@ void endpoints_open_metrics(struct endpoints *endpoints)
 	struct error *error = &endpoints->agent->metrics_error;
 
 	*error = (struct error){};
-	if (same_text(config->metrics_host, endpoints->metrics_host) &&
+	if (text_same(config->metrics_host, endpoints->metrics_host) &&
 	    (!config->metrics_host || config->metrics_port == endpoints->metrics_port))
 		return;
 	if (move_metrics(endpoints, config, error)) {
@@ -175,9 +171,9 @@ void endpoints_check_control(struct endpoints *endpoints)
 	const struct config *config = endpoints->agent->config;
 
 	endpoints->agent->control_is_stale =
-		!same_text(config->control_socket, endpoints->control_socket) ||
-		!same_text(config->control_group, endpoints->control_group) ||
-		!same_text(config->control_readers, endpoints->control_readers);
+		!text_same(config->control_socket, endpoints->control_socket) ||
+		!text_same(config->control_group, endpoints->control_group) ||
+		!text_same(config->control_readers, endpoints->control_readers);
 	if (endpoints->agent->control_is_stale)
 		log_line(LOG_WARNING, "a change of \"control\" takes effect at the next start",
 			 "socket", endpoints->control_socket, NULL);

@@ -9,23 +9,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
-#include <time.h>
 
 #include "agent/http_internal.h"
 #include "core/cleanup.h"
+#include "core/clock.h"
 
 #define BACKLOG 128
 
 /* All that are open: evhttp leaves no argument for the callback of an accept error. */
 static struct http *endpoints;
-
-static uint64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
 
 static struct timeval interval(unsigned ms)
 {
@@ -96,7 +88,7 @@ static struct bufferevent *on_accept(struct event_base *base, void *context)
 	if (connection) {
 		bufferevent_incref(bufferevent);
 		*connection = (struct connection){
-			.used = true, .fresh = bufferevent, .fd = -1, .opened_ms = now_ms()};
+			.used = true, .fresh = bufferevent, .fd = -1, .opened_ms = monotonic_ms()};
 		event_active(http->adopt, EV_TIMEOUT, 0);
 		start_tick(http);
 	}
@@ -128,7 +120,7 @@ static void on_tick(evutil_socket_t fd, short events, void *context)
 {
 	struct http *http = context;
 	bool room = sweep(http) != NULL;
-	uint64_t now = now_ms();
+	uint64_t now = monotonic_ms();
 	bool any = false;
 
 	(void)fd;

@@ -1,13 +1,20 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Text that came from outside: reading it as UTF-8, and quoting it in messages without harm. */
+/* Text: compared, read as UTF-8, and, where it came from outside, quoted without harm. */
 #ifndef BEAMFENCE_TEXT_H
 #define BEAMFENCE_TEXT_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #define QUOTE_SIZE 96
+
+/* Whether two texts are the same; NULL is the same as NULL only. */
+static inline bool text_same(const char *a, const char *b)
+{
+	return a && b ? !strcmp(a, b) : a == b;
+}
 
 /*
  * Reads one UTF-8 character (RFC 3629, so neither overlong forms nor surrogates) of the @length

@@ -8,9 +8,9 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "core/cleanup.h"
+#include "core/clock.h"
 #include "net/call.h"
 
 struct orders {
@@ -23,14 +23,6 @@ struct orders {
 	bool replied;	     /* to "serve": orders follow */
 	bool told;	     /* that the agent is not there */
 };
-
-static uint64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
 
 static void try_later(struct orders *orders, unsigned delay_ms)
 {
@@ -47,7 +39,7 @@ static unsigned next_delay_ms(struct orders *orders)
 
 	if (!orders->replied) /* nobody is there, or is not ready yet */
 		return ORDERS_RETRY_MS;
-	if (now_ms() - orders->replied_ms >= ORDERS_STEADY_MS) {
+	if (monotonic_ms() - orders->replied_ms >= ORDERS_STEADY_MS) {
 		orders->delay_ms = ORDERS_RETRY_MS;
 		return ORDERS_RETRY_MS;
 	}
@@ -103,7 +95,7 @@ static bool take_reply(struct orders *orders, const json_t *reply, struct error 
 		return false;
 	}
 	orders->replied = true;
-	orders->replied_ms = now_ms();
+	orders->replied_ms = monotonic_ms();
 	orders->told = false;
 	orders->settings.agent(orders->settings.context, NULL);
 	return true;

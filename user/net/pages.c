@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "agent/http.h"
+#include "core/text.h"
 #include "net/call.h"
 
 #define PAGE_COUNT (HTTP_PAGE_HEALTH + 1)
@@ -124,11 +125,6 @@ static void on_retry(evutil_socket_t fd, short events, void *context)
 	try_to_listen(context);
 }
 
-static bool same_text(const char *a, const char *b)
-{
-	return a && b ? !strcmp(a, b) : a == b;
-}
-
 static void stop(struct pages *pages)
 {
 	event_del(pages->retry);
@@ -141,7 +137,7 @@ static void stop(struct pages *pages)
 void pages_listen(struct pages *pages, const char *host, uint16_t port)
 {
 	pages->told = false;
-	if (pages->http && same_text(host, pages->host) && port == pages->port) {
+	if (pages->http && text_same(host, pages->host) && port == pages->port) {
 		tell(pages, NULL);
 		return;
 	}
