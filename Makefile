@@ -193,12 +193,15 @@ deps-check:
 deps-kernels:
 	@deploy/dependencies.sh build demo check kernels $(if $(LINUX),$(findstring arm64,$(LINUX)),arm64)
 
+# Builds on all CPUs, unless told by -j.
+PARALLEL = $(if $(findstring -j,$(MAKEFLAGS)),,-j$(shell nproc))
+
 demo: deps-demo
-	@$(MAKE) --no-print-directory all
+	@$(MAKE) --no-print-directory $(PARALLEL) all
 	@$(PYTHON) tests/system/demo.py
 
 check: deps-check
-	@$(MAKE) --no-print-directory all $(BUILD)/test-unit $(BUILD)/test-bpf $(BUILD)/verify \
+	@$(MAKE) --no-print-directory $(PARALLEL) all $(BUILD)/test-unit $(BUILD)/test-bpf $(BUILD)/verify \
 		$(BUILD)/oracle $(BUILD)/shapes $(BUILD)/flood $(BUILD)/faults.so
 	@BUILD=$(BUILD) PYTHON=$(PYTHON) CLANG=$(CLANG) tests/run
 
@@ -303,7 +306,7 @@ attack: deps-check
 SECONDS ?= 60
 FUZZ    ?= $(FUZZERS)
 fuzz: deps-check
-	@$(MAKE) --no-print-directory fuzzers $(BUILD)/test-bpf
+	@$(MAKE) --no-print-directory $(PARALLEL) fuzzers $(BUILD)/test-bpf
 	@$(PYTHON) tests/fuzz/run.py --build $(BUILD) --seconds $(SECONDS) $(FUZZ)
 	@$(if $(filter frame,$(FUZZ)),BEAMFENCE_FRAMES=tests/fuzz/corpus/frame:$(BUILD)/fuzz/corpus/frame \
 		$(BUILD)/test-bpf --filter 'agreement/*')
