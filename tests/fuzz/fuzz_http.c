@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * Bytes on the metrics endpoint, over real connections: by loopback, or by a unix socket where
- * their number is odd. A byte that no text has begins another connection, beside those before;
- * others are stage directions: time passes, accept(2) fails, the metrics cannot be read, a crowd.
+ * Bytes on the metrics endpoint, over real connections: by loopback, by a unix socket, or by
+ * loopback where the pages are answered later, as their number says. A byte that no text has begins
+ * another connection, beside those before; others are stage directions: time passes, accept(2)
+ * fails, the metrics cannot be read (or are answered at once), a crowd, what waits is answered.
  */
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -26,10 +27,13 @@ enum direction {
 	ACCEPT_FAILS = 0xfd,
 	METRICS_FAIL = 0xfc,
 	CROWD = 0xfb, /* as the first byte of few: it takes as long as a thousand requests */
+	ANSWER = 0xfa,
+	FIRST_DIRECTION = ANSWER,
 };
 
 static struct event_base *base;
-static struct http *by_loopback, *by_path;
+static struct http *by_loopback, *by_path, *later;
+static uint64_t wanted[HTTP_PAGE_HEALTH + 1];
 static struct sockaddr_un path = {.sun_family = AF_UNIX};
 static bool ill;
 
@@ -44,6 +48,20 @@ static int tell_health(void *context, struct error *reason)
 {
 	(void)context;
 	return ill ? error_set(reason, -EIO, "ill") : 0;
+}
+
+static void answer(enum http_page page)
+{
+	http_answer(later, page, wanted[page], HTTP_OK, "an answer\n");
+}
+
+static void on_asked(void *context, enum http_page page, uint64_t number)
+{
+	(void)context;
+	DEMAND(number > wanted[page]);
+	wanted[page] = number;
+	if (ill)
+		answer(page);
 }
 
 /* The socket has to stay while it is dialled. */
@@ -71,6 +89,9 @@ static void start(void)
 	snprintf(path.sun_path, sizeof(path.sun_path), "%s/s", directory);
 	settings.host = path.sun_path;
 	DEMAND(http_open(base, &settings, &by_path, &error) == 0);
+	settings.host = "127.0.0.1";
+	settings.asked = on_asked;
+	DEMAND(http_open(base, &settings, &later, &error) == 0);
 	DEMAND(atexit(leave_nothing) == 0);
 }
 
@@ -97,7 +118,7 @@ static int dial(const struct http *http)
 					    .sin_port = htons(http_port(http)),
 					    .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	const struct linger reset = {.l_onoff = 1}; /* leaves no port in TIME_WAIT */
-	const bool ip = http == by_loopback;
+	const bool ip = http != by_path;
 	const int fd = socket(ip ? AF_INET : AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
 
 	DEMAND(fd >= 0);
@@ -169,6 +190,9 @@ static void direct(struct http *http, uint8_t direction)
 		on_tick(-1, 0, http);
 	} else if (direction == CROWD && !http->paused) {
 		crowd(http);
+	} else if (direction == ANSWER) {
+		answer(HTTP_PAGE_METRICS);
+		answer(HTTP_PAGE_HEALTH);
 	}
 }
 
@@ -177,7 +201,7 @@ static size_t say(int fd, const uint8_t *data, size_t size)
 {
 	size_t length = 0;
 
-	while (length < size && length < PIECE && data[length] < CROWD)
+	while (length < size && length < PIECE && data[length] < FIRST_DIRECTION)
 		length++;
 	if (length)
 		(void)!send(fd, data, length, MSG_NOSIGNAL | MSG_DONTWAIT);
@@ -193,7 +217,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		start();
 		open_wrongly();
 	}
-	http = size % 2 ? by_path : by_loopback;
+	http = (struct http *[]){by_loopback, by_path, later}[size % 3];
 	ill = false;
 	fds[count++] = dial(http);
 	for (size_t at = 0; at < size;) {
@@ -214,9 +238,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		check_reply(fds[i]);
 		close(fds[i]);
 	}
+	direct(http, ANSWER);
 	turn();
 	on_tick(-1, 0, http);
-	DEMAND(!http->paused);
+	DEMAND(!http->paused && !http->waiting);
 	for (size_t i = 0; i < HTTP_CONNECTIONS_MAX; i++)
 		DEMAND(!http->connections[i].used);
 	return 0;
