@@ -94,8 +94,9 @@ $(BUILD)/beamfenced: $(call objects,$(CORE) $(KERNEL) $(AGENT) user/agent/main.c
 	$(call say,LD,$@)$(CC) $(CFLAGS) $(LDFLAGS_) $(LDFLAGS) $^ \
 		$(call PKG,--libs,$(LIBRARIES)) -o $@
 # The network side has of the agent what speaks with the network, and its log; and no libbpf.
-NET_PARTS := $(addprefix user/agent/,control_socket epmd_query http http_pages journal log memory \
-	     notify) $(addprefix user/core/,epmd error json_text text version)
+NET_PARTS := $(addprefix user/agent/,control_socket dist_query epmd_query exchange http http_pages \
+	     journal log memory notify) \
+	     $(addprefix user/core/,address epmd error handshake json_text text version)
 $(BUILD)/beamfence-net: $(call objects,$(NET_PARTS:%=%.c) $(NET) user/net/main.c,obj)
 	$(call say,LD,$@)$(CC) $(CFLAGS) $(LDFLAGS_) $(LDFLAGS) $^ \
 		$(call PKG,--libs,jansson libevent) -o $@

@@ -150,22 +150,43 @@ static int command_listening(struct net_side *side, const struct control_peer *p
 	return code;
 }
 
+/* What became of a question: 0, or a negative errno. */
+static int get_code(const json_t *arguments)
+{
+	const json_int_t code = json_integer_value(json_object_get(arguments, "code"));
+
+	return code <= 0 && code > -4096 ? (int)code : -EPROTO;
+}
+
 static int command_names(struct net_side *side, const struct control_peer *peer, json_t *arguments,
 			 json_t **result, struct error *error)
 {
 	_cleanup_(cleanup_nodes) struct epmd_nodes nodes = {};
-	const json_int_t told = json_integer_value(json_object_get(arguments, "code"));
 	uint64_t id = 0;
 	int code = get_id(arguments, &id, error);
 
 	(void)peer, (void)result;
 	if (code)
 		return code;
-	if (told)
-		code = told < 0 && told > -4096 ? (int)told : -EPROTO;
-	else
+	code = get_code(arguments);
+	if (!code)
 		code = net_side_parse_names(json_object_get(arguments, "nodes"), &nodes);
 	side->settings.names(side->settings.context, id, code, &nodes);
+	return 0;
+}
+
+static int command_probed(struct net_side *side, const struct control_peer *peer, json_t *arguments,
+			  json_t **result, struct error *error)
+{
+	struct handshake_answer answer;
+	uint64_t id = 0;
+	int code = get_id(arguments, &id, error);
+
+	(void)peer, (void)result;
+	if (code)
+		return code;
+	code = net_side_parse_probed(arguments, &answer);
+	side->settings.probed(side->settings.context, id, code, &answer);
 	return 0;
 }
 
@@ -175,7 +196,7 @@ static const struct net_command {
 			json_t **result, struct error *error);
 } table[] = {
 	{"serve", command_serve},   {"listening", command_listening}, {"names", command_names},
-	{"health", command_health}, {"metrics", command_metrics},
+	{"probed", command_probed}, {"health", command_health},	      {"metrics", command_metrics},
 };
 
 static int handle(void *context, const struct control_peer *peer, const char *name,
@@ -216,6 +237,25 @@ int net_side_parse_names(const json_t *list, struct epmd_nodes *nodes)
 		}
 		nodes->items[nodes->count++].port = (uint16_t)port;
 	}
+	return 0;
+}
+
+int net_side_parse_probed(const json_t *arguments, struct handshake_answer *answer)
+{
+	const json_t *name = json_object_get(arguments, "name");
+	const size_t length = json_string_length(name);
+	const int code = get_code(arguments);
+
+	*answer = (struct handshake_answer){HANDSHAKE_UNKNOWN};
+	if (code)
+		return code;
+	answer->outcome =
+		handshake_outcome_of(json_string_value(json_object_get(arguments, "outcome")));
+	if (answer->outcome == HANDSHAKE_UNKNOWN)
+		return -EPROTO;
+	if (answer->outcome == HANDSHAKE_DISTRIBUTION && length &&
+	    handshake_name_is_acceptable(json_string_value(name), length))
+		memcpy(answer->name, json_string_value(name), length);
 	return 0;
 }
 

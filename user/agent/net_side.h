@@ -10,15 +10,19 @@
  *               {"listen": {"host": "127.0.0.1", "port": 9369}, "id": N}   serve the metrics there,
  *               {"listen": null, "id": N}                                  or nowhere any more
  *               {"ask": 4369, "id": N}                                     ask the epmd at that port
+ *               {"probe": {"address": "::", "port": 9100, "timeout_ms": 1000}, "id": N}
+ *                                                          ask that port whether it is the distribution
  *             One program serves at a time: a newcomer takes the place of the former.
  * listening   id (of that "listen"), error (text; null: it works). Result: null.
  * names       id (of that "ask"), code (0, or a negative errno), nodes (list of pairs, name and
  *             port: shorter than what epmd sent). Result: null.
+ * probed      id (of that "probe"), code (as there), outcome (where code is 0: "distribution", "tls",
+ *             "other" or "closed"), name (the node's, "app@host"; "": not told). Result: null.
  * metrics     -. Result: text, the page.
  * health      -. Result: null; an error where something is open, whose text is what and why.
  *
- * It is not trusted: it can at worst lie about what epmd says, which epmd could as well, or serve
- * no metrics. What it sends is bounded, answers to nothing that was asked are ignored, one that reads
+ * It is not trusted: it can at worst lie about what epmd and ports say, which those could as well, or
+ * serve no metrics. What it sends is bounded, answers to nothing that was asked are ignored, one that reads
  * nothing of its stream is cut off, and newcomers get their orders no more often than a pause allows.
  */
 /* clang-format on */
@@ -31,6 +35,7 @@
 
 #include "agent/http.h"
 #include "core/epmd.h"
+#include "core/handshake.h"
 
 #define NET_SOCKET_DEFAULT   "/run/beamfence/net.sock"
 #define NET_SIDE_GROUP	     "beamfence-net" /* may connect, where there is such a group */
@@ -53,6 +58,8 @@ struct net_side_settings {
 	void (*listening)(void *context, uint64_t id, const char *problem);
 	/* An answer of epmd, as of agent/epmd_query.h; maybe one that nobody waits for. */
 	void (*names)(void *context, uint64_t id, int code, const struct epmd_nodes *nodes);
+	/* An answer of a port, as of agent/dist_query.h; maybe one that nobody waits for. */
+	void (*probed)(void *context, uint64_t id, int code, const struct handshake_answer *answer);
 	void *context;
 	unsigned patience_ms; /* 0: NET_SIDE_PATIENCE_MS */
 };
@@ -75,5 +82,11 @@ void net_side_close(struct net_side *side);
  * counted, as there. Returns 0 with a list for epmd_nodes_free(), -EPROTO or -ENOMEM.
  */
 int net_side_parse_names(const json_t *list, struct epmd_nodes *nodes);
+
+/*
+ * Reads the arguments of "probed". Returns the code in them: 0 with an answer whose name is
+ * acceptable or "", or a negative errno; -EPROTO where they make no sense.
+ */
+int net_side_parse_probed(const json_t *arguments, struct handshake_answer *answer);
 
 #endif

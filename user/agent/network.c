@@ -5,18 +5,22 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/dist_query.h"
 #include "agent/epmd_query.h"
 #include "agent/net_side.h"
+#include "core/address.h"
 
-/* One question: to epmd by a query, or to the network side with a number and a deadline. */
+/* One question: by a query of this process, or to the network side with a number and a deadline. */
 struct network_ask {
 	struct network *network;
 	struct network_ask *next;
 	struct network_ask **owner; /* the pointer to this */
-	network_answer answer;
+	network_answer answer;	    /* of an epmd; NULL: it is to a port */
+	network_probed probed;	    /* of a port; NULL: it is to an epmd */
 	void *context;
 	uint16_t port;
 	struct epmd_query *query;
+	struct dist_query *probe;
 	struct event *deadline;
 	uint64_t id;
 };
@@ -55,58 +59,78 @@ static void free_ask(struct network_ask *ask)
 	if (*link)
 		*link = ask->next;
 	epmd_query_cancel(ask->query);
+	dist_query_cancel(ask->probe);
 	if (ask->deadline)
 		event_free(ask->deadline);
 	free(ask);
 }
 
-static void finish(struct network_ask *ask, int code, const struct epmd_nodes *nodes)
+/* Ends a question with its answer, of the one kind or of the other; NULL with @code. */
+static void finish(struct network_ask *ask, int code, const struct epmd_nodes *nodes,
+		   const struct handshake_answer *answer)
 {
 	static const struct epmd_nodes none;
+	static const struct handshake_answer unknown;
 	const struct network_ask ended = *ask;
 
 	/* First, so that the callee may start the next one. */
 	*ask->owner = NULL;
 	free_ask(ask);
-	ended.answer(ended.context, ended.port, code, code ? &none : nodes);
+	if (ended.probed)
+		ended.probed(ended.context, code, code ? &unknown : answer);
+	else
+		ended.answer(ended.context, ended.port, code, code ? &none : nodes);
 }
 
 static void on_local_answer(void *context, uint16_t port, int code, const struct epmd_nodes *nodes)
 {
 	(void)port;
-	finish(context, code, nodes);
+	finish(context, code, nodes, NULL);
+}
+
+static void on_local_probed(void *context, int code, const struct handshake_answer *answer)
+{
+	finish(context, code, NULL, answer);
 }
 
 static void on_deadline(evutil_socket_t fd, short events, void *context)
 {
 	(void)fd, (void)events;
-	finish(context, -ETIMEDOUT, NULL);
+	finish(context, -ETIMEDOUT, NULL, NULL);
 }
 
-static int order_ask(struct network_ask *ask, unsigned timeout_ms)
+/* Has the network side do what @what says under @name, which is taken over. */
+static int order(struct network_ask *ask, const char *name, json_t *what, unsigned timeout_ms)
 {
 	const struct timeval timeout = {.tv_sec = timeout_ms / 1000,
 					.tv_usec = (suseconds_t)(timeout_ms % 1000) * 1000};
 	struct network *network = ask->network;
+	json_t *order;
 
 	ask->id = ++network->last_id;
+	order = json_pack("{s:o, s:I}", name, what, "id", (json_int_t)ask->id);
 	ask->deadline = evtimer_new(network->base, on_deadline, ask);
-	if (!ask->deadline || evtimer_add(ask->deadline, &timeout))
-		return -ENOMEM;
-	if (!network->side ||
-	    !net_side_send(network->side, json_pack("{s:i, s:I}", "ask", (int)ask->port, "id",
-						    (json_int_t)ask->id)))
-		return -ENOTCONN;
-	return 0;
+	if (order && ask->deadline && !evtimer_add(ask->deadline, &timeout) && network->side)
+		return net_side_send(network->side, order) ? 0 : -ENOTCONN;
+	json_decref(order);
+	return network->side ? -ENOMEM : -ENOTCONN;
 }
 
-static int ask_here(struct network_ask *ask, unsigned timeout_ms)
+static json_t *probe_json(const uint8_t address[static 16], uint16_t port, unsigned timeout_ms)
 {
-	struct network *network = ask->network;
-	const int code = epmd_query_start(network->base, ask->port, timeout_ms, on_local_answer,
-					  ask, &ask->query);
+	struct prefix place = {.length = 128};
+	char text[PREFIX_TEXT_SIZE];
 
-	/* The unit forbids it, and a drop-in of before there was a network side starts this. */
+	memcpy(place.address, address, sizeof(place.address));
+	prefix_format(&place, text);
+	text[strcspn(text, "/")] = '\0';
+	return json_pack("{s:s, s:i, s:I}", "address", text, "port", (int)port, "timeout_ms",
+			 (json_int_t)timeout_ms);
+}
+
+/* The unit forbids it, and a drop-in of before there was a network side starts this. */
+static int tell_forbidden(struct network *network, int code)
+{
 	if (code == -EAFNOSUPPORT && !network->missing.text[0])
 		set_problem(network, &network->missing,
 			    "the agent may not open internet sockets: no metrics over TCP, and no "
@@ -115,33 +139,79 @@ static int ask_here(struct network_ask *ask, unsigned timeout_ms)
 	return code;
 }
 
-int network_ask(struct network *network, uint16_t port, unsigned timeout_ms, network_answer answer,
-		void *context, struct network_ask **result)
+/* A new question. Nothing is under way yet; *@ask is set by keep(). */
+static struct network_ask *new_ask(struct network *network, void *context,
+				   struct network_ask **owner)
 {
-	struct network_ask *ask;
-	int code;
+	struct network_ask *ask = calloc(1, sizeof(*ask));
 
-	if (*result)
-		return -EALREADY;
-	ask = calloc(1, sizeof(*ask));
-	if (!ask)
-		return -ENOMEM;
-	*ask = (struct network_ask){
-		.network = network,
-		.owner = result,
-		.answer = answer,
-		.context = context,
-		.port = port,
-	};
-	code = network->remote ? order_ask(ask, timeout_ms) : ask_here(ask, timeout_ms);
+	if (ask)
+		*ask = (struct network_ask){.network = network, .owner = owner, .context = context};
+	return ask;
+}
+
+/* Lists a question that is under way (@code 0), or frees one that is not. Returns @code. */
+static int keep(struct network_ask *ask, int code)
+{
 	if (code) {
 		free_ask(ask);
 		return code;
 	}
-	ask->next = network->asks;
-	network->asks = ask;
-	*result = ask;
+	ask->next = ask->network->asks;
+	ask->network->asks = ask;
+	*ask->owner = ask;
 	return 0;
+}
+
+int network_ask(struct network *network, uint16_t port, unsigned timeout_ms, network_answer answer,
+		void *context, struct network_ask **result)
+{
+	struct network_ask *ask;
+
+	if (*result)
+		return -EALREADY;
+	ask = new_ask(network, context, result);
+	if (!ask)
+		return -ENOMEM;
+	ask->answer = answer;
+	ask->port = port;
+	if (network->remote)
+		return keep(ask, order(ask, "ask", json_integer(port), timeout_ms));
+	return keep(ask,
+		    tell_forbidden(network, epmd_query_start(network->base, port, timeout_ms,
+							     on_local_answer, ask, &ask->query)));
+}
+
+static unsigned probes_under_way(const struct network *network)
+{
+	unsigned count = 0;
+
+	for (const struct network_ask *ask = network->asks; ask; ask = ask->next)
+		count += ask->probed != NULL;
+	return count;
+}
+
+int network_probe(struct network *network, const uint8_t address[static 16], uint16_t port,
+		  unsigned timeout_ms, network_probed answered, void *context,
+		  struct network_ask **result)
+{
+	struct network_ask *ask;
+
+	if (*result)
+		return -EALREADY;
+	if (probes_under_way(network) >= NETWORK_PROBES_MAX)
+		return -EBUSY;
+	ask = new_ask(network, context, result);
+	if (!ask)
+		return -ENOMEM;
+	ask->probed = answered;
+	ask->port = port;
+	if (network->remote)
+		return keep(ask, order(ask, "probe", probe_json(address, port, timeout_ms),
+				       timeout_ms + NETWORK_WAY_MS));
+	return keep(ask, tell_forbidden(network,
+					dist_query_start(network->base, address, port, timeout_ms,
+							 on_local_probed, ask, &ask->probe)));
 }
 
 void network_ask_cancel(struct network_ask *ask)
@@ -152,15 +222,30 @@ void network_ask_cancel(struct network_ask *ask)
 	free_ask(ask);
 }
 
+/* The question of this number and kind; NULL: nobody waits for an answer to it. */
+static struct network_ask *find_ask(const struct network *network, uint64_t id, bool probe)
+{
+	struct network_ask *ask = network->asks;
+
+	while (ask && (ask->id != id || (ask->probed != NULL) != probe))
+		ask = ask->next;
+	return ask;
+}
+
 static void on_names(void *context, uint64_t id, int code, const struct epmd_nodes *nodes)
 {
-	struct network *network = context;
+	struct network_ask *ask = find_ask(context, id, false);
 
-	for (struct network_ask *ask = network->asks; ask; ask = ask->next)
-		if (ask->id == id) {
-			finish(ask, code, nodes);
-			return;
-		}
+	if (ask)
+		finish(ask, code, nodes, NULL);
+}
+
+static void on_probed(void *context, uint64_t id, int code, const struct handshake_answer *answer)
+{
+	struct network_ask *ask = find_ask(context, id, true);
+
+	if (ask)
+		finish(ask, code, NULL, answer);
 }
 
 static void on_listening(void *context, uint64_t id, const char *problem)
@@ -197,7 +282,7 @@ static void on_gone(void *context)
 	struct network *network = context;
 
 	while (network->asks)
-		finish(network->asks, -ECONNRESET, NULL);
+		finish(network->asks, -ECONNRESET, NULL, NULL);
 }
 
 static void on_missing(void *context, bool missing)
@@ -279,6 +364,7 @@ int network_open(struct event_base *base, const struct network_settings *setting
 		.missing = on_missing,
 		.listening = on_listening,
 		.names = on_names,
+		.probed = on_probed,
 		.context = network,
 		.patience_ms = settings->patience_ms,
 	};

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Where the agent meets the internet: the metrics over TCP, and questions to epmd. Either this
- * process does that itself, or a network side without privileges (agent/net_side.h) does it for it:
- * which of the two is nobody's business but this one's.
+ * Where the agent meets the internet: the metrics over TCP, and questions to epmd and to ports.
+ * Either this process does that itself, or a network side without privileges (agent/net_side.h)
+ * does it for it: which of the two is nobody's business but this one's.
  */
 #ifndef BEAMFENCE_NETWORK_H
 #define BEAMFENCE_NETWORK_H
@@ -11,6 +11,10 @@
 
 #include "agent/http.h"
 #include "core/epmd.h"
+#include "core/handshake.h"
+
+#define NETWORK_PROBES_MAX 8   /* under way; half of what a network side takes */
+#define NETWORK_WAY_MS	   500 /* that an answer of the network side's may be late */
 
 struct network;
 struct network_ask;
@@ -30,6 +34,9 @@ struct network_settings {
 /* The outcome, from the loop: as epmd_answer of agent/epmd_query.h. */
 typedef void (*network_answer)(void *context, uint16_t port, int code,
 			       const struct epmd_nodes *nodes);
+
+/* The outcome, from the loop: as dist_answer of agent/dist_query.h. */
+typedef void (*network_probed)(void *context, int code, const struct handshake_answer *answer);
 
 /*
  * Returns 0 or -ENOMEM. A socket that cannot be made is no error, since to fence without a network
@@ -52,7 +59,17 @@ int network_serve(struct network *network, const char *host, uint16_t port, stru
 int network_ask(struct network *network, uint16_t port, unsigned timeout_ms, network_answer answer,
 		void *context, struct network_ask **ask);
 
-/* Without an answer; as epmd_query_cancel(). */
+/*
+ * Asks whether @port at @address is the Erlang distribution; arguments, result and what becomes of
+ * *@ask are those of dist_query_start(). With a network side the answer may take NETWORK_WAY_MS
+ * longer than @timeout_ms, of 1 to 60000. -EBUSY where NETWORK_PROBES_MAX are under way, -ENOTCONN
+ * as network_ask().
+ */
+int network_probe(struct network *network, const uint8_t address[static 16], uint16_t port,
+		  unsigned timeout_ms, network_probed answered, void *context,
+		  struct network_ask **ask);
+
+/* Without an answer; as epmd_query_cancel(). Of either kind. */
 void network_ask_cancel(struct network_ask *ask);
 
 /* Why the network side, or this process in its place, does not do its part; text "": it does. */

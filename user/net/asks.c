@@ -5,6 +5,7 @@
 #include <jansson.h>
 #include <stdlib.h>
 
+#include "agent/dist_query.h"
 #include "agent/epmd_query.h"
 #include "net/call.h"
 
@@ -13,6 +14,7 @@ struct ask {
 	struct asks *asks;
 	uint64_t id;
 	struct epmd_query *query;
+	struct dist_query *probe;
 	struct call *answer;
 };
 
@@ -58,21 +60,56 @@ static void on_answer(void *context, uint16_t port, int code, const struct epmd_
 		send_names(ask, sent == -E2BIG ? -EMSGSIZE : sent, NULL);
 }
 
-void asks_ask(struct asks *asks, uint64_t id, uint16_t port)
+static void send_probed(struct ask *ask, int code, const struct handshake_answer *answer)
+{
+	json_t *outcome = code ? json_null() : json_string(handshake_outcome_word(answer->outcome));
+
+	call_start(ask->asks->base, ask->asks->path, "probed",
+		   json_pack("{s:I, s:i, s:o, s:s}", "id", (json_int_t)ask->id, "code", code,
+			     "outcome", outcome, "name", code ? "" : answer->name),
+		   ASKS_PATIENCE_MS, NULL, NULL, &ask->answer);
+}
+
+static void on_probed(void *context, int code, const struct handshake_answer *answer)
+{
+	send_probed(context, code, answer);
+}
+
+/* A place for one more question; NULL: there are too many. */
+static struct ask *begin(struct asks *asks, uint64_t id)
 {
 	for (size_t i = 0; i < ASKS_MAX; i++) {
 		struct ask *ask = &asks->asks[i];
-		int code;
 
-		if (ask->query || ask->answer)
+		if (ask->query || ask->probe || ask->answer)
 			continue;
 		*ask = (struct ask){.asks = asks, .id = id};
-		code = epmd_query_start(asks->base, port, ASKS_PATIENCE_MS, on_answer, ask,
-					&ask->query);
-		if (code)
-			send_names(ask, code, NULL);
-		return;
+		return ask;
 	}
+	return NULL;
+}
+
+void asks_ask(struct asks *asks, uint64_t id, uint16_t port)
+{
+	struct ask *ask = begin(asks, id);
+	const int code = ask ? epmd_query_start(asks->base, port, ASKS_PATIENCE_MS, on_answer, ask,
+						&ask->query)
+			     : 0;
+
+	if (code)
+		send_names(ask, code, NULL);
+}
+
+void asks_probe(struct asks *asks, uint64_t id, const uint8_t address[static 16], uint16_t port,
+		unsigned timeout_ms)
+{
+	struct ask *ask = begin(asks, id);
+	const int code = ask ? dist_query_start(asks->base, address, port, timeout_ms, on_probed,
+						ask, &ask->probe)
+			     : 0;
+
+	if (code)
+		send_probed(ask, code, NULL);
 }
 
 struct asks *asks_open(struct event_base *base, const char *path)
@@ -88,6 +125,7 @@ void asks_cancel(struct asks *asks)
 {
 	for (size_t i = 0; i < ASKS_MAX; i++) {
 		epmd_query_cancel(asks->asks[i].query);
+		dist_query_cancel(asks->asks[i].probe);
 		call_cancel(asks->asks[i].answer);
 	}
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
  * beamfence-net: speaks TCP with strangers for the agent, without a privilege to lose. It serves
- * the metrics that the agent writes, and asks epmd what the agent wants to know.
+ * the metrics that the agent writes, and asks epmd, and ports, what the agent wants to know.
  */
 #include <errno.h>
 #include <event2/event.h>
@@ -30,7 +30,8 @@ static const char usage[] =
 	"\n"
 	"The network side of beamfenced --net-socket PATH: serves its metrics over TCP and asks "
 	"epmd\n"
-	"for names, so that the agent, which has privileges, need not. Runs in the foreground, as "
+	"for names and ports whether they are the distribution, so that the agent, which has "
+	"privileges, need not. Runs in the foreground, as "
 	"a\n"
 	"user without any, and logs to stderr. SIGTERM ends it.\n"
 	"\n"
@@ -130,6 +131,14 @@ static void on_ask(void *context, uint64_t id, uint16_t port)
 	asks_ask(net->asks, id, port);
 }
 
+static void on_probe(void *context, uint64_t id, const uint8_t address[static 16], uint16_t port,
+		     unsigned timeout_ms)
+{
+	const struct net *net = context;
+
+	asks_probe(net->asks, id, address, port, timeout_ms);
+}
+
 static void on_agent(void *context, const struct error *problem)
 {
 	struct net *net = context;
@@ -183,6 +192,7 @@ static bool start(struct net *net)
 		.path = net->socket,
 		.listen = on_listen,
 		.ask = on_ask,
+		.probe = on_probe,
 		.agent = on_agent,
 		.context = net,
 	};

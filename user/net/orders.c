@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/address.h"
 #include "core/cleanup.h"
 #include "core/clock.h"
 #include "net/call.h"
@@ -64,6 +65,21 @@ static void lose(struct orders *orders, int code, const char *text)
 	orders->settings.agent(orders->settings.context, &error);
 }
 
+static bool obey_probe(struct orders *orders, uint64_t id, const json_t *probe)
+{
+	const char *address = json_string_value(json_object_get(probe, "address"));
+	const json_int_t port = json_integer_value(json_object_get(probe, "port"));
+	const json_int_t timeout_ms = json_integer_value(json_object_get(probe, "timeout_ms"));
+	struct prefix place;
+
+	if (!address || address_parse(address, &place, NULL) || port < 1 || port > UINT16_MAX ||
+	    timeout_ms < 1 || timeout_ms > ORDER_TIMEOUT_MAX_MS)
+		return false;
+	orders->settings.probe(orders->settings.context, id, place.address, (uint16_t)port,
+			       (unsigned)timeout_ms);
+	return true;
+}
+
 /* Carries out one order. False: it makes no sense. */
 static bool obey(struct orders *orders, const json_t *order)
 {
@@ -71,11 +87,14 @@ static bool obey(struct orders *orders, const json_t *order)
 	const json_int_t id = json_integer_value(json_object_get(order, "id"));
 	const json_t *place = json_object_get(order, "listen");
 	const json_t *asked = json_object_get(order, "ask");
+	const json_t *probe = json_object_get(order, "probe");
 	const char *host = json_string_value(json_object_get(place, "host"));
 	const json_int_t port = json_integer_value(asked ? asked : json_object_get(place, "port"));
 
 	if (id <= 0 || port < 0 || port > UINT16_MAX)
 		return false;
+	if (probe)
+		return obey_probe(orders, (uint64_t)id, probe);
 	if (asked && port)
 		settings->ask(settings->context, (uint64_t)id, (uint16_t)port);
 	else if (json_is_null(place) || host)

@@ -12,10 +12,11 @@
 
 #include "core/error.h"
 
-#define ORDERS_RETRY_MS	    500
-#define ORDERS_RETRY_MAX_MS 8000
-#define ORDERS_STEADY_MS    10000 /* one that lasts so long has not ended soon */
-#define ORDER_LINE_MAX	    4096  /* bytes */
+#define ORDERS_RETRY_MS	     500
+#define ORDERS_RETRY_MAX_MS  8000
+#define ORDERS_STEADY_MS     10000 /* one that lasts so long has not ended soon */
+#define ORDER_LINE_MAX	     4096  /* bytes */
+#define ORDER_TIMEOUT_MAX_MS 60000
 
 struct orders;
 
@@ -23,6 +24,8 @@ struct orders_settings {
 	const char *path; /* of the agent's socket; not copied */
 	void (*listen)(void *context, uint64_t id, const char *host, uint16_t port); /* NULL: no */
 	void (*ask)(void *context, uint64_t id, uint16_t port);
+	void (*probe)(void *context, uint64_t id, const uint8_t address[static 16], uint16_t port,
+		      unsigned timeout_ms);
 	/* The agent is there (NULL), or is not any more and why: each told once. */
 	void (*agent)(void *context, const struct error *problem);
 	void *context;
