@@ -30,7 +30,8 @@ static inline int handler(void *context, const struct control_peer *peer, const 
 	told = json_incref(arguments);
 	if (!strcmp(command, "refuse"))
 		return error_set(error, -EBUSY, "not now");
-	if (!strcmp(command, "names") || !strcmp(command, "listening"))
+	if (!strcmp(command, "names") || !strcmp(command, "probed") ||
+	    !strcmp(command, "listening"))
 		return 0;
 	waiting = peer->client;
 	if (strcmp(command, "echo"))

@@ -61,6 +61,19 @@ static inline void on_answer(void *context, uint16_t port, int code, const struc
 	answer_refused = nodes->refused;
 }
 
+static unsigned probed;
+static int probed_code;
+static struct handshake_answer probed_answer;
+
+static inline void on_probed(void *context, int code, const struct handshake_answer *answer)
+{
+	cr_assert_eq(context, &probed);
+	cr_assert_null(query, "the question is still there");
+	probed++;
+	probed_code = code;
+	probed_answer = *answer;
+}
+
 static inline void open_network(bool remote, unsigned patience_ms)
 {
 	const struct network_settings settings = {
@@ -166,6 +179,33 @@ static inline int ordered_ask(int side)
 	order = hear(side);
 	cr_assert_eq(json_integer_value(json_object_get(order, "ask")), 4369);
 	id = (int)json_integer_value(json_object_get(order, "id"));
+	json_decref(order);
+	return id;
+}
+
+static const uint8_t probe_address[16] = {[10] = 0xff, 0xff, 10, 77, 1, 1};
+
+static inline int probe(unsigned timeout_ms)
+{
+	return network_probe(network, probe_address, 9100, timeout_ms, on_probed, &probed, &query);
+}
+
+/* Probes, and hears the order; its number. */
+static inline int ordered_probe(int side)
+{
+	json_int_t port, timeout_ms;
+	const char *address;
+	json_t *order;
+	int id;
+
+	cr_assert_eq(probe(ASK_MS), 0);
+	order = hear(side);
+	cr_assert_eq(json_unpack(order, "{s:{s:s, s:I, s:I}, s:i}", "probe", "address", &address,
+				 "port", &port, "timeout_ms", &timeout_ms, "id", &id),
+		     0);
+	cr_assert_str_eq(address, "10.77.1.1");
+	cr_assert_eq(port, 9100);
+	cr_assert_eq(timeout_ms, ASK_MS);
 	json_decref(order);
 	return id;
 }

@@ -46,12 +46,52 @@ Test(net_asks, what_epmd_says_goes_to_the_agent_under_the_number)
 	asks_close(asks);
 }
 
+static void expect_probed(unsigned count, int wanted_code, const char *wanted_outcome,
+			  const char *wanted_name)
+{
+	const char *outcome_word, *name;
+	json_int_t id, code;
+
+	loop_until(requests == count);
+	cr_assert_eq(json_unpack(told, "{s:I, s:I, s:s}", "id", &id, "code", &code, "name", &name),
+		     0);
+	outcome_word = json_string_value(json_object_get(told, "outcome"));
+	cr_assert_eq(id, (json_int_t)count);
+	cr_assert_eq(code, wanted_code);
+	cr_assert_str_eq(outcome_word ?: "", wanted_outcome);
+	cr_assert_str_eq(name, wanted_name);
+}
+
+Test(net_asks, what_a_port_says_goes_to_the_agent_under_the_number)
+{
+	static const uint8_t any_ipv4[16] = {[10] = 0xff, 0xff}, nowhere[16] = {0xff, 0x01};
+	static const char reply[] = "\x00\x03sok\x00\x1bN\x00\x00\x00\x0d\x07\xdf\x7f\xbd"
+				    "12341234\x00\x08short@vm";
+	struct asks *asks = asks_open(base, path);
+	int fd;
+
+	asks_probe(asks, 1, any_ipv4, port, DEADLINE_MS);
+	fd = accept_on(listener);
+	cr_assert_eq(tell_all(fd, reply, sizeof(reply) - 1), sizeof(reply) - 1);
+	expect_probed(1, 0, "distribution", "short@vm");
+	close(fd);
+	asks_probe(asks, 2, any_ipv4, port, DEADLINE_MS);
+	close(accept_on(listener));
+	expect_probed(2, 0, "closed", "");
+	asks_probe(asks, 3, any_ipv4, port, 50);
+	expect_probed(3, -ETIMEDOUT, "", "");
+	asks_probe(asks, 4, nowhere, port, DEADLINE_MS); /* multicast: connect(2) fails at once */
+	expect_probed(4, -ENETUNREACH, "", "");
+	asks_close(asks);
+}
+
 Test(net_asks, no_more_questions_are_under_way_than_may_be)
 {
 	struct asks *asks = asks_open(base, path);
 
 	for (uint64_t id = 1; id <= ASKS_MAX + 5; id++)
 		asks_ask(asks, id, port);
+	asks_probe(asks, 98, (uint8_t[16]){[10] = 0xff, 0xff, 127, 0, 0, 1}, port, DEADLINE_MS);
 	for (unsigned i = 0; i < ASKS_MAX; i++)
 		close(accept_request());
 	loop_until(requests == ASKS_MAX);
@@ -60,6 +100,7 @@ Test(net_asks, no_more_questions_are_under_way_than_may_be)
 	for (unsigned i = 0; i < 20; i++)
 		turn(-1);
 	asks_ask(asks, 99, port);
+	asks_probe(asks, 100, (uint8_t[16]){[15] = 1}, port, DEADLINE_MS);
 	asks_cancel(asks);
 	asks_close(asks);
 }

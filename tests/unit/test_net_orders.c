@@ -6,10 +6,12 @@
 TestSuite(net_orders, .init = start_with_agent, .fini = stop_with_agent);
 
 static struct {
-	unsigned listens, asks, came, gone;
+	unsigned listens, asks, probes, came, gone;
 	uint64_t id;
 	char host[64];
+	uint8_t address[16];
 	uint16_t port;
+	unsigned timeout_ms;
 } ordered;
 
 static void on_listen(void *context, uint64_t id, const char *host, uint16_t port)
@@ -29,6 +31,17 @@ static void on_ask(void *context, uint64_t id, uint16_t port)
 	ordered.port = port;
 }
 
+static void on_probe(void *context, uint64_t id, const uint8_t address[static 16], uint16_t port,
+		     unsigned timeout_ms)
+{
+	cr_assert_eq(context, &ordered);
+	ordered.probes++;
+	ordered.id = id;
+	memcpy(ordered.address, address, sizeof(ordered.address));
+	ordered.port = port;
+	ordered.timeout_ms = timeout_ms;
+}
+
 static void on_agent(void *context, const struct error *problem)
 {
 	cr_assert_eq(context, &ordered);
@@ -44,6 +57,7 @@ static struct orders *open_orders(void)
 		.path = path,
 		.listen = on_listen,
 		.ask = on_ask,
+		.probe = on_probe,
 		.agent = on_agent,
 		.context = &ordered,
 	};
@@ -93,6 +107,34 @@ Test(net_orders, orders_are_carried_out_and_the_stream_is_opened_again)
 	unlink(path);
 }
 
+Test(net_orders, a_port_is_probed_at_the_address_that_is_given)
+{
+	static const uint8_t ipv4[16] = {[10] = 0xff, 0xff, 10, 77, 1, 1}, any_ipv6[16];
+	const int listener = listen_as_agent();
+	struct orders *orders = open_orders();
+	const int fd = accept_stream(listener);
+
+	tell(fd, "{\"probe\":{\"address\":\"10.77.1.1\",\"port\":9100,\"timeout_ms\":1000},"
+		 "\"id\":5}\n");
+	loop_until(ordered.probes == 1);
+	cr_assert_eq(ordered.id, 5);
+	cr_assert_arr_eq(ordered.address, ipv4, 16);
+	cr_assert_eq(ordered.port, 9100);
+	cr_assert_eq(ordered.timeout_ms, 1000);
+	tell(fd, "{\"probe\":{\"address\":\"::\",\"port\":65535,\"timeout_ms\":60000},\"id\":6}\n");
+	loop_until(ordered.probes == 2);
+	cr_assert_arr_eq(ordered.address, any_ipv6, 16);
+	cr_assert_eq(ordered.port, 65535);
+	close(fd);
+	orders_close(orders);
+	close(listener);
+	unlink(path);
+}
+
+#define PROBE(address, port, timeout)                                                   \
+	"{\"probe\":{\"address\":" address ",\"port\":" port ",\"timeout_ms\":" timeout \
+	"},\"id\":1}\n"
+
 Test(net_orders, orders_that_make_no_sense_end_the_stream)
 {
 	static const char *const lines[] = {
@@ -103,6 +145,15 @@ Test(net_orders, orders_that_make_no_sense_end_the_stream)
 		"{\"ask\":65536,\"id\":1}\n",
 		"{\"listen\":{\"port\":1},\"id\":1}\n",
 		"{\"listen\":{\"host\":\"::1\",\"port\":-1},\"id\":1}\n",
+		"{\"probe\":9100,\"id\":1}\n",
+		"{\"probe\":{\"address\":\"::1\",\"port\":9100,\"timeout_ms\":1000}}\n",
+		PROBE("7", "9100", "1000"),
+		PROBE("\"host.lab\"", "9100", "1000"),
+		PROBE("\"::1/64\"", "9100", "1000"),
+		PROBE("\"::1\"", "0", "1000"),
+		PROBE("\"::1\"", "65536", "1000"),
+		PROBE("\"::1\"", "9100", "0"),
+		PROBE("\"::1\"", "9100", "60001"),
 	};
 	const int listener = listen_as_agent();
 
@@ -116,7 +167,7 @@ Test(net_orders, orders_that_make_no_sense_end_the_stream)
 		close(fd);
 		orders_close(orders);
 	}
-	cr_assert_eq(ordered.asks + ordered.listens, 0);
+	cr_assert_eq(ordered.asks + ordered.probes + ordered.listens, 0);
 	close(listener);
 	unlink(path);
 }

@@ -39,6 +39,48 @@ Test(net_side, errors_and_nonsense_are_answers_without_names)
 	close(side);
 }
 
+Test(net_side, what_is_said_of_a_port_is_checked)
+{
+	static const struct {
+		const char *arguments;
+		int code;
+		enum handshake_outcome outcome;
+		const char *name;
+	} cases[] = {
+		{"\"code\":0,\"outcome\":\"distribution\",\"name\":\"app@host\"", 0,
+		 HANDSHAKE_DISTRIBUTION, "app@host"},
+		{"\"outcome\":\"distribution\",\"name\":\"\"", 0, HANDSHAKE_DISTRIBUTION, ""},
+		{"\"outcome\":\"distribution\"", 0, HANDSHAKE_DISTRIBUTION, ""},
+		{"\"outcome\":\"distribution\",\"name\":\"a b@host\"", 0, HANDSHAKE_DISTRIBUTION,
+		 ""},
+		{"\"outcome\":\"distribution\",\"name\":7", 0, HANDSHAKE_DISTRIBUTION, ""},
+		{"\"outcome\":\"tls\",\"name\":\"app@host\"", 0, HANDSHAKE_TLS, ""},
+		{"\"outcome\":\"other\",\"name\":\"\"", 0, HANDSHAKE_OTHER, ""},
+		{"\"outcome\":\"closed\",\"name\":\"\"", 0, HANDSHAKE_CLOSED, ""},
+		{"\"code\":-111,\"outcome\":\"distribution\",\"name\":\"app@host\"", -ECONNREFUSED,
+		 HANDSHAKE_UNKNOWN, ""},
+		{"\"code\":7,\"outcome\":\"other\"", -EPROTO, HANDSHAKE_UNKNOWN, ""},
+		{"\"outcome\":\"Distribution\"", -EPROTO, HANDSHAKE_UNKNOWN, ""},
+		{"\"outcome\":1", -EPROTO, HANDSHAKE_UNKNOWN, ""},
+		{"\"code\":0", -EPROTO, HANDSHAKE_UNKNOWN, ""},
+	};
+	int side;
+
+	open_network(true, 0);
+	side = connect_side(NULL);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		const int id = ordered_probe(side);
+
+		cr_assert(succeeds(
+			request(ARGUMENTS("probed", "\"id\":%d,%s"), id, cases[i].arguments)));
+		cr_assert_eq(probed, i + 1);
+		cr_assert_eq(probed_code, cases[i].code, "%s", cases[i].arguments);
+		cr_assert_eq(probed_answer.outcome, cases[i].outcome, "%s", cases[i].arguments);
+		cr_assert_str_eq(probed_answer.name, cases[i].name);
+	}
+	close(side);
+}
+
 Test(net_side, names_are_checked_and_bounded)
 {
 	json_t *list = json_pack("[[s, i], [s, i], [s, i], [s, i], [i, i], [s], s, n, {}]", "app",

@@ -28,6 +28,30 @@ Test(network, without_a_network_side_this_process_asks_itself)
 	cr_assert(access(path, F_OK));
 }
 
+Test(network, without_a_network_side_this_process_probes_itself)
+{
+	static const uint8_t localhost[16] = {[10] = 0xff, 0xff, 127, 0, 0, 1};
+	uint16_t port = 0;
+	const int listener = listen_tcp(&port);
+	int fd;
+
+	open_network(false, 0);
+	cr_assert_eq(network_probe(network, localhost, port, ASK_MS, on_probed, &probed, &query),
+		     0);
+	cr_assert_eq(probe(ASK_MS), -EALREADY);
+	fd = accept_on(listener);
+	tell(fd, "HTTP/1.1 400 Bad Request\r\n\r\n");
+	loop_until(probed);
+	cr_assert_eq(probed_code, 0);
+	cr_assert_eq(probed_answer.outcome, HANDSHAKE_OTHER);
+	close(fd);
+	cr_assert_eq(network_probe(network, localhost, port, ASK_MS, on_probed, &probed, &query),
+		     0);
+	network_ask_cancel(query);
+	cr_assert_null(query);
+	close(listener);
+}
+
 /* As RestrictAddressFamilies= of the unit does. */
 static void forbid_internet_sockets(void)
 {
@@ -49,7 +73,7 @@ Test(network, a_unit_that_forbids_internet_sockets_is_a_problem_and_no_silence)
 {
 	open_network(false, 0);
 	forbid_internet_sockets();
-	cr_assert_eq(ask(ASK_MS), -EAFNOSUPPORT);
+	cr_assert_eq(probe(ASK_MS), -EAFNOSUPPORT);
 	cr_assert_eq(ask(ASK_MS), -EAFNOSUPPORT);
 	cr_assert(strstr(network_problem(network)->text, "--net-socket"));
 	cr_assert_eq(changes, 1);
@@ -99,6 +123,53 @@ Test(network, names_answer_the_question_with_their_number_and_no_other)
 	close(side);
 }
 
+Test(network, an_answer_is_of_the_kind_that_was_asked_for)
+{
+	int side, id;
+
+	open_network(true, 0);
+	cr_assert_eq(probe(ASK_MS), -ENOTCONN);
+	side = connect_side(NULL);
+	id = ordered_probe(side);
+	cr_assert(succeeds(request(ARGUMENTS("names", "\"id\":%d,\"nodes\":[]"), id)));
+	cr_assert(succeeds(request(ARGUMENTS("probed", "\"id\":%d,\"code\":-5"), id + 1)));
+	cr_assert_not(succeeds(request(ARGUMENTS("probed", "\"outcome\":\"other\""))));
+	cr_assert_eq(probed + answers, 0);
+	cr_assert(succeeds(request(ARGUMENTS("probed", "\"id\":%d,\"outcome\":\"other\""), id)));
+	cr_assert_eq(probed, 1);
+	cr_assert_eq(probed_code, 0);
+	id = ordered_ask(side);
+	cr_assert(succeeds(request(ARGUMENTS("probed", "\"id\":%d,\"outcome\":\"other\""), id)));
+	cr_assert_eq(answers, 0);
+	network_ask_cancel(query);
+	ordered_probe(side);
+	close(side);
+	loop_until(probed == 2);
+	cr_assert_eq(probed_code, -ECONNRESET);
+}
+
+Test(network, no_more_ports_are_probed_at_once_than_may_be)
+{
+	struct network_ask *asks[NETWORK_PROBES_MAX] = {};
+	int side;
+
+	open_network(true, 0);
+	side = connect_side(NULL);
+	for (unsigned i = 0; i < NETWORK_PROBES_MAX; i++)
+		cr_assert_eq(network_probe(network, probe_address, 9100, ASK_MS, on_probed, &probed,
+					   &asks[i]),
+			     0);
+	cr_assert_eq(probe(ASK_MS), -EBUSY);
+	cr_assert_null(query);
+	cr_assert_eq(ask(ASK_MS), 0); /* epmd can be asked still */
+	network_ask_cancel(query);
+	network_ask_cancel(asks[0]);
+	cr_assert_eq(probe(ASK_MS), 0);
+	for (unsigned i = 0; i < NETWORK_PROBES_MAX; i++)
+		network_ask_cancel(asks[i]);
+	close(side);
+}
+
 Test(network, an_answer_that_never_comes_has_a_deadline)
 {
 	int side;
@@ -108,6 +179,9 @@ Test(network, an_answer_that_never_comes_has_a_deadline)
 	cr_assert_eq(ask(50), 0);
 	loop_until(answers);
 	cr_assert_eq(answer_code, -ETIMEDOUT);
+	cr_assert_eq(probe(50), 0);
+	loop_until(probed);
+	cr_assert_eq(probed_code, -ETIMEDOUT);
 	close(side);
 }
 
