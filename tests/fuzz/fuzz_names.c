@@ -1,7 +1,21 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* Names as a network side tells them, which may have been taken over by a stranger. */
+/*
+ * Names, and what a port says, as a network side tells them, which may have been taken over by a
+ * stranger.
+ */
 #include "agent/net_side.h"
 #include "tests/fuzz/fuzz.h"
+
+static void check_probed(const json_t *arguments)
+{
+	struct handshake_answer answer;
+	const int code = net_side_parse_probed(arguments, &answer);
+	const size_t length = strnlen(answer.name, sizeof(answer.name));
+
+	DEMAND(code <= 0 && (code == 0) == (answer.outcome != HANDSHAKE_UNKNOWN));
+	DEMAND(!length || answer.outcome == HANDSHAKE_DISTRIBUTION);
+	DEMAND(!length || handshake_name_is_acceptable(answer.name, length));
+}
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -20,6 +34,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		DEMAND(epmd_name_is_acceptable(name, strlen(name)));
 	}
 	epmd_nodes_free(&nodes);
+	check_probed(list);
 	json_decref(list);
 	free(text);
 	return 0;

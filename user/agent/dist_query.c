@@ -37,7 +37,7 @@ static void on_done(void *context, int code, const uint8_t *reply, size_t size)
 {
 	struct dist_query *query = context;
 	const struct dist_query ended = *query;
-	struct handshake_answer answer = {HANDSHAKE_UNKNOWN};
+	struct handshake_answer answer = {.outcome = HANDSHAKE_UNKNOWN};
 
 	/* Who closes with our message unread resets the connection. */
 	if (code == -ECONNRESET || code == -EPIPE)

@@ -246,7 +246,7 @@ int net_side_parse_probed(const json_t *arguments, struct handshake_answer *answ
 	const size_t length = json_string_length(name);
 	const int code = get_code(arguments);
 
-	*answer = (struct handshake_answer){HANDSHAKE_UNKNOWN};
+	*answer = (struct handshake_answer){.outcome = HANDSHAKE_UNKNOWN};
 	if (code)
 		return code;
 	answer->outcome =

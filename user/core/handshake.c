@@ -149,7 +149,7 @@ static enum handshake_outcome parse_status(const uint8_t *reply, size_t size, ch
 
 void handshake_parse(const uint8_t *reply, size_t size, bool ended, struct handshake_answer *answer)
 {
-	*answer = (struct handshake_answer){HANDSHAKE_UNKNOWN};
+	*answer = (struct handshake_answer){.outcome = HANDSHAKE_UNKNOWN};
 	if (size)
 		answer->outcome = reply[0] == TLS_ALERT ? parse_alert(reply, size)
 							: parse_status(reply, size, answer->name);
