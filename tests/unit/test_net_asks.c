@@ -85,6 +85,25 @@ Test(net_asks, what_a_port_says_goes_to_the_agent_under_the_number)
 	asks_close(asks);
 }
 
+Test(net_asks, no_more_ports_are_asked_at_once_than_may_be)
+{
+	static const uint8_t any_ipv4[16] = {[10] = 0xff, 0xff};
+	struct asks *asks = asks_open(base, path);
+	int nodes[ASKS_MAX];
+
+	for (uint64_t id = 1; id <= ASKS_MAX + 5; id++)
+		asks_probe(asks, id, any_ipv4, port, DEADLINE_MS);
+	for (unsigned i = 0; i < ASKS_MAX; i++)
+		nodes[i] = accept_on(listener);
+	for (unsigned i = 0; i < 20; i++)
+		turn(-1);
+	cr_assert_lt(accept(listener, NULL, NULL), 0);
+	for (unsigned i = 0; i < ASKS_MAX; i++)
+		close(nodes[i]);
+	loop_until(requests == ASKS_MAX);
+	asks_close(asks);
+}
+
 Test(net_asks, no_more_questions_are_under_way_than_may_be)
 {
 	struct asks *asks = asks_open(base, path);
