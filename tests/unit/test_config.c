@@ -27,6 +27,7 @@ Test(config, reads_every_key)
 		"discovery:\n"
 		"  listeners: false\n"
 		"  autobound: ignore\n"
+		"  fixed: protect\n"
 		"  exempt_ports: [35672-35682]\n"
 		"metrics:\n"
 		"  listen: \"[::1]:9400\"\n"
@@ -67,6 +68,7 @@ Test(config, reads_every_key)
 	cr_expect_eq(config->clusters[1].peer_count, 1);
 	cr_expect_not(config->discovery_listeners);
 	cr_expect_not(config->discovery_autobound);
+	cr_expect(config->discovery_fixed);
 	cr_assert_eq(config->exempt_ports.count, 1);
 	cr_expect_str_eq(config->metrics_host, "::1");
 	cr_expect_eq(config->metrics_port, 9400);
@@ -85,6 +87,7 @@ static void expect_defaults(const struct config *config)
 	cr_expect_eq(config->cluster_count, 0);
 	cr_expect(config->discovery_listeners);
 	cr_expect(config->discovery_autobound);
+	cr_expect_not(config->discovery_fixed);
 	cr_expect_eq(config->exempt_ports.count, 0);
 	cr_expect_str_eq(config->metrics_host, "127.0.0.1");
 	cr_expect_eq(config->metrics_port, 9369);
@@ -148,6 +151,8 @@ Test(config, takes_values_at_their_limits)
 		FENCE "metrics: {listen: 0.0.0.0:1}",
 		FENCE "metrics: {listen: \"[::]:65535\"}",
 		FENCE "discovery: {listeners: true, autobound: protect}",
+		FENCE "discovery: {fixed: known}",
+		FENCE "discovery: {fixed: \"protect\", listeners: false}",
 		"interfaces: {client: [eth0.1, eth0.4094, \"*.7\", \"eth[0-9]\", \"[!]]\"]}",
 		"interfaces: {client: [abcdefghijklmno, abcdefghijklmno.120, br-lan, eth0.]}",
 		"interfaces: {client: [eth0], cluster: [\"eth0.2\", \"eth*\"], trusted: [\"*\"]}",
@@ -163,6 +168,30 @@ Test(config, takes_values_at_their_limits)
 
 		cr_expect_eq(load(rows[i], &config, &error), 0, "%s\n%s", error.text, rows[i]);
 	}
+}
+
+Test(config, fixed_listeners_are_protected_where_the_file_says_so)
+{
+	_cleanup_config_ struct config *protect = loaded(FENCE "discovery: {fixed: protect}\n");
+	_cleanup_config_ struct config *known = loaded(FENCE "discovery: {fixed: known}\n");
+
+	cr_expect(protect->discovery_fixed && protect->discovery_autobound);
+	cr_expect(!known->discovery_fixed && known->discovery_autobound);
+	cr_expect_eq(protect->warning_count, 0);
+}
+
+Test(config, warns_of_fixed_protect_where_nothing_looks_for_listeners)
+{
+	_cleanup_config_ struct config *blind =
+		loaded(FENCE "discovery:\n  listeners: false\n  fixed: protect\n");
+	_cleanup_config_ struct config *known =
+		loaded(FENCE "discovery: {listeners: false, fixed: known}\n");
+
+	cr_assert_eq(blind->warning_count, 1);
+	cr_expect_str_eq(blind->warnings[0],
+			 "line 4: discovery.fixed is protect, and discovery.listeners is false: no "
+			 "listener is found, and only listed ports are protected");
+	cr_expect_eq(known->warning_count, 0);
 }
 
 Test(config, metrics_off_leaves_no_host)

@@ -27,6 +27,19 @@ static bool is_protected(uint16_t port)
 	return policy->ports[port / 64] >> (port % 64) & 1;
 }
 
+static bool is_exempt(uint16_t port)
+{
+	return policy->exempt[port / 64] >> (port % 64) & 1;
+}
+
+static void discard(void)
+{
+	policy_free(policy);
+	config_free(config);
+	policy = NULL;
+	config = NULL;
+}
+
 Test(config_presets, without_clusters_are_closed_to_all)
 {
 	build(FENCE "presets: [rabbitmq]\n");
@@ -82,11 +95,71 @@ Test(config_presets, each_protects_all_its_cluster_ports_and_none_of_its_clients
 		}
 		cr_expect_eq(config->warning_count, 0, "%s", presets[i].name);
 		cr_expect(!config_is_client_port(config, 0 + 4369));
-		policy_free(policy);
-		config_free(config);
-		policy = NULL;
-		config = NULL;
+		discard();
 	}
+}
+
+Test(config_presets, exempt_all_ports_that_a_product_listens_on_for_clients_and_no_other)
+{
+	static const struct {
+		const char *preset;
+		uint16_t ports[18]; /* of its documentation, in order */
+	} rows[] = {
+		{"rabbitmq",
+		 {1883, 5551, 5552, 5671, 5672, 8883, 15671, 15672, 15673, 15674, 15675, 15676,
+		  15691, 15692, 61613, 61614}},
+		{"emqx", {1883, 8081, 8083, 8084, 8883, 18083, 18084}},
+		{"vernemq", {1883, 8080, 8883, 8888}},
+		{"ejabberd", {1883, 5222, 5223, 5269, 5280, 5443, 7777}},
+		{"couchdb", {5984, 6984}},
+		{"riak", {8087, 8098}},
+		{"elixir", {0}},
+	};
+	size_t count;
+
+	presets_list(&count);
+	cr_assert_eq(count, sizeof(rows) / sizeof(rows[0]));
+	for (size_t i = 0; i < count; i++) {
+		const uint16_t *next = rows[i].ports;
+		char yaml[128];
+
+		snprintf(yaml, sizeof(yaml), FENCE "presets: [%s]\n", rows[i].preset);
+		build(yaml);
+		for (unsigned port = 1; port < PORTS; port++) {
+			const bool expected = port == *next;
+
+			next += expected;
+			cr_expect_eq(is_exempt((uint16_t)port), expected, "%s: port %u",
+				     rows[i].preset, port);
+		}
+		discard();
+	}
+}
+
+Test(config_presets, exempt_client_ports_under_a_cluster_and_beside_those_that_are_listed)
+{
+	build(FENCE "discovery: {exempt_ports: [8000, 5672]}\n"
+		    "clusters:\n  - {name: mq, presets: [rabbitmq]}\n"
+		    "  - {name: db, presets: [couchdb]}\n");
+	cr_expect(is_exempt(8000) && is_exempt(5672) && is_exempt(15672) && is_exempt(5984));
+	cr_expect(!is_exempt(25672) && !is_exempt(5222));
+}
+
+Test(config_presets, do_not_exempt_a_client_port_that_the_configuration_protects)
+{
+	build(FENCE "presets: [rabbitmq, riak, couchdb]\nclusters:\n"
+		    "  - {name: a, ports: [5672, 15692], peers: [10.0.0.1]}\n");
+	cr_expect(is_protected(5672) && !is_exempt(5672));
+	cr_expect(is_protected(15692) && !is_exempt(15692));
+	cr_expect(is_protected(6984) && !is_exempt(6984), "in the range of another preset");
+	cr_expect(!is_protected(5671) && is_exempt(5671));
+}
+
+Test(config_presets, exempt_nothing_where_none_is_listed)
+{
+	build(FENCE);
+	for (unsigned port = 0; port < PORTS; port++)
+		cr_expect(!is_exempt((uint16_t)port), "port %u", port);
 }
 
 Test(config_presets, are_refused_where_they_make_no_sense)

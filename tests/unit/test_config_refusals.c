@@ -13,7 +13,8 @@ Test(config_refusals, refuses_keys_that_are_unknown_or_given_twice)
 		{"interfaces:\n  client: [eth0]\n  atach: auto\n", 3, "\"attach\"?"},
 		{FENCE "unrelated: 1\n", 2, "\"unrelated\": accepted here: mode, interfaces"},
 		{FENCE "clusters:\n  - name: a\n    port: [1]\n", 4, "did you mean \"ports\"?"},
-		{FENCE "discovery:\n  exempt: []\n", 3, "listeners, autobound, exempt_ports"},
+		{FENCE "discovery:\n  exempt: []\n", 3,
+		 "listeners, autobound, fixed, exempt_ports"},
 		{FENCE "<<: {mode: audit}\n", 2, "unknown key \"<<\""},
 		{FENCE "? [a, b]\n: c\n", 2, "a key must be"},
 		{FENCE "~: c\n", 2, "a key must be"},
@@ -21,6 +22,9 @@ Test(config_refusals, refuses_keys_that_are_unknown_or_given_twice)
 		 "\"mode\" is given twice (first on line 1)"},
 		{FENCE "clusters:\n  - name: a\n    peers: []\n    peers: []\n", 5,
 		 "\"peers\" is given twice (first on line 4)"},
+		{FENCE "discovery:\n  fixed: known\n  fixed: protect\n", 4,
+		 "\"fixed\" is given twice (first on line 3)"},
+		{FENCE "discovery:\n  fixd: known\n", 3, "\"fixd\": did you mean \"fixed\"?"},
 		{FENCE "mode: audit\n" FENCE, 3, "\"interfaces\" is given twice"},
 	};
 
@@ -74,6 +78,10 @@ Test(config_refusals, refuses_words_that_are_none_of_the_choices)
 		{FENCE "discovery:\n  listeners: yes\n", 3, "write false or true"},
 		{FENCE "discovery:\n  listeners: 1\n", 3, "\"1\" is not accepted"},
 		{FENCE "discovery:\n  autobound: true\n", 3, "write ignore or protect"},
+		{FENCE "discovery:\n  autobound: known\n", 3, "\"known\" is not accepted"},
+		{FENCE "discovery:\n  fixed: ignore\n", 3,
+		 "fixed: \"ignore\" is not accepted, write known or protect"},
+		{FENCE "discovery:\n  fixed: []\n", 3, "fixed: expected a single value"},
 	};
 
 	EXPECT_BAD(rows);

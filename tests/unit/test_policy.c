@@ -292,6 +292,19 @@ Test(policy, counts_different_prefixes_against_the_limit)
 	cr_expect(strstr(error.text, "1000001 different peers"), "%s", error.text);
 }
 
+Test(policy, takes_over_which_listeners_are_protected_for_being_seen)
+{
+	for (unsigned choice = 0; choice < 4; choice++) {
+		_cleanup_policy_ struct policy *policy = NULL;
+
+		config.discovery_autobound = choice & 1;
+		config.discovery_fixed = choice & 2;
+		policy = built(NULL, 0);
+		cr_expect_eq(policy->protect_autobound, config.discovery_autobound);
+		cr_expect_eq(policy->protect_fixed, config.discovery_fixed);
+	}
+}
+
 Test(policy, finds_clusters_by_name)
 {
 	cr_expect_eq(policy_cluster_index(&config, "app"), 0);

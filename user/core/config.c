@@ -196,43 +196,6 @@ static int read_clusters(struct reader *reader, const struct node *value, void *
 	return 0;
 }
 
-static int read_listeners(struct reader *reader, const struct node *value, void *target)
-{
-	struct config *config = target;
-
-	return read_bool(reader, value, &config->discovery_listeners);
-}
-
-static int read_autobound(struct reader *reader, const struct node *value, void *target)
-{
-	static const char *const names[] = {"ignore", "protect"};
-	struct config *config = target;
-	int choice = read_choice(reader, value, names, COUNT(names));
-
-	if (choice < 0)
-		return choice;
-	config->discovery_autobound = choice == 1;
-	return 0;
-}
-
-static int read_exempt_ports(struct reader *reader, const struct node *value, void *target)
-{
-	struct config *config = target;
-
-	return read_ports(reader, value, &config->exempt_ports);
-}
-
-static int read_discovery(struct reader *reader, const struct node *value, void *target)
-{
-	static const struct key keys[] = {
-		{"listeners", read_listeners},
-		{"autobound", read_autobound},
-		{"exempt_ports", read_exempt_ports},
-	};
-
-	return read_mapping(reader, value, keys, COUNT(keys), target);
-}
-
 static int read_metrics_listen(struct reader *reader, const struct node *value, void *target)
 {
 	struct config *config = target;

@@ -68,6 +68,7 @@ struct config {
 	size_t cluster_count;
 	bool discovery_listeners;
 	bool discovery_autobound; /* true: protect, false: ignore */
+	bool discovery_fixed;	  /* true: protect, false: known */
 	struct port_ranges exempt_ports;
 	struct preset_use *presets;
 	size_t preset_count;

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* Presets: from the names in the file to ranges of ports, and warnings of what they would close. */
-#include <stdarg.h>
-#include <stdio.h>
+/* Presets: from the names in the file to ranges of ports. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -123,84 +121,4 @@ bool config_is_client_port(const struct config *config, uint16_t port)
 			if (config->presets[i].preset->clients[c] == port)
 				return true;
 	return false;
-}
-
-__attribute__((format(printf, 2, 3))) static int warn(const struct reader *reader,
-						      const char *format, ...)
-{
-	struct config *config = reader->config;
-	char **grown = reallocarray(config->warnings, config->warning_count + 1, sizeof(*grown));
-	va_list arguments;
-	int length;
-
-	if (!grown)
-		return reader_out_of_memory(reader);
-	config->warnings = grown;
-	va_start(arguments, format);
-	length = vasprintf(&grown[config->warning_count], format, arguments);
-	va_end(arguments);
-	if (length < 0)
-		return reader_out_of_memory(reader);
-	config->warning_count++;
-	return 0;
-}
-
-/* The range of @ranges with @port in it, or NULL. */
-static const struct port_range *range_with(const struct port_ranges *ranges, uint16_t port)
-{
-	for (size_t i = 0; i < ranges->count; i++)
-		if (ranges->items[i].first <= port && port <= ranges->items[i].last)
-			return &ranges->items[i];
-	return NULL;
-}
-
-static const struct port_range *closing_range(const struct config *config, uint16_t port)
-{
-	const struct port_range *range = range_with(&config->epmd_ports, port);
-
-	if (!range)
-		range = range_with(&config->preset_ports, port);
-	for (size_t i = 0; i < config->cluster_count && !range; i++)
-		range = range_with(&config->clusters[i].ports, port);
-	return range;
-}
-
-static int warn_of_preset(const struct reader *reader, const struct preset *preset, unsigned line)
-{
-	const struct config *config = reader->config;
-	int result = 0;
-
-	for (size_t i = 0; i < PRESET_CLIENTS_MAX && preset->clients[i] && !result; i++) {
-		const uint16_t port = preset->clients[i];
-		const struct port_range *range = closing_range(config, port);
-
-		if (range)
-			result = warn(reader,
-				      "line %u: port %u, which clients of %s use, lies in the "
-				      "protected %u-%u: no client reaches it",
-				      range->line, port, preset->name, range->first, range->last);
-	}
-	if (!result && preset->dynamic && !config->discovery_listeners)
-		result = warn(reader,
-			      "line %u: the distribution's port of %s changes at each start, and "
-			      "discovery.listeners is false: only listed ports are protected",
-			      line, preset->name);
-	return result;
-}
-
-int config_warn(const struct reader *reader)
-{
-	const struct config *config = reader->config;
-	int result = 0;
-
-	for (size_t i = 0; i < config->preset_count && !result; i++) {
-		const struct preset_use *use = &config->presets[i];
-		bool seen = false; /* under another cluster, say */
-
-		for (size_t j = 0; j < i; j++)
-			seen |= config->presets[j].preset == use->preset;
-		if (!seen)
-			result = warn_of_preset(reader, use->preset, use->line);
-	}
-	return result;
 }

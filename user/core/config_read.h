@@ -27,6 +27,7 @@ struct reader {
 	size_t peer_count;	/* of all clusters so far */
 	bool ipv6_lengths[129]; /* seen so far */
 	unsigned ipv6_length_count;
+	unsigned fixed_line; /* of "discovery.fixed: protect"; 0 without */
 	struct error *error;
 };
 
@@ -65,6 +66,9 @@ int read_cluster_name(struct reader *reader, const struct node *node, char **nam
 int read_node_globs(struct reader *reader, const struct node *node, struct cluster_config *cluster);
 int read_presets(struct reader *reader, const struct node *node, int cluster);
 int read_peers(struct reader *reader, const struct node *node, struct cluster_config *cluster);
+
+/* A section of the file, as a key's reader. */
+int read_discovery(struct reader *reader, const struct node *value, void *target);
 
 /* The name of a zone's list in the file. */
 const char *config_zone_key(enum zone zone);

@@ -23,11 +23,16 @@ void policy_peer_key(const struct prefix *prefix, struct peer_key *key)
 	key->length = prefix->length;
 }
 
+static void set_bit(uint64_t *bits, uint16_t port)
+{
+	bits[port / 64] |= UINT64_C(1) << (port % 64);
+}
+
 static void set_bits(uint64_t *bits, const struct port_ranges *ranges)
 {
 	for (size_t i = 0; i < ranges->count; i++)
 		for (unsigned port = ranges->items[i].first; port <= ranges->items[i].last; port++)
-			bits[port / 64] |= UINT64_C(1) << (port % 64);
+			set_bit(bits, (uint16_t)port);
 }
 
 static void protect_ports(struct policy *policy, const struct port_ranges *ranges, uint8_t cluster)
@@ -36,6 +41,17 @@ static void protect_ports(struct policy *policy, const struct port_ranges *range
 	for (size_t i = 0; i < ranges->count; i++)
 		for (unsigned port = ranges->items[i].first; port <= ranges->items[i].last; port++)
 			policy->cluster_of[port] = cluster;
+}
+
+/* So that neither a claim nor "fixed: protect" closes a product to its clients. */
+static void exempt_client_ports(struct policy *policy, const struct preset *preset)
+{
+	for (size_t i = 0; i < PRESET_CLIENTS_MAX && preset->clients[i]; i++) {
+		const uint16_t port = preset->clients[i];
+
+		if (!(policy->ports[port / 64] >> (port % 64) & 1))
+			set_bit(policy->exempt, port);
+	}
 }
 
 static int compare_peers(const void *a, const void *b)
@@ -171,6 +187,7 @@ int policy_build(const struct config *config, const struct runtime_peer *runtime
 		return result;
 	built->mode = config->mode;
 	built->protect_autobound = config->discovery_autobound;
+	built->protect_fixed = config->discovery_fixed;
 	set_bits(built->exempt, &config->exempt_ports);
 	memset(built->cluster_of, CLUSTER_NOBODY, sizeof(built->cluster_of));
 	for (size_t i = 0; i < config->cluster_count; i++) {
@@ -180,6 +197,8 @@ int policy_build(const struct config *config, const struct runtime_peer *runtime
 	}
 	protect_ports(built, &config->preset_ports, CLUSTER_NOBODY);
 	protect_ports(built, &config->epmd_ports, CLUSTER_ANY);
+	for (size_t i = 0; i < config->preset_count; i++)
+		exempt_client_ports(built, config->presets[i].preset);
 	*policy = TAKE_POINTER(built);
 	return 0;
 }

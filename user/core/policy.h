@@ -28,9 +28,13 @@ struct runtime_peer {
 
 struct policy {
 	enum mode mode;
-	uint64_t ports[PORTS / 64];  /* bit set: protected by configuration */
-	uint64_t exempt[PORTS / 64]; /* bit set: not protected for being discovered */
-	bool protect_autobound;
+	uint64_t ports[PORTS / 64]; /* bit set: protected by configuration */
+	/* Bit set: not protected for being discovered. Those that the configuration exempts, and
+	 * client ports of its presets that it does not protect.
+	 */
+	uint64_t exempt[PORTS / 64];
+	bool protect_autobound; /* a BEAM's listener on a port that the kernel chose */
+	bool protect_fixed;	/* and on one that it chose itself, known as the node's or not */
 	uint8_t cluster_of[PORTS];
 	struct policy_peer *peers; /* by prefix_compare(), each prefix once */
 	size_t peer_count;

@@ -8,25 +8,28 @@ static const struct preset presets[] = {
 	{
 		.name = "rabbitmq", /* AMQP + 20000; what its command line listens on; streams */
 		.cluster = {{25672, 25672}, {35672, 35682}, {6000, 6500}},
+		/* AMQP, streams, management, MQTT, STOMP, both over WebSocket, metrics */
 		.clients = {5672, 5671, 5552, 5551, 15672, 15671, 1883, 8883, 61613, 61614, 15674,
-			    15675, 15692},
+			    15673, 15675, 15676, 15692, 15691},
 	},
 	{
 		.name = "emqx", /* both plus the digits that the node's name ends in; 5369:
 				   container */
 		.cluster = {{4370, 4379}, {5369, 5379}},
-		.clients = {1883, 8883, 8083, 8084, 18083},
+		/* MQTT, over WebSocket, dashboard, the API of 4.x */
+		.clients = {1883, 8883, 8083, 8084, 18083, 18084, 8081},
 	},
 	{
 		.name = "vernemq", /* the range of its container; messages between nodes */
 		.cluster = {{9100, 9109}, {44053, 44054}},
-		.clients = {1883, 8883, 8080},
+		.clients = {1883, 8883, 8080, 8888}, /* MQTT, over WebSocket, metrics and API */
 		.dynamic = true,
 	},
 	{
 		.name = "ejabberd", /* the suggested ERL_DIST_PORT */
 		.cluster = {{5210, 5210}},
-		.clients = {5222, 5269, 5280, 5443},
+		/* XMPP, other servers, HTTP, MQTT, files (mod_proxy65) */
+		.clients = {5222, 5223, 5269, 5280, 5443, 1883, 7777},
 		.dynamic = true,
 	},
 	{

@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 #define PRESET_RANGES_MAX  3
-#define PRESET_CLIENTS_MAX 13
+#define PRESET_CLIENTS_MAX 16
 
 struct preset_range {
 	uint16_t first; /* 0: no more ranges */
