@@ -67,6 +67,8 @@ EDITS = {
     "two clusters of one name": ("name: db", "name: app", 11, "app"),
     "two clusters with one port": ("[9200]", "[9200, 9120-9121]", 12, "9120-9121"),
     "a cluster's port is epmd's": ("[9200]", "[4369]", 12, "4369"),
+    "bad choice for fixed ports": ("metrics:", "discovery:\n  fixed: ignore\nmetrics:", 14,
+                                   "ignore"),
     "bad address of the metrics": ("127.0.0.1:9369", "somewhere", 14, "somewhere"),
     "no YAML": ("[4369]", "[4369", None, ""),
     "tab for indentation": ("  ports: [4369]", "\tports: [4369]", 6, ""),
@@ -178,3 +180,23 @@ def test_no_mistake_changes_anything_in_a_running_agent():
         fence.configure(cluster=["cluster0"])
         fence.tell("reload")
         assert state() == before
+
+
+def test_status_says_what_discovery_leaves_open():
+    def discovery(fence, **settings):
+        fence.configure(cluster=["cluster0"], discovery=settings)
+        fence.tell("reload")
+        status = fence.json("status")
+        return status["discovery"], status["warnings"], fence.tell("status")
+    with Lab() as lab, Fence(lab, cluster=["cluster0"]) as fence:
+        found, warnings, text = discovery(fence, fixed="known")
+        assert found == {"listeners": True, "autobound": "protect", "fixed": "known"}
+        assert warnings == []
+        assert "fixed ports known (a port that a node chose itself is open for" in text
+        found, warnings, text = discovery(fence, fixed="protect", autobound="ignore")
+        assert found == {"listeners": True, "autobound": "ignore", "fixed": "protect"}
+        assert "discovery: autobound ports ignore, fixed ports protect\n" in text
+        assert warnings == []
+        found, warnings, text = discovery(fence, fixed="protect", listeners=False)
+        assert found["listeners"] is False and "\ndiscovery: off: " in text
+        assert len(warnings) == 1 and "discovery.listeners is false" in warnings[0]

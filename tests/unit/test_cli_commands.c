@@ -50,6 +50,37 @@ Test(cli_commands, status_shows_what_needs_attention)
 				 "warning: w 1\n");
 }
 
+Test(cli_commands, status_says_what_discovery_leaves_open)
+{
+	static const struct {
+		const char *discovery, *line;
+	} rows[] = {
+		{"{\"listeners\":true,\"autobound\":\"protect\",\"fixed\":\"known\"}",
+		 "\ndiscovery: autobound ports protect, fixed ports known (a port that a node "
+		 "chose "
+		 "itself is open for milliseconds at its very first start; discovery.fixed: "
+		 "protect "
+		 "closes it)\n"},
+		{"{\"listeners\":true,\"autobound\":\"ignore\",\"fixed\":\"protect\"}",
+		 "\ndiscovery: autobound ports ignore, fixed ports protect\n"},
+		{"{\"listeners\":false,\"autobound\":\"protect\",\"fixed\":\"protect\"}",
+		 "\ndiscovery: off: only ports that the configuration lists are protected\n"},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		char reply[256];
+
+		snprintf(reply, sizeof(reply),
+			 "{\"version\":1,\"ok\":true,\"result\":{\"discovery\":%s}}\n",
+			 rows[i].discovery);
+		answer(reply);
+		cr_expect_eq(ASK("status"), 0);
+		cr_expect(strstr(output, rows[i].line), "row %zu: %s", i, output);
+		asked();
+		dismiss();
+	}
+}
+
 Test(cli_commands, what_changes_something_is_sent_whole_and_says_what_was_done)
 {
 	static const struct {

@@ -137,6 +137,13 @@ static json_t *cluster_names_json(const struct agent *agent)
 	return list;
 }
 
+static json_t *discovery_json(const struct agent *agent)
+{
+	return json_pack("{s:b, s:s, s:s}", "listeners", agent->config->discovery_listeners,
+			 "autobound", agent->policy->protect_autobound ? "protect" : "ignore",
+			 "fixed", agent->policy->protect_fixed ? "protect" : "known");
+}
+
 static json_t *trial_json(const struct agent *agent)
 {
 	const struct trial *trial = &agent->trial;
@@ -189,6 +196,7 @@ int command_status(struct commands *commands, const struct control_peer *peer, j
 		(json_int_t)agent->peers.count, "trial", trial_json(agent), "config_in_force",
 		config_in_force(agent));
 	json_object_set_new(*result, "clusters", cluster_names_json(agent));
+	json_object_set_new(*result, "discovery", discovery_json(agent));
 	return 0;
 }
 

@@ -48,6 +48,30 @@ static int print_interfaces(const json_t *interfaces, FILE *out)
 	return table_finish(&table, out);
 }
 
+/* What is protected for being seen, and what that leaves open. Older agents do not tell. */
+static int print_discovery(const json_t *discovery, FILE *out)
+{
+	const char *fixed = json_string_value(json_object_get(discovery, "fixed"));
+	int code;
+
+	if (!json_is_object(discovery))
+		return 0;
+	if (!json_is_true(json_object_get(discovery, "listeners"))) {
+		fputs("discovery: off: only ports that the configuration lists are protected\n",
+		      out);
+		return 0;
+	}
+	code = print_members(out, discovery, "discovery: autobound ports %s, fixed ports %s",
+			     "autobound", "fixed");
+	if (fixed && !strcmp(fixed, "known"))
+		fputs(" (a port that a node chose itself is open for milliseconds at its very "
+		      "first "
+		      "start; discovery.fixed: protect closes it)",
+		      out);
+	fputc('\n', out);
+	return code;
+}
+
 static int print_last_reload(const json_t *reload, FILE *out)
 {
 	const json_t *when = json_object_get(reload, "time");
@@ -111,6 +135,8 @@ int print_status(const json_t *status, FILE *out)
 		code = print_members(out, json_object_get(status, "features"),
 				     "features: frags %s, conntrack %s, gate %s\n", "frags",
 				     "conntrack", "gate");
+	if (!code)
+		code = print_discovery(json_object_get(status, "discovery"), out);
 	if (!code)
 		code = print_last_reload(json_object_get(status, "last_reload"), out);
 	if (!code)

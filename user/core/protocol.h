@@ -56,8 +56,9 @@
  *                 conntrack, gate), interfaces (list of objects: name, vlan, zone ("client", "cluster",
  *                 "trusted"), attached, attach_mode ("native", "generic"), on (the interface that
  *                 the filter is on, where that is another), problem), unassigned, clusters
- *                 (names), peers, runtime_peers, peers_limit, protected_ports (numbers),
- *                 last_reload (object: ok, time, error), trial (null, or object: file, uid, pid,
+ *                 (names), discovery (object: listeners, autobound ("protect", "ignore"), fixed
+ *                 ("protect", "known")), peers, runtime_peers, peers_limit, protected_ports
+ *                 (numbers), last_reload (object: ok, time, error), trial (null, or object: file, uid, pid,
  *                 left_s), config_in_force ("file"; "trial"; "confirmed": a trial that was
  *                 confirmed and is not what the file says), warnings (texts)
  * ports        r  -
