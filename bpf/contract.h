@@ -9,7 +9,7 @@
 
 #include <linux/types.h>
 
-#define CONTRACT_VERSION 4
+#define CONTRACT_VERSION 5
 
 /* What an interface, or one VLAN on it, faces. NONE: no list names it, it is left alone. */
 enum zone { ZONE_NONE, ZONE_CLIENT, ZONE_CLUSTER, ZONE_TRUSTED, ZONE_COUNT };
@@ -76,6 +76,7 @@ enum reason {
 #define PEERS_MAX	       1000000	  /* prefixes */
 #define SIEVE_BITS_MIN	       (1u << 16) /* of a policy with few peers */
 #define SIEVE_BITS_MAX	       (1u << 23) /* eight for each of PEERS_MAX */
+#define ADDRESSES_MAX	       65536	  /* prefixes of addresses that are the host's own */
 #define VLAN_TAGS_MAX	       4	  /* VLAN tags that are read */
 #define VLAN_IDS	       4096
 #define PORTS		       65536
@@ -124,6 +125,15 @@ struct prefix_lengths {
  */
 struct sieve {
 	__u64 words[SIEVE_BITS_MAX / 64];
+};
+
+/*
+ * A prefix of addresses that are the host's own, as a key of the trie "addresses", mapped and in
+ * network byte order as in struct peer_key. The value is a byte without a meaning.
+ */
+struct address_key {
+	__u32 length;
+	__u8 address[16];
 };
 
 /*
@@ -209,6 +219,11 @@ struct tables {
 	struct layout layout;
 	struct policy_tables policy[2];
 	__u8 base_of[INTERFACE_RESIDUES];
+	/*
+	 * CLOCK_MONOTONIC: until then the trie "addresses" has all that is the host's own. The
+	 * agent sets it while it looks; past it any address may be the host's.
+	 */
+	__u64 addresses_until_ns;
 	struct slot slots[SLOTS_MAX];
 	struct port_listeners listeners[PORTS];
 	__u8 claimed[PORTS]; /* enum claim; the agent's word, kept for a port while it is not false

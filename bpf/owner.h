@@ -11,6 +11,7 @@
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_helpers.h>
 
+#include "policy.h"
 #include "verdict.h"
 
 /* include/net/tcp_states.h; the values are those of BPF_TCP_* in linux/bpf.h. */
@@ -99,6 +100,26 @@ static __always_inline bool is_masqueraded(struct xdp_md *context, struct bpf_so
 	return options.dir == CONNTRACK_REPLY && status & CONNTRACK_SOURCE_TRANSLATED;
 }
 
+/* Read where the routes do not tell: which addresses are the host's own. User space writes it. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, ADDRESSES_MAX);
+	__type(key, struct address_key);
+	__type(value, __u8);
+} addresses SEC(".maps");
+
+/* Whether the destination is certainly not the host's own address. */
+static __always_inline bool is_elsewhere(const struct view *view)
+{
+	struct address_key key = {.length = 8 * sizeof(key.address)};
+
+	if (bpf_ktime_get_ns() >= tables.addresses_until_ns)
+		return false;
+	__builtin_memcpy(key.address, view->destination, sizeof(key.address));
+	return !bpf_map_lookup_elem(&addresses, &key);
+}
+
 /* Whether the host would send the segment on to another host, by its routes as they are now. */
 static __always_inline bool is_routed(struct xdp_md *context, const struct view *view)
 {
@@ -128,7 +149,8 @@ static __always_inline bool is_routed(struct xdp_md *context, const struct view 
  * its local address and port. That holds because connect() is given no port that a bound socket
  * holds (inet_hash_connect()), and bind() none that a connection uses (inet_csk_get_port()), unless
  * both sockets were bound to it by name with SO_REUSEADDR. A listener on the wildcard is found for
- * addresses that are not the host's, too: what is routed on, or translated, it does not get.
+ * addresses that are not the host's, too: what is routed on, for a guest, or translated, it does
+ * not get.
  * @conntrack: whether the connection tracker may be asked.
  */
 static __always_inline enum owner owner_find(struct xdp_md *context, const struct view *view,
@@ -144,7 +166,11 @@ static __always_inline enum owner owner_find(struct xdp_md *context, const struc
 	if (state == BPF_TCP_SYN_SENT)
 		return OWNER_OUTBOUND;
 	if (state == BPF_TCP_LISTEN) {
-		if (is_routed(context, view))
+		/*
+		 * Where forwarding is off, or no route leads there, the routes say nothing of who
+		 * has the address: it may be a guest's behind a bridge or on a macvlan.
+		 */
+		if (is_routed(context, view) || is_elsewhere(view))
 			return OWNER_NOBODY;
 		if (conntrack && is_masqueraded(context, &tuple, view->ipv4))
 			return OWNER_MASQUERADED;

@@ -45,6 +45,8 @@ static struct filter *load(const struct harness *harness, bool multi_buffer, boo
 		bpf_map__reuse_fd(filter->maps.bss, bpf_map__fd(harness->live->maps.bss));
 		bpf_map__reuse_fd(filter->maps.peers, bpf_map__fd(harness->live->maps.peers));
 		bpf_map__reuse_fd(filter->maps.sieves, bpf_map__fd(harness->live->maps.sieves));
+		bpf_map__reuse_fd(filter->maps.addresses,
+				  bpf_map__fd(harness->live->maps.addresses));
 		bpf_map__reuse_fd(filter->maps.counters, bpf_map__fd(harness->live->maps.counters));
 		bpf_map__reuse_fd(filter->maps.events, bpf_map__fd(harness->live->maps.events));
 		bpf_map__reuse_fd(filter->maps.event_rows,
@@ -209,6 +211,25 @@ void harness_protect(struct harness *harness, uint16_t port, uint8_t cluster)
 	harness->tables->policy[0].suspects[port / 64] |= 1ull << port % 64;
 	harness->tables->policy[0].configured[port / 64] |= 1ull << port % 64;
 	harness->tables->policy[0].cluster_of[port] = cluster;
+}
+
+void harness_address(struct harness *harness, const char *text)
+{
+	struct address_key key = {};
+	struct prefix prefix;
+	const __u8 value = 1;
+
+	if (prefix_parse(text, &prefix, NULL))
+		errx(1, "\"%s\" is no prefix", text);
+	key.length = prefix.length;
+	memcpy(key.address, prefix.address, sizeof(key.address));
+	if (bpf_map_update_elem(bpf_map__fd(harness->live->maps.addresses), &key, &value, BPF_ANY))
+		err(1, "address %s", text);
+}
+
+void harness_addresses_until(struct harness *harness, uint64_t ns)
+{
+	harness->tables->addresses_until_ns = ns;
 }
 
 static void use_length(struct prefix_lengths *lengths, unsigned int length)

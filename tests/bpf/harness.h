@@ -61,6 +61,10 @@ void harness_peer_key(const struct harness *harness, const struct peer_key *key,
 void harness_peer_table(struct harness *harness, const struct peer_key *keys,
 			const uint64_t *clusters, uint32_t count);
 
+/* The host's own, beside those there are; and until when (CLOCK_MONOTONIC) they are all. */
+void harness_address(struct harness *harness, const char *prefix);
+void harness_addresses_until(struct harness *harness, uint64_t ns);
+
 /* Events: @interval in jiffies between those of a source, @budget in an hour on each CPU. */
 void harness_events(struct harness *harness, enum event_level level, uint32_t interval,
 		    uint32_t budget);

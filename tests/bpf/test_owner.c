@@ -5,6 +5,7 @@
 #include <net/if.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "tests/bpf/harness.h"
@@ -175,6 +176,63 @@ Test(owner, without_conntrack_the_rest_is_the_same)
 	cr_expect_eq(harness_run(&plain, &frame).reason, REASON_CLIENT_SEGMENT);
 	close(fd);
 	harness_close(&plain);
+}
+
+static enum reason reason_at(const char *source, const char *destination)
+{
+	frame_ethernet(&frame);
+	if (strchr(source, ':'))
+		frame_ipv6(&frame, source, destination);
+	else
+		frame_ipv4(&frame, source, destination);
+	frame_end(frame_tcp(&frame, 33333, CLUSTER_0_PORT, FLAG_ACK));
+	return harness_run(&harness, &frame).reason;
+}
+
+static int dual_stack_listener(void)
+{
+	const int fd = socket(AF_INET6, SOCK_STREAM, 0);
+	const struct sockaddr_in6 any = {.sin6_family = AF_INET6,
+					 .sin6_port = htons(CLUSTER_0_PORT)};
+
+	cr_assert_eq(bind(fd, (const struct sockaddr *)&any, sizeof(any)), 0);
+	cr_assert_eq(listen(fd, 8), 0);
+	return fd;
+}
+
+/* Forwarding is off in a new namespace: the routes say nothing of any destination. */
+Test(owner, a_segment_for_an_address_that_is_not_the_hosts_is_no_listeners)
+{
+	const int fd = dual_stack_listener();
+
+	harness_address(&harness, "10.8.0.0/16");
+	harness_address(&harness, HOST_IPV4);
+	harness_address(&harness, "fd00:8::/64");
+	harness_addresses_until(&harness, UINT64_MAX);
+	cr_expect_eq(reason_at(CLIENT_IPV4, HOST_IPV4), REASON_CLIENT_SEGMENT);
+	cr_expect_eq(reason_at(CLIENT_IPV4, "10.8.255.1"), REASON_CLIENT_SEGMENT);
+	cr_expect_eq(reason_at(CLIENT_IPV6, "fd00:8::5"), REASON_CLIENT_SEGMENT);
+	cr_expect_eq(reason_at(CLIENT_IPV4, "10.9.0.1"), REASON_NO_LISTENER);
+	cr_expect_eq(reason_at(CLIENT_IPV6, "fd00:9::5"), REASON_NO_LISTENER);
+	harness_zone(&harness, ZONE_CLUSTER);
+	cr_expect_eq(reason_at(CLIENT_IPV4, HOST_IPV4), REASON_STRANGER_SEGMENT);
+	cr_expect_eq(reason_at(CLIENT_IPV4, "10.9.0.1"), REASON_NO_LISTENER);
+	close(fd);
+}
+
+Test(owner, any_address_may_be_the_hosts_while_its_own_are_not_known)
+{
+	const int fd = dual_stack_listener();
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	cr_expect_eq(reason_at(CLIENT_IPV4, "10.9.0.1"), REASON_CLIENT_SEGMENT, "never told");
+	harness_addresses_until(&harness, (uint64_t)now.tv_sec * 1000000000);
+	cr_expect_eq(reason_at(CLIENT_IPV4, "10.9.0.1"), REASON_CLIENT_SEGMENT, "too long ago");
+	cr_expect_eq(reason_at(CLIENT_IPV6, "fd00:9::5"), REASON_CLIENT_SEGMENT, "too long ago");
+	harness_addresses_until(&harness, ((uint64_t)now.tv_sec + 3600) * 1000000000);
+	cr_expect_eq(reason_at(CLIENT_IPV4, "10.9.0.1"), REASON_NO_LISTENER);
+	close(fd);
 }
 
 /* A frame that names one address and, by a source route, ends at another. */

@@ -75,15 +75,21 @@ static int fake_ethtool(struct ifreq *request)
 }
 
 /* Each takes what tells which socket it is, and does not care. */
-#define mnl_socket_open2(bus, flags)		  ((void)(bus), fake_open())
-#define mnl_socket_bind(socket, groups, pid)	  ((void)(socket), fail_at(2, EADDRINUSE))
-#define mnl_socket_sendto(socket, request, size)  ((void)(socket), fail_at(3, ENOBUFS))
+#define mnl_socket_open2(bus, flags) ((void)(bus), fake_open())
+#define mnl_socket_bind(socket, groups, pid) \
+	((void)(socket), (void)(groups), fail_at(2, EADDRINUSE))
+#define mnl_socket_sendto(socket, request, size) \
+	((void)(socket), (void)(request), fail_at(3, ENOBUFS))
 #define mnl_socket_recvfrom(socket, buffer, size) ((void)(socket), fake_receive(buffer, size))
 #define mnl_socket_close(socket)		  ((void)(socket))
-#define ioctl(fd, number, request)		  ((void)(fd), fake_ethtool(request))
+#define mnl_socket_setsockopt(socket, option, value, size) \
+	((void)(socket), (void)(value), fail_at(4, ENOPROTOOPT))
+#define ioctl(fd, number, request) ((void)(fd), fake_ethtool(request))
 /* For their readers of messages. */
 #include "user/agent/interfaces.c"
 #include "user/kernel/host.c"
+#include "user/kernel/host_addresses.c"
+#include "user/kernel/rtnetlink.c"
 
 struct visits {
 	const struct devices *devices;
@@ -123,6 +129,25 @@ static void rewind_kernel(const char *buffer, size_t size)
 	kernel.calls = 0;
 }
 
+static void demand_addresses(const char *buffer, size_t size)
+{
+	struct prefix *addresses = NULL;
+	struct error error = {""};
+	int count;
+
+	rewind_kernel(buffer, size);
+	count = host_addresses(&addresses, &error);
+	if (count < 0) {
+		DEMAND(!addresses);
+		demand_line(error.text, sizeof(error.text));
+	}
+	for (int i = 0; i < count; i++) {
+		DEMAND(addresses[i].length <= 128);
+		DEMAND(!i || prefix_compare(&addresses[i - 1], &addresses[i]) < 0);
+	}
+	free(addresses);
+}
+
 static void ask_kernel(const char *buffer, size_t size)
 {
 	static const uint32_t known[] = {1, 2, 3, 7, 1000};
@@ -139,6 +164,7 @@ static void ask_kernel(const char *buffer, size_t size)
 	for (int i = 1; i < count; i++)
 		DEMAND(interfaces[i - 1].ifindex < interfaces[i].ifindex);
 	free(interfaces);
+	demand_addresses(buffer, size);
 	rewind_kernel(buffer, size);
 	read_messages(&(struct interface_watch){});
 	rewind_kernel(buffer, size);
@@ -152,8 +178,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	char *buffer = exact_copy(data, size);
 	bool torn = false;
 
-	is_link_message(buffer, (ssize_t)size);
-	read_answers(buffer, (ssize_t)size, &listing, &torn);
+	changes_in(buffer, (ssize_t)size);
+	rtnetlink_read(buffer, (ssize_t)size, take_link, &listing, &torn);
 	for (size_t i = 0; i < listing.count; i++) {
 		const struct host_interface *one = &listing.list[i];
 

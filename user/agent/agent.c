@@ -145,10 +145,23 @@ int agent_open(struct agent *agent, const char *config_path, const char *pin_dir
 	return code ? code : fence_open(pin_dir, &agent->fence, error);
 }
 
+int agent_look_at_addresses(struct agent *agent, struct error *error)
+{
+	_cleanup_free_ struct prefix *addresses = NULL;
+	const int count = host_addresses(&addresses, error);
+
+	return count < 0 ? count
+			 : fence_set_addresses(agent->fence, addresses, (size_t)count, error);
+}
+
 int agent_start(struct agent *agent, struct error *error)
 {
 	struct config *config = agent->config;
-	const int code = agent_apply(agent, &config, error);
+	struct error later; /* looked at again when the loop begins, and told then */
+	int code;
+
+	agent_look_at_addresses(agent, &later);
+	code = agent_apply(agent, &config, error);
 
 	if (!code)
 		note_outcome(agent, 0, NULL);

@@ -66,6 +66,9 @@ int agent_apply(struct agent *agent, struct config **config, struct error *error
  */
 int agent_replan(struct agent *agent, struct error *error);
 
+/* Tells the filter which addresses are the host's own. Returns 0 or a negative errno. */
+int agent_look_at_addresses(struct agent *agent, struct error *error);
+
 /*
  * Runtime peers: added to the policy in force, in place. Those of clusters that the configuration
  * in force does not have are kept, but mean nothing until it has such a cluster.

@@ -28,7 +28,7 @@ struct interface_watch {
 	struct mnl_socket *socket;
 	struct event *readable;
 	struct event *later; /* runs while the purse is empty: then nothing is read */
-	void (*changed)(void *context);
+	struct interface_calls calls;
 	void *context;
 	int64_t purse_ns;
 	int64_t counted_ns; /* when the purse was last filled */
@@ -42,34 +42,42 @@ static int64_t now_ns(void)
 	return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
-static bool is_link_message(const char *buffer, ssize_t size)
+enum { LINKS = 1, ADDRESSES = 2 };
+
+/* What the messages in a buffer say has changed, as bits. */
+static int changes_in(const char *buffer, ssize_t size)
 {
-	int left = (int)size;
+	int left = (int)size, changes = 0;
 
 	for (const struct nlmsghdr *message = (const void *)buffer; netlink_fits(message, left);
-	     message = mnl_nlmsg_next(message, &left))
-		if (message->nlmsg_type == RTM_NEWLINK || message->nlmsg_type == RTM_DELLINK)
-			return true;
-	return false;
+	     message = mnl_nlmsg_next(message, &left)) {
+		const uint16_t type = message->nlmsg_type;
+
+		if (type == RTM_NEWLINK || type == RTM_DELLINK)
+			changes |= LINKS;
+		else if (type == RTM_NEWADDR || type == RTM_DELADDR)
+			changes |= ADDRESSES;
+	}
+	return changes;
 }
 
 /* Empties the socket. What changed is looked up, so messages that were lost are no loss. */
-static bool read_messages(const struct interface_watch *watch)
+static int read_messages(const struct interface_watch *watch)
 {
 	char buffer[MNL_SOCKET_BUFFER_SIZE] __attribute__((aligned(8)));
-	bool changed = false;
+	int changes = 0;
 
 	for (int i = 0; i < MESSAGES_MAX; i++) {
 		const ssize_t size = mnl_socket_recvfrom(watch->socket, buffer, sizeof(buffer));
 
 		if (size > 0)
-			changed |= is_link_message(buffer, size);
+			changes |= changes_in(buffer, size);
 		else if (size < 0 && (errno == ENOBUFS || errno == ENOSPC))
-			changed = true;
+			changes = LINKS | ADDRESSES;
 		else if (size == 0 || errno != EINTR)
-			return changed;
+			return changes;
 	}
-	return true;
+	return LINKS | ADDRESSES;
 }
 
 static void fill_purse(struct interface_watch *watch, int64_t now)
@@ -95,14 +103,18 @@ static void rest(struct interface_watch *watch)
 static void on_readable(evutil_socket_t fd, short events, void *argument)
 {
 	struct interface_watch *watch = argument;
+	const int changes = read_messages(watch);
 	int64_t start, cost;
 
 	(void)fd, (void)events;
-	if (!read_messages(watch))
+	if (!changes)
 		return;
 	start = now_ns();
 	fill_purse(watch, start);
-	watch->changed(watch->context);
+	if (changes & LINKS)
+		watch->calls.links(watch->context);
+	if (changes & ADDRESSES)
+		watch->calls.addresses(watch->context);
 	cost = now_ns() - start;
 	watch->purse_ns -= cost < LOOK_MIN_NS	? LOOK_MIN_NS
 			   : cost > LOOK_MAX_NS ? LOOK_MAX_NS
@@ -122,10 +134,11 @@ static void on_later(evutil_socket_t fd, short events, void *argument)
 static bool open_events(struct event_base *base, struct interface_watch *watch)
 {
 	const int size = BUFFER_RECEIVE;
+	const unsigned int groups = RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR;
 	int fd;
 
 	watch->socket = mnl_socket_open2(NETLINK_ROUTE, SOCK_NONBLOCK | SOCK_CLOEXEC);
-	if (!watch->socket || mnl_socket_bind(watch->socket, RTMGRP_LINK, MNL_SOCKET_AUTOPID) < 0)
+	if (!watch->socket || mnl_socket_bind(watch->socket, groups, MNL_SOCKET_AUTOPID) < 0)
 		return false;
 	fd = mnl_socket_get_fd(watch->socket);
 	setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size));
@@ -134,14 +147,14 @@ static bool open_events(struct event_base *base, struct interface_watch *watch)
 	return watch->later && watch->readable && !event_add(watch->readable, NULL);
 }
 
-int interface_watch_open(struct event_base *base, void (*changed)(void *context), void *context,
+int interface_watch_open(struct event_base *base, struct interface_calls calls, void *context,
 			 struct interface_watch **result, struct error *error)
 {
 	struct interface_watch *watch = calloc(1, sizeof(*watch));
 
 	if (!watch)
 		return error_set(error, -ENOMEM, "out of memory");
-	watch->changed = changed;
+	watch->calls = calls;
 	watch->context = context;
 	watch->purse_ns = PURSE_NS;
 	watch->counted_ns = now_ns();

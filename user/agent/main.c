@@ -40,6 +40,7 @@ struct daemon {
 	struct event *watchdog;
 	struct event *check; /* that all is where it should be */
 	struct outcome outcome;
+	bool addresses_unknown; /* and it was logged */
 };
 
 static void tell_restored(void *context, const char *interface)
@@ -81,6 +82,17 @@ static void restore_pins(struct daemon *daemon)
 			 daemon->agent.pin_dir, NULL);
 }
 
+static void look_at_addresses(struct daemon *daemon)
+{
+	struct error error = {};
+	const bool failed = agent_look_at_addresses(&daemon->agent, &error) < 0;
+
+	if (failed && !daemon->addresses_unknown)
+		log_line(LOG_ERR, "any address may be this host's: guests may lose connections",
+			 "error", error.text, NULL);
+	daemon->addresses_unknown = failed;
+}
+
 /*
  * Whatever holds an interface may let go of it without a word to anybody, and who takes the filter
  * off says nothing either.
@@ -91,12 +103,18 @@ static void on_check(evutil_socket_t fd, short events, void *context)
 
 	(void)fd, (void)events;
 	replan(daemon);
+	look_at_addresses(daemon);
 	restore_pins(daemon);
 }
 
 static void on_interfaces_changed(void *context)
 {
 	replan(context);
+}
+
+static void on_addresses_changed(void *context)
+{
+	look_at_addresses(context);
 }
 
 /* Another configuration is in force. */
@@ -242,11 +260,21 @@ static int add_events(struct daemon *daemon, struct error *error)
 	if (code || !daemon->check || !daemon->watchdog || event_add(daemon->check, &interval) ||
 	    (interval_us && event_add(daemon->watchdog, &half)))
 		return error_set(error, -ENOMEM, "out of memory");
-	code = interface_watch_open(daemon->base, on_interfaces_changed, daemon,
-				    &daemon->interfaces, error);
-	if (!code)
-		on_interfaces_changed(daemon); /* those that came while this was starting */
-	return code;
+	return 0;
+}
+
+static int watch_interfaces(struct daemon *daemon, struct error *error)
+{
+	const struct interface_calls calls = {on_interfaces_changed, on_addresses_changed};
+	const int code = interface_watch_open(daemon->base, calls, daemon, &daemon->interfaces,
+					      error);
+
+	if (code)
+		return code;
+	/* What came while this was starting. */
+	on_interfaces_changed(daemon);
+	on_addresses_changed(daemon);
+	return 0;
 }
 
 /* Puts together what knows of each other. */
@@ -304,6 +332,8 @@ static int start(struct daemon *daemon, const struct options *options, struct er
 			      &daemon->discovery, error);
 	if (!code)
 		code = add_events(daemon, error);
+	if (!code)
+		code = watch_interfaces(daemon, error);
 	if (!code)
 		code = privileges_drop(error);
 	return code ? code : runtime_open(&daemon->runtime, daemon->base, error);

@@ -41,9 +41,9 @@ static bool is_link_pin(const char *name)
 
 static bool is_map_pin(const char *name)
 {
-	static const char *const maps[] = {PIN_TABLES, PIN_COUNTERS,  PIN_PEERS,
-					   PIN_SIEVES, PIN_LISTENERS, PIN_REGISTRATIONS,
-					   PIN_EVENTS, PIN_EVENT_ROWS};
+	static const char *const maps[] = {PIN_TABLES,	      PIN_COUNTERS,  PIN_PEERS,
+					   PIN_SIEVES,	      PIN_ADDRESSES, PIN_LISTENERS,
+					   PIN_REGISTRATIONS, PIN_EVENTS,    PIN_EVENT_ROWS};
 
 	return is_one_of(name, maps, sizeof(maps) / sizeof(maps[0]));
 }

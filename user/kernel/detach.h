@@ -12,6 +12,7 @@
 #define PIN_COUNTERS	  "counters"
 #define PIN_PEERS	  "peers"
 #define PIN_SIEVES	  "sieves"
+#define PIN_ADDRESSES	  "addresses"
 #define PIN_LISTENERS	  "listeners"
 #define PIN_REGISTRATIONS "registrations"
 #define PIN_EVENTS	  "events"

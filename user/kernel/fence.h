@@ -6,6 +6,7 @@
 #ifndef BEAMFENCE_FENCE_H
 #define BEAMFENCE_FENCE_H
 
+#include "core/address.h"
 #include "core/plan.h"
 #include "core/policy.h"
 #include "core/snapshot.h"
@@ -86,6 +87,14 @@ bool fence_stray_pin(const struct fence *fence, char *name, size_t size);
  * -E2BIG when the policy has no room for the prefix or its length: apply a new policy then.
  */
 int fence_set_peer(struct fence *fence, const struct prefix *prefix, uint64_t clusters);
+
+/*
+ * Tells the filter which addresses are the host's own: @list, sorted by prefix_compare(). It
+ * believes that for half a minute, and then takes any address for the host's; so say it again in
+ * time. Returns 0, or a negative errno; then it believes nothing.
+ */
+int fence_set_addresses(struct fence *fence, const struct prefix *list, size_t count,
+			struct error *error);
 
 /* The plan's interfaces and VLANs as they are now; owned by the fence until the next call. */
 size_t fence_interfaces(struct fence *fence, const struct interface_state **states);

@@ -2,7 +2,6 @@
 #include "kernel/host.h"
 
 #include <errno.h>
-#include <libmnl/libmnl.h>
 #include <linux/ethtool.h>
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
@@ -16,21 +15,15 @@
 
 #include "core/cleanup.h"
 #include "core/netlink.h"
+#include "kernel/rtnetlink.h"
 
-#define DUMP_TRIES  3
-#define BUFFER_SIZE 32768 /* what the kernel fills at a time in a dump */
+#define DUMP_TRIES 3
 
 /* What a list of interfaces is read into. */
 struct listing {
 	struct host_interface *list;
 	size_t count, room;
 };
-
-static void cleanup_mnl(struct mnl_socket **socket)
-{
-	if (*socket)
-		mnl_socket_close(*socket);
-}
 
 static int compare_index(const void *a, const void *b)
 {
@@ -172,37 +165,21 @@ static int add_link(struct listing *listing, const struct host_interface *host)
 	return 0;
 }
 
-/* Takes in one buffer of answers. 1 when the last of them was in it, 0 when not. */
-static int read_answers(const char *buffer, ssize_t size, struct listing *listing, bool *torn)
+static int take_link(void *context, const struct nlmsghdr *message)
 {
-	int left = (int)size, code = 0;
+	struct host_interface host;
 
-	for (const struct nlmsghdr *message = (const void *)buffer;
-	     netlink_fits(message, left) && !code; message = mnl_nlmsg_next(message, &left)) {
-		struct host_interface host;
-
-		*torn |= message->nlmsg_flags & NLM_F_DUMP_INTR;
-		if (message->nlmsg_type == NLMSG_DONE)
-			return 1;
-		if (message->nlmsg_type == NLMSG_ERROR) {
-			code = netlink_error(message);
-			return code ? code : 1;
-		}
-		if (message->nlmsg_type == RTM_NEWLINK && read_link(message, &host))
-			code = add_link(listing, &host);
-		if (!code && !(message->nlmsg_flags & NLM_F_MULTI))
-			return 1;
-	}
-	return code;
+	return message->nlmsg_type == RTM_NEWLINK && read_link(message, &host)
+		       ? add_link(context, &host)
+		       : 0;
 }
 
 /* Asks for all links, or with @ifindex for one, and adds the answers. */
 static int ask(struct mnl_socket *socket, uint32_t ifindex, struct listing *listing, bool *torn)
 {
-	char buffer[BUFFER_SIZE] __attribute__((aligned(8)));
+	char buffer[128] __attribute__((aligned(8)));
 	struct nlmsghdr *request = mnl_nlmsg_put_header(buffer);
 	struct ifinfomsg *link;
-	int code = 0;
 
 	request->nlmsg_type = RTM_GETLINK;
 	request->nlmsg_flags = NLM_F_REQUEST;
@@ -211,17 +188,7 @@ static int ask(struct mnl_socket *socket, uint32_t ifindex, struct listing *list
 	link = mnl_nlmsg_put_extra_header(request, sizeof(*link));
 	link->ifi_index = (int)ifindex;
 	mnl_attr_put_u32(request, IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
-	if (mnl_socket_sendto(socket, request, request->nlmsg_len) < 0)
-		return -errno;
-	while (!code) {
-		const ssize_t size = mnl_socket_recvfrom(socket, buffer, sizeof(buffer));
-
-		if (size < 0 && errno != EINTR)
-			return -errno;
-		if (size > 0)
-			code = read_answers(buffer, size, listing, torn);
-	}
-	return code < 0 ? code : 0;
+	return rtnetlink_ask(socket, request, take_link, listing, torn);
 }
 
 /* Sorts by index; of two entries for one index, which changed meanwhile, one stays. */
@@ -284,12 +251,11 @@ static int list_links(struct mnl_socket *socket, const uint32_t *known, size_t k
 int host_interfaces(const uint32_t *known, size_t known_count, struct host_interface **interfaces,
 		    struct error *error)
 {
-	_cleanup_(cleanup_mnl) struct mnl_socket *socket = mnl_socket_open2(NETLINK_ROUTE,
-									    SOCK_CLOEXEC);
+	_cleanup_(cleanup_rtnetlink) struct mnl_socket *socket = rtnetlink_open();
 	struct listing listing = {};
 	int code;
 
-	if (!socket || mnl_socket_bind(socket, 0, MNL_SOCKET_AUTOPID) < 0)
+	if (!socket)
 		return error_set(error, -errno, "cannot list the interfaces: %s", strerror(errno));
 	code = list_links(socket, known, known_count, &listing);
 	if (!code && !listing.list)

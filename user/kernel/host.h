@@ -3,6 +3,7 @@
 #ifndef BEAMFENCE_HOST_H
 #define BEAMFENCE_HOST_H
 
+#include "core/address.h"
 #include "core/device.h"
 #include "core/error.h"
 
@@ -15,6 +16,13 @@
  */
 int host_interfaces(const uint32_t *known, size_t known_count, struct host_interface **interfaces,
 		    struct error *error);
+
+/*
+ * Lists what the host's TCP stack takes for its own: its addresses, prefixes that are routed to
+ * itself in any table, broadcast and multicast. Sorted by prefix_compare(), each once. Returns
+ * their number, with the list in *@addresses for the caller to free(), or a negative errno.
+ */
+int host_addresses(struct prefix **addresses, struct error *error);
 
 /*
  * Makes the interface leave VLAN tags in the frame (ethtool's rxvlan off), so that XDP sees them.

@@ -61,6 +61,8 @@ struct fence {
 	bool states_changed;	/* by the last fence_apply() */
 	char pins_problem[512]; /* why what is in force is not pinned, or "" */
 	uint32_t programs[2];	/* ids of the loaded programs: for the IP header first, Ethernet */
+	struct prefix *addresses; /* in the trie, sorted; NULL: not read, or not known */
+	size_t address_count;
 	int peers_fd;	   /* the peers of the policy in force; -1 before the first fence_apply() */
 	int next_peers_fd; /* of the policy that is being built, or -1 */
 	int possible_cpus;

@@ -77,6 +77,7 @@ struct map_fds {
 	int counters;
 	int peers;
 	int sieves;
+	int addresses;
 };
 
 static int reuse_map(struct bpf_map *map, int fd)
@@ -113,6 +114,8 @@ static struct filter *load_with(const struct fence *fence, bool explaining,
 		code = reuse_map(skeleton->maps.peers, maps->peers);
 	if (!code)
 		code = reuse_map(skeleton->maps.sieves, maps->sieves);
+	if (!code)
+		code = reuse_map(skeleton->maps.addresses, maps->addresses);
 	if (!code)
 		code = events_prepare(fence, skeleton);
 	if (!code)
@@ -165,6 +168,7 @@ static int load_explaining(struct fence *fence, struct error *error)
 		.counters = bpf_map__fd(fence->live->maps.counters),
 		.peers = bpf_map__fd(fence->live->maps.peers),
 		.sieves = bpf_map__fd(fence->live->maps.sieves),
+		.addresses = bpf_map__fd(fence->live->maps.addresses),
 	};
 
 	fence->explaining = load_with(fence, true, &maps);
@@ -189,12 +193,14 @@ static struct map_fds open_pins(const struct fence *fence, bool prefer_next)
 		.counters = open_pin(fence, PIN_COUNTERS, prefer_next),
 		.peers = open_pin(fence, PIN_PEERS, prefer_next),
 		.sieves = open_pin(fence, PIN_SIEVES, prefer_next),
+		.addresses = open_pin(fence, PIN_ADDRESSES, prefer_next),
 	};
 }
 
 static void close_pins(struct map_fds *maps)
 {
-	const int fds[] = {maps->tables, maps->counters, maps->peers, maps->sieves};
+	const int fds[] = {maps->tables, maps->counters, maps->peers, maps->sieves,
+			   maps->addresses};
 
 	for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++)
 		if (fds[i] >= 0)
@@ -226,6 +232,13 @@ static const struct bpf_map_info sieves_shape = {
 	.max_entries = 2,
 };
 
+static const struct bpf_map_info addresses_shape = {
+	.type = BPF_MAP_TYPE_LPM_TRIE,
+	.key_size = sizeof(struct address_key),
+	.value_size = sizeof(__u8),
+	.max_entries = ADDRESSES_MAX,
+};
+
 static bool has_version(int fd)
 {
 	const struct tables *tables = mmap(NULL, sizeof(*tables), PROT_READ, MAP_SHARED, fd, 0);
@@ -243,7 +256,8 @@ static bool fit(const struct map_fds *maps)
 	return map_has_shape(maps->tables, &tables_shape) &&
 	       map_has_shape(maps->counters, &counters_shape) &&
 	       map_has_shape(maps->peers, &peers_shape) &&
-	       map_has_shape(maps->sieves, &sieves_shape) && has_version(maps->tables);
+	       map_has_shape(maps->sieves, &sieves_shape) &&
+	       map_has_shape(maps->addresses, &addresses_shape) && has_version(maps->tables);
 }
 
 /* The tables come last: where they are pinned, all is. */
@@ -257,6 +271,9 @@ static int pin_maps(const struct fence *fence, struct error *error)
 	if (!code)
 		code = fence_pin_map(fence, fence->live->maps.sieves, PIN_SIEVES, next, error);
 	if (!code)
+		code = fence_pin_map(fence, fence->live->maps.addresses, PIN_ADDRESSES, next,
+				     error);
+	if (!code)
 		code = fence_pin_map(fence, fence->live->maps.bss, PIN_TABLES, next, error);
 	return code;
 }
@@ -269,11 +286,12 @@ static int pin_maps(const struct fence *fence, struct error *error)
 static int load_successor(struct fence *fence, const struct map_fds *old, struct error *error)
 {
 	struct map_fds begun = open_pins(fence, true);
-	const struct map_fds none = {-1, -1, -1, -1};
+	const struct map_fds none = {-1, -1, -1, -1, -1};
 	int code;
 
 	fence->succeeding = old->tables != -ENOENT || old->counters != -ENOENT ||
-			    old->peers != -ENOENT || old->sieves != -ENOENT;
+			    old->peers != -ENOENT || old->sieves != -ENOENT ||
+			    old->addresses != -ENOENT;
 	fence->start = fence->succeeding ? FENCE_REPLACED : FENCE_FRESH;
 	if (old->tables >= 0)
 		fence->predecessor = predecessor_open(old->tables, old->counters,
@@ -375,6 +393,7 @@ void fence_close(struct fence *fence)
 	if (fence->lock_fd >= 0)
 		close(fence->lock_fd);
 	free(fence->states);
+	free(fence->addresses);
 	free(fence->pin_dir);
 	free(fence);
 }

@@ -72,6 +72,7 @@ static int restore_maps(const struct fence *fence)
 		{fence->live->maps.counters, PIN_COUNTERS},
 		{fence->live->maps.peers, PIN_PEERS},
 		{fence->live->maps.sieves, PIN_SIEVES},
+		{fence->live->maps.addresses, PIN_ADDRESSES},
 		{fence->live->maps.events, PIN_EVENTS},
 		{fence->live->maps.event_rows, PIN_EVENT_ROWS},
 		{fence->watch ? fence->watch->maps.listeners : NULL, PIN_LISTENERS},
