@@ -207,8 +207,8 @@ check_host() {
 	[ -r /sys/kernel/btf/vmlinux ] ||
 		die "/sys/kernel/btf/vmlinux is missing: a kernel with CONFIG_DEBUG_INFO_BTF is needed"
 	if [ "$(stat -f -c %T /sys/fs/bpf 2>/dev/null)" != bpf_fs ]; then
-		mount -t bpf bpf /sys/fs/bpf ||
-			die "no bpffs at /sys/fs/bpf: mount -t bpf bpf /sys/fs/bpf failed"
+		mount -t bpf bpf /sys/fs/bpf -o mode=0700 ||
+			die "no bpffs at /sys/fs/bpf: mount -t bpf bpf /sys/fs/bpf -o mode=0700 failed"
 	fi
 }
 

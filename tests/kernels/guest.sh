@@ -12,7 +12,7 @@ mkdir -p "$TMPDIR" /dev/pts /dev/shm "/lib/modules/${modules##*/}"
 chmod 711 "$TMPDIR"
 mount -t devpts devpts /dev/pts
 mount -t tmpfs shm /dev/shm
-mount -t bpf bpf /sys/fs/bpf
+mount -t bpf bpf /sys/fs/bpf -o mode=0700
 mount -t tracefs trace /sys/kernel/tracing
 mount --bind "$modules" "/lib/modules/${modules##*/}"
 echo /sbin/modprobe >/proc/sys/kernel/modprobe

@@ -53,7 +53,7 @@ def test_not_root(fence):
 
 def test_no_bpf_file_system(fence):
     line = refused(fence, *unshared("umount -R /sys/fs/bpf"))
-    assert "mount -t bpf bpf /sys/fs/bpf" in line
+    assert "mount -t bpf bpf /sys/fs/bpf -o mode=0700" in line
 
 
 def test_no_btf_of_the_kernel(fence):

@@ -4,6 +4,7 @@
 #ifndef BEAMFENCE_CLEANUP_H
 #define BEAMFENCE_CLEANUP_H
 
+#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -25,6 +26,12 @@ static inline void cleanup_fclose(FILE **file)
 {
 	if (*file)
 		fclose(*file);
+}
+
+static inline void cleanup_closedir(DIR **dir)
+{
+	if (*dir)
+		closedir(*dir);
 }
 
 #define _cleanup_free_	 _cleanup_(cleanup_free)

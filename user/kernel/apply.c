@@ -268,7 +268,7 @@ bool fence_interfaces_changed(const struct fence *fence)
 
 int fence_detach(struct fence *fence, struct error *error)
 {
-	const int removed = detach_pins_locked(fence->pin_dir, error);
+	const int removed = detach_pins_locked(fence->lock_fd, fence->pin_dir, error);
 
 	if (removed < 0)
 		return removed;

@@ -233,12 +233,6 @@ void base_release(struct fence *fence, struct base *base)
 	*base = (struct base){.link_fd = -1};
 }
 
-static void cleanup_closedir(DIR **dir)
-{
-	if (*dir)
-		closedir(*dir);
-}
-
 /* Takes over one pinned link. One whose interface is gone has index 0 and is cleared away. */
 static int adopt_link(struct fence *fence, const char *name, struct error *error)
 {

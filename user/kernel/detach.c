@@ -4,19 +4,11 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/magic.h>
 #include <stdbool.h>
 #include <string.h>
-#include <sys/vfs.h>
 
 #include "core/cleanup.h"
 #include "kernel/lock.h"
-
-static void cleanup_closedir(DIR **dir)
-{
-	if (*dir)
-		closedir(*dir);
-}
 
 /* Whether it is one of the names, or the pin that is to take its place. */
 static bool is_one_of(const char *name, const char *const *names, size_t count)
@@ -71,23 +63,13 @@ static int remove_pins(DIR *dir, bool (*wanted)(const char *name), const char *p
 	return removed;
 }
 
-int detach_pins_locked(const char *pin_dir, struct error *error)
+int detach_pins_locked(int lock, const char *pin_dir, struct error *error)
 {
-	_cleanup_(cleanup_closedir) DIR *dir = NULL;
-	struct statfs file_system;
+	_cleanup_(cleanup_closedir) DIR *dir = pin_dir_list(lock);
 	int links, maps;
 
-	dir = opendir(pin_dir);
-	if (!dir && errno == ENOENT)
-		return 0;
 	if (!dir)
-		return error_set(error, -errno, "cannot open %s: %s%s", pin_dir, strerror(errno),
-				 errno == EACCES ? "; run this as root" : "");
-	if (fstatfs(dirfd(dir), &file_system) < 0)
-		return error_set(error, -errno, "cannot look at %s: %s", pin_dir, strerror(errno));
-	if (file_system.f_type != BPF_FS_MAGIC)
-		return error_set(error, -ENOTTY, "%s is not on a bpf file system: nothing removed",
-				 pin_dir);
+		return error_set(error, -errno, "cannot list %s: %s", pin_dir, strerror(errno));
 	links = remove_pins(dir, is_link_pin, pin_dir, error);
 	if (links < 0)
 		return links;
@@ -105,5 +87,5 @@ int detach_pins(const char *pin_dir, struct error *error)
 	if (access(pin_dir, F_OK) < 0 && errno == ENOENT)
 		return 0;
 	lock = pin_dir_lock(pin_dir, error);
-	return lock < 0 ? lock : detach_pins_locked(pin_dir, error);
+	return lock < 0 ? lock : detach_pins_locked(lock, pin_dir, error);
 }

@@ -31,8 +31,8 @@
  */
 int detach_pins(const char *pin_dir, struct error *error);
 
-/* The same for the agent that holds the directory. */
-int detach_pins_locked(const char *pin_dir, struct error *error);
+/* The same in the directory that @lock holds: see pin_dir_lock(). */
+int detach_pins_locked(int lock, const char *pin_dir, struct error *error);
 
 /* Whether beamfence makes pins of that name. */
 bool detach_knows(const char *name);

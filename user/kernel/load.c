@@ -351,7 +351,8 @@ int fence_open(const char *pin_dir, struct fence **result, struct error *error)
 		code = count_cpus(fence, error);
 	if (!code) {
 		fence->lock_fd = pin_dir_lock(pin_dir, error);
-		code = fence->lock_fd < 0 ? fence->lock_fd : 0;
+		code = fence->lock_fd < 0 ? fence->lock_fd
+					  : pin_dir_trust(fence->lock_fd, pin_dir, error);
 	}
 	if (!code) {
 		events_adopt(fence);

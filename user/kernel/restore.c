@@ -120,7 +120,7 @@ static int restore_links(const struct fence *fence)
 static int restore_directory(struct fence *fence, struct error *error)
 {
 	struct stat ours, there;
-	int lock;
+	int lock, code;
 
 	if (!fstat(fence->lock_fd, &ours) && !stat(fence->pin_dir, &there) &&
 	    ours.st_dev == there.st_dev && ours.st_ino == there.st_ino)
@@ -128,6 +128,11 @@ static int restore_directory(struct fence *fence, struct error *error)
 	lock = pin_dir_lock(fence->pin_dir, error);
 	if (lock < 0)
 		return lock;
+	code = pin_dir_trust(lock, fence->pin_dir, error);
+	if (code) {
+		close(lock);
+		return code;
+	}
 	close(fence->lock_fd);
 	fence->lock_fd = lock;
 	return 1;
