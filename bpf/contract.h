@@ -219,6 +219,7 @@ struct tables {
 	struct layout layout;
 	struct policy_tables policy[2];
 	__u8 base_of[INTERFACE_RESIDUES];
+	__u32 index_of[BASES_MAX + UPPER_BASES_MAX]; /* base → interface index; 0: free */
 	/*
 	 * CLOCK_MONOTONIC: until then the trie "addresses" has all that is the host's own. The
 	 * agent sets it while it looks; past it any address may be the host's.

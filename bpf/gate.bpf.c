@@ -37,6 +37,9 @@ static __always_inline __u32 arrival_slot(const struct policy_tables *policy,
 	const __u32 ifindex = (__u32)BPF_CORE_READ(skb, skb_iif);
 	__u32 base = tables.base_of[ifindex & (INTERFACE_RESIDUES - 1)];
 
+	/* Unlike the filter this runs for devices that are not ours, and share an entry with one. */
+	if (tables.index_of[base] != ifindex)
+		return 0;
 	if (base < BASES_MAX)
 		return policy->slot_of[base][0] & (SLOTS_MAX - 1);
 	base -= BASES_MAX;

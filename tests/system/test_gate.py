@@ -3,6 +3,8 @@
 
 Needs a kernel with BPF trampolines on kernel functions, as all distributions' have.
 """
+import socket
+
 import pytest
 
 import erlang
@@ -64,6 +66,20 @@ def test_port_that_is_redirected_to_epmd_is_closed_to_clients_and_strangers(host
 def test_the_hosts_own_connections_pass_whatever_address_they_take(host, fence):
     for address in ("127.0.0.1", "::1", host.client.host4, host.client.host6, host.peer.host4):
         assert host.host.probe(address, 4369) == "open"
+    assert fence.count(reason="gate") == 0
+
+
+def test_interface_that_shares_its_index_modulo_65536_with_one_of_ours_has_no_zone(host, fence):
+    with host.host.entered():
+        index = socket.if_nametoindex("client0")
+    lodger = host.add_namespace("lodger")
+    host.host.ip("link", "add", "lodger0", "index", index + 65536, "type", "veth",
+                 "peer", "name", "eth0", "netns", lodger.name)
+    lodger.ip("link", "set", "eth0", "up")
+    lodger.ip("addr", "add", "10.77.8.2/24", "dev", "eth0")
+    host.host.ip("link", "set", "lodger0", "up")
+    host.host.ip("addr", "add", "10.77.8.1/24", "dev", "lodger0")
+    assert lodger.probe("10.77.8.1", 4369) == "open"
     assert fence.count(reason="gate") == 0
 
 

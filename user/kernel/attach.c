@@ -224,6 +224,7 @@ void base_release(struct fence *fence, struct base *base)
 	base_drop_link(fence, base);
 	if (*entry == index)
 		*entry = 0;
+	fence->tables->index_of[index] = 0;
 	for (size_t i = 0; i < 2; i++) {
 		if (base_is_upper(fence, base))
 			fence->tables->policy[i].upper_slot_of[index - BASES_MAX] = 0;
@@ -283,8 +284,10 @@ static void adopt_entries(struct fence *fence)
 		__u8 *entry = &fence->tables->base_of[i];
 		struct base *base = &fence->bases[*entry];
 
-		if (*entry >= BASES_MAX && !base->ifindex)
-			*base = (struct base){.ifindex = i, .link_fd = -1};
+		if (*entry >= BASES_MAX && !base->ifindex &&
+		    fence->tables->index_of[*entry] % INTERFACE_RESIDUES == i)
+			*base = (struct base){.ifindex = fence->tables->index_of[*entry],
+					      .link_fd = -1};
 		else if (*entry && base->ifindex % INTERFACE_RESIDUES != i)
 			*entry = 0;
 	}

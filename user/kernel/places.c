@@ -58,7 +58,8 @@ static struct base *assign_base(struct fence *fence, const struct host_interface
 	memcpy(base->name, host->name, sizeof(base->name));
 	base->ethernet = host->ethernet;
 	base->wanted = true;
-	*entry = (__u8)(base - fence->bases);
+	fence->tables->index_of[base - fence->bases] = host->ifindex;
+	__atomic_store_n(entry, (__u8)(base - fence->bases), __ATOMIC_RELEASE);
 	return base;
 }
 
