@@ -182,6 +182,7 @@ struct slot {
 	__u8 used;
 	__u32 reattached; /* times that the filter had to be put back; of the interface itself */
 	char interface[INTERFACE_NAME_SIZE]; /* without the VLAN */
+	__u8 gated; /* its frames cannot be read: the gate alone judges them */
 };
 
 /*
@@ -360,9 +361,10 @@ struct explanation {
 
 _Static_assert(sizeof(struct tally) == 16, "layout of tally");
 _Static_assert(sizeof(struct peer_key) == 20, "layout of peer_key");
+_Static_assert(sizeof(struct address_key) == 20, "layout of address_key");
 _Static_assert(sizeof(struct prefix_mask) == 24, "layout of prefix_mask");
 _Static_assert(sizeof(struct prefix_lengths) == 8 + 24 * PREFIX_LENGTHS_MAX, "prefix_lengths");
-_Static_assert(sizeof(struct slot) == 28, "layout of slot");
+_Static_assert(sizeof(struct slot) == 32, "layout of slot");
 _Static_assert(sizeof(struct layout) == 68, "layout of layout");
 _Static_assert(sizeof(struct port_listeners) == 12, "layout of port_listeners");
 _Static_assert(sizeof(struct listener) == 48, "layout of listener");

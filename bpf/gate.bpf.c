@@ -37,7 +37,8 @@ static __always_inline __u32 arrival_slot(const struct policy_tables *policy,
 	const __u32 ifindex = (__u32)BPF_CORE_READ(skb, skb_iif);
 	__u32 base = tables.base_of[ifindex & (INTERFACE_RESIDUES - 1)];
 
-	/* Unlike the filter this runs for devices that are not ours, and share an entry with one. */
+	/* Unlike the filter this runs for devices that are not ours, and share an entry with one.
+	 */
 	if (tables.index_of[base] != ifindex)
 		return 0;
 	if (base < BASES_MAX)
@@ -131,7 +132,8 @@ int gate(__u64 *arguments)
 				     : FACT_NO;
 		reason = verdict(&facts);
 	}
-	if (!reason_drops(reason) || was_sealed(skb))
+	/* A device that IPsec hands its packets to has a zone of its own where a list names it. */
+	if (!reason_drops(reason) || (!tables.slots[slot].gated && was_sealed(skb)))
 		return result;
 	count_judged(slot, MODE_ENFORCE, REASON_GATE, frame_bytes(skb));
 	return REFUSED;

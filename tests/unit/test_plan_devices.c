@@ -165,3 +165,90 @@ Test(plan_devices, devices_in_a_ring_end)
 	plan = built();
 	cr_expect_not_null(plan);
 }
+
+static void add_tunnel(const char *name)
+{
+	struct host_interface *host = add_host(name);
+
+	host->ethernet = false;
+	host->unreadable = true;
+}
+
+Test(plan_devices, what_cannot_be_read_is_for_the_gate)
+{
+	_cleanup_plan_ struct plan *plan = NULL;
+
+	add_rule(ZONE_CLIENT, "gre0", 0);
+	add_rule(ZONE_CLUSTER, "eth0", 0);
+	add_rule(ZONE_CLIENT, "ipip0", 9); /* there are no VLANs on it */
+	add_tunnel("gre0");
+	add_tunnel("ipip0");
+	add_tunnel("sit0");
+	add_host("eth0");
+	plan = built();
+	expect_zone(plan, "gre0", ZONE_CLIENT);
+	cr_expect(plan_interface_is_gated(planned(plan, "gre0")));
+	cr_expect_not(plan_interface_has_filter(planned(plan, "gre0")));
+	cr_expect(plan_interface_has_filter(planned(plan, "eth0")));
+	cr_expect_not(plan_interface_is_gated(planned(plan, "eth0")));
+	cr_expect_null(planned(plan, "ipip0"));
+	cr_expect_null(planned(plan, "sit0"));
+}
+
+Test(plan_devices, a_vrf_has_the_zone_of_a_port_that_is_for_the_gate)
+{
+	_cleanup_plan_ struct plan *plan = NULL;
+
+	add_rule(ZONE_CLIENT, "gre0", 0);
+	add_master("vrf0", DEVICE_VRF);
+	add_tunnel("gre0");
+	hosts[host_count - 1].master = index_of("vrf0");
+	plan = built();
+	expect_upper(plan, "vrf0", "gre0", 0, ZONE_CLIENT);
+	cr_expect_eq(plan->unassigned_count, 0);
+}
+
+Test(plan_devices, those_for_the_gate_take_no_room_of_the_filters)
+{
+	_cleanup_plan_ struct plan *plan = NULL;
+	char name[INTERFACE_NAME_SIZE];
+	size_t gated = 0;
+
+	add_rule(ZONE_CLIENT, "*", 0);
+	for (int i = 0; i < UPPERS_MAX + 1; i++) {
+		snprintf(name, sizeof(name), "gre%d", i);
+		add_tunnel(name);
+	}
+	for (int i = 0; i < 60; i++) {
+		snprintf(name, sizeof(name), "eth%d", i);
+		add_host(name);
+	}
+	plan = built();
+	for (size_t i = 0; i < plan->interface_count; i++)
+		gated += plan_interface_is_gated(&plan->interfaces[i]);
+	cr_expect_eq(gated, UPPERS_MAX);
+	cr_expect_eq(left_out(plan), 1);
+	cr_expect(planned(plan, "gre63")->no_room);
+	cr_expect_not(planned(plan, "eth59")->no_room);
+}
+
+Test(plan_devices, devices_above_others_share_room_with_those_for_the_gate)
+{
+	_cleanup_plan_ struct plan *plan = NULL;
+	char name[INTERFACE_NAME_SIZE];
+	size_t out = 0;
+
+	add_rule(ZONE_CLIENT, "gre0", 0);
+	add_rule(ZONE_CLIENT, "eth0", 0);
+	add_tunnel("gre0");
+	add_host("eth0");
+	for (int i = 1; i <= UPPERS_MAX; i++) {
+		snprintf(name, sizeof(name), "vlan%d", i);
+		add_vlan(name, "eth0", (uint16_t)i);
+	}
+	plan = built();
+	cr_expect(plan_interface_is_gated(planned(plan, "gre0")));
+	for (size_t i = 0; i < plan->upper_count; i++)
+		out += plan->uppers[i].no_room;
+	cr_expect_eq(out, 1);
+}

@@ -10,7 +10,8 @@ int agent_health(struct agent *agent, struct error *reason)
 	const size_t count = fence_interfaces(agent->fence, &states);
 
 	for (size_t i = 0; i < count; i++)
-		if (states[i].attached == ATTACHED_NOT && states[i].zone != ZONE_TRUSTED)
+		if (states[i].attached == ATTACHED_NOT && !states[i].gated &&
+		    states[i].zone != ZONE_TRUSTED)
 			return error_set(reason, -ENOTCONN, "%s (%s) is open: %s", states[i].name,
 					 zone_name(states[i].zone), states[i].problem);
 	/* It may be the name of the client interface, misspelt. */

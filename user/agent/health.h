@@ -7,7 +7,8 @@
 
 /*
  * Returns 0 when the filter is on every client and cluster interface that the configuration names,
- * those included that the host lacks; else -ENOTCONN with the first that is open in @reason.
+ * those included that the host lacks, and the gate on those whose frames cannot be read; else
+ * -ENOTCONN with the first that is open in @reason.
  */
 int agent_health(struct agent *agent, struct error *reason);
 

@@ -12,8 +12,9 @@
 static void log_state(const struct interface_state *state)
 {
 	if (state->attached == ATTACHED_NOT)
-		log_line(LOG_ERR, "not attached", "interface", state->name, "zone",
-			 zone_name(state->zone), "problem", state->problem, NULL);
+		log_line(state->gated ? LOG_WARNING : LOG_ERR, "not attached", "interface",
+			 state->name, "zone", zone_name(state->zone), "problem", state->problem,
+			 NULL);
 	else
 		log_line(state->problem[0] ? LOG_WARNING : LOG_INFO, "attached", "interface",
 			 state->name, "zone", zone_name(state->zone), "mode",

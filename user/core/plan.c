@@ -166,23 +166,47 @@ static void list_rules(const struct builder *builder)
 	}
 }
 
+/* What there is room for in the tables, and what of it is taken. */
+struct room {
+	size_t interfaces, places, gated;
+};
+
+static bool take_room(struct room *room, const struct plan_interface *interface)
+{
+	const size_t needed = 1 + interface->vlan_count;
+	const bool gated = interface->host.unreadable;
+
+	if (room->places + needed > PLACES_MAX ||
+	    (gated ? room->gated == UPPERS_MAX : room->interfaces == INTERFACES_MAX))
+		return false;
+	room->places += needed;
+	room->gated += gated;
+	room->interfaces += !gated;
+	return true;
+}
+
 static void make_room(struct plan *plan)
 {
 	static const enum zone order[] = {ZONE_CLIENT, ZONE_CLUSTER, ZONE_TRUSTED, ZONE_NONE};
-	size_t interfaces = 0, places = 0;
+	struct room room = {};
 
 	for (size_t zone = 0; zone < sizeof(order) / sizeof(order[0]); zone++)
 		for (size_t i = 0; i < plan->interface_count; i++) {
 			struct plan_interface *interface = &plan->interfaces[i];
-			const size_t needed = 1 + interface->vlan_count;
 
-			if (interface->zone != order[zone])
-				continue;
-			interface->no_room = interfaces == INTERFACES_MAX ||
-					     places + needed > PLACES_MAX;
-			interfaces += !interface->no_room;
-			places += interface->no_room ? 0 : needed;
+			if (interface->zone == order[zone])
+				interface->no_room = !take_room(&room, interface);
 		}
+}
+
+bool plan_interface_has_filter(const struct plan_interface *interface)
+{
+	return !interface->no_room && !interface->host.unreadable;
+}
+
+bool plan_interface_is_gated(const struct plan_interface *interface)
+{
+	return !interface->no_room && interface->host.unreadable && interface->zone != ZONE_NONE;
 }
 
 static void cleanup_plan(struct plan **plan)

@@ -20,8 +20,16 @@ struct plan_interface {
 	enum zone zone; /* ZONE_NONE: only some of its VLANs have one */
 	struct plan_vlan *vlans;
 	size_t vlan_count;
-	bool no_room; /* beyond INTERFACES_MAX or PLACES_MAX: it gets no filter */
+	/*
+	 * Beyond INTERFACES_MAX or PLACES_MAX; or, where its frames cannot be read, UPPERS_MAX: it
+	 * gets no filter, or the gate does not know it.
+	 */
+	bool no_room;
 };
+
+/* Whether it gets the filter; or else whether the gate alone judges its new connections. */
+bool plan_interface_has_filter(const struct plan_interface *interface);
+bool plan_interface_is_gated(const struct plan_interface *interface);
 
 /* Where frames are judged: on an interface of the plan, as they come there. */
 struct plan_place {
@@ -72,7 +80,8 @@ struct plan {
  * ZONE_NONE. Returns 0 and a plan that the caller frees with plan_free() before the configuration,
  * or -ENOMEM. Where there are more interfaces than INTERFACES_MAX, or places than PLACES_MAX, those
  * of stricter zones and then lower indexes come first, and the others are marked: to fence most of
- * a host beats to fence none of it. So it is with UPPERS_MAX.
+ * a host beats to fence none of it. So it is with UPPERS_MAX, which interfaces without a filter of
+ * their own share: first come those whose frames cannot be read.
  */
 int plan_build(const struct config *config, const struct host_interface *host, size_t host_count,
 	       struct plan **plan, struct error *error);

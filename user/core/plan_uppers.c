@@ -32,12 +32,12 @@ static int add_place(struct sources *sources, struct plan_place place)
 	return 0;
 }
 
-/* The place of a VLAN on an interface that has the filter, or one with ZONE_NONE. */
+/* The place of a VLAN on an interface that has a zone, or one with ZONE_NONE. */
 static struct plan_place place_of(const struct plan_interface *interface, uint16_t vlan)
 {
 	struct plan_place place = {.zone = ZONE_NONE};
 
-	if (!interface || interface->no_room || interface->host.unreadable)
+	if (!interface || interface->no_room)
 		return place;
 	place.ifindex = interface->host.ifindex;
 	place.zone = interface->zone;
@@ -144,6 +144,8 @@ static void make_room(struct plan *plan)
 	static const enum zone order[] = {ZONE_CLIENT, ZONE_CLUSTER, ZONE_TRUSTED};
 	size_t count = 0;
 
+	for (size_t i = 0; i < plan->interface_count; i++)
+		count += plan_interface_is_gated(&plan->interfaces[i]);
 	for (size_t zone = 0; zone < sizeof(order) / sizeof(order[0]); zone++)
 		for (size_t i = 0; i < plan->upper_count; i++)
 			if (plan->uppers[i].zone == order[zone])

@@ -52,31 +52,34 @@ static void attach_base(struct fence *fence, struct base *base, enum attach atta
 			 base->name);
 }
 
+static void say_not_known(const struct plan_interface *interface, char *problem, size_t size)
+{
+	if (!interface->no_room)
+		snprintf(problem, size,
+			 "another interface has the same index modulo %d: make this one anew",
+			 INTERFACE_RESIDUES);
+	else if (interface->host.unreadable)
+		snprintf(problem, size,
+			 "no room: the gate is told of at most %d interfaces whose frames cannot "
+			 "be read; name fewer",
+			 UPPERS_MAX);
+	else
+		snprintf(problem, size,
+			 "no room: at most %d interfaces (%d with their VLANs) get the filter; "
+			 "name fewer",
+			 INTERFACES_MAX, PLACES_MAX);
+}
+
 static void attach_interface(struct fence *fence, const struct plan_interface *interface,
 			     enum attach attach)
 {
 	char problem[sizeof(fence->states->problem)] = "";
-	struct base *base = NULL;
+	struct base *base = interface->no_room ? NULL : base_find(fence, interface->host.ifindex);
 
-	if (interface->no_room) {
-		snprintf(problem, sizeof(problem),
-			 "no room: at most %d interfaces (%d with their VLANs) get the filter; "
-			 "name fewer",
-			 INTERFACES_MAX, PLACES_MAX);
-	} else if (interface->host.unreadable) {
-		snprintf(problem, sizeof(problem),
-			 "frames of this kind of interface cannot be read (only Ethernet, tun, "
-			 "WireGuard and PPP)");
-	} else {
-		base = base_find(fence, interface->host.ifindex);
-		if (base)
-			attach_base(fence, base, attach, problem, sizeof(problem));
-		else
-			snprintf(problem, sizeof(problem),
-				 "another interface has the same index modulo %d: make this one "
-				 "anew",
-				 INTERFACE_RESIDUES);
-	}
+	if (base && plan_interface_has_filter(interface) && !base_is_upper(fence, base))
+		attach_base(fence, base, attach, problem, sizeof(problem));
+	else if (!base)
+		say_not_known(interface, problem, sizeof(problem));
 	states_add(fence, interface, base, problem);
 }
 
@@ -109,6 +112,7 @@ static void attach_all(struct fence *fence, const struct plan *plan, enum attach
 	for (size_t i = 0; i < plan->interface_count; i++)
 		attach_interface(fence, &plan->interfaces[i], attach);
 	states_add_uppers(fence, plan);
+	states_tell_gate(fence);
 	for (size_t i = 1; i < ALL_BASES; i++)
 		if (fence->bases[i].ifindex && !fence->bases[i].wanted)
 			base_release(fence, &fence->bases[i]);
@@ -252,6 +256,8 @@ bool fence_is_whole(const struct fence *fence, const struct plan *plan)
 
 		if (plan_interface_has_filter(interface) &&
 		    (!base || !base_is_whole(fence, base, interface->host.program)))
+			return false;
+		if (plan_interface_is_gated(interface) && !base)
 			return false;
 	}
 	for (size_t i = 0; i < plan->upper_count; i++)

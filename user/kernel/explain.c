@@ -108,6 +108,14 @@ static const struct base *base_named(struct fence *fence, const char *name, uint
 	return NULL;
 }
 
+static bool is_gated(const struct fence *fence, const char *name)
+{
+	for (size_t i = 0; i < fence->state_count; i++)
+		if (fence->states[i].gated && !strcmp(fence->states[i].name, name))
+			return true;
+	return false;
+}
+
 static int run(struct fence *fence, const struct base *base, struct built_frame *frame)
 {
 	struct xdp_md context = {.data_end = (__u32)frame->size, .ingress_ifindex = base->ifindex};
@@ -130,6 +138,12 @@ int fence_explain(struct fence *fence, const struct fence_question *question,
 	struct built_frame frame = {};
 	int code;
 
+	if (!base && is_gated(fence, question->interface))
+		return error_set(
+			error, -ENODEV,
+			"frames of interface \"%s\" cannot be read: the gate judges its new "
+			"connections, and nothing can be asked about them",
+			question->interface);
 	if (!base)
 		return error_set(error, -ENODEV,
 				 "the filter is not on interface \"%s\": its frames all pass "

@@ -17,7 +17,7 @@
 
 /*
  * One device that has a base, which is its index in bases[]: from 1 on interfaces with the filter,
- * from BASES_MAX on devices above them.
+ * from BASES_MAX on devices above them, and interfaces whose frames cannot be read: for the gate.
  */
 struct base {
 	uint32_t ifindex; /* 0: free */
@@ -108,7 +108,6 @@ int fence_program(const struct filter *skeleton, bool ethernet);
 /* places.c */
 struct base *base_find(struct fence *fence, uint32_t ifindex);
 bool base_is_upper(const struct fence *fence, const struct base *base);
-bool plan_interface_has_filter(const struct plan_interface *interface);
 bool plan_upper_has_base(const struct plan_upper *upper);
 /* Gives the devices of the plan their bases and marks them wanted. */
 void bases_assign(struct fence *fence, const struct plan *plan);
@@ -124,6 +123,8 @@ struct interface_state *states_allocate(const struct plan *plan);
 void states_add(struct fence *fence, const struct plan_interface *interface,
 		const struct base *base, const char *problem);
 void states_add_uppers(struct fence *fence, const struct plan *plan);
+/* Says of interfaces whose frames cannot be read whether the gate is there for them. */
+void states_tell_gate(struct fence *fence);
 
 /* attach.c: each deals with one base and writes the outcome to it and, if it fails, @problem. */
 void base_attach(struct fence *fence, struct base *base, enum attach attach, char *problem,

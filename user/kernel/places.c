@@ -19,11 +19,6 @@ bool base_is_upper(const struct fence *fence, const struct base *base)
 	return base >= fence->bases + BASES_MAX;
 }
 
-bool plan_interface_has_filter(const struct plan_interface *interface)
-{
-	return !interface->no_room && !interface->host.unreadable;
-}
-
 bool plan_upper_has_base(const struct plan_upper *upper)
 {
 	return !upper->no_room && upper->zone != ZONE_NONE;
@@ -63,6 +58,20 @@ static struct base *assign_base(struct fence *fence, const struct host_interface
 	return base;
 }
 
+/* Entries of those that have the filter are given out before these. */
+static void assign_gated(struct fence *fence, const struct plan *plan)
+{
+	for (size_t i = 0; i < plan->interface_count; i++) {
+		const struct plan_interface *interface = &plan->interfaces[i];
+		struct base *base = plan_interface_is_gated(interface)
+					    ? assign_base(fence, &interface->host, true)
+					    : NULL;
+
+		if (base)
+			base->below = (struct plan_place){};
+	}
+}
+
 /* A device above others gives way to an interface that needs its entry, be it itself. */
 static void free_entry(struct fence *fence, uint32_t ifindex)
 {
@@ -89,6 +98,7 @@ void bases_assign(struct fence *fence, const struct plan *plan)
 		base->tags_hidden = interface->vlan_count && interface->host.tags_hidden;
 		base->seen_program = interface->host.program;
 	}
+	assign_gated(fence, plan);
 	/* These are a help, not the fence: one that finds no room goes without. */
 	for (size_t i = 0; i < plan->upper_count; i++) {
 		const struct plan_upper *upper = &plan->uppers[i];
@@ -173,12 +183,14 @@ static int find_slot(struct fence *fence, const struct policy_tables *building,
 		     const __u8 row[static VLAN_IDS], const struct base *base, uint16_t vlan,
 		     enum zone zone)
 {
+	const bool gated = base_is_upper(fence, base);
 	struct slot *slots = fence->tables->slots;
 	__u8 chosen;
 
 	for (unsigned int i = 1; i < SLOTS_MAX; i++)
 		if (slot_is(&slots[i], base, vlan, zone)) {
 			slots[i].ifindex = base->ifindex;
+			slots[i].gated = gated;
 			return (int)i;
 		}
 	chosen = unused_slot(fence, building, row);
@@ -192,8 +204,11 @@ static int find_slot(struct fence *fence, const struct policy_tables *building,
 		if (code)
 			return code;
 	}
-	slots[chosen] = (struct slot){
-		.ifindex = base->ifindex, .vlan = vlan, .zone = (__u8)zone, .used = 1};
+	slots[chosen] = (struct slot){.ifindex = base->ifindex,
+				      .vlan = vlan,
+				      .zone = (__u8)zone,
+				      .used = 1,
+				      .gated = gated};
 	memcpy(slots[chosen].interface, base->name, sizeof(slots[chosen].interface));
 	return chosen;
 }
@@ -232,6 +247,31 @@ static int fill_row(struct fence *fence, struct policy_tables *policy,
 	return 0;
 }
 
+static void write_upper(const struct fence *fence, struct policy_tables *policy,
+			const struct base *base, __u8 slot)
+{
+	__atomic_store_n(&policy->upper_slot_of[base - fence->bases - BASES_MAX], slot,
+			 __ATOMIC_RELAXED);
+}
+
+/* Of an interface that cannot have the filter: one slot, for the gate. */
+static int fill_gated(struct fence *fence, struct policy_tables *policy,
+		      const struct plan_interface *interface, struct error *error)
+{
+	const struct base *base = base_find(fence, interface->host.ifindex);
+	const __u8 row[VLAN_IDS] = {};
+	int slot;
+
+	if (!base || !base_is_upper(fence, base))
+		return 0;
+	slot = find_slot(fence, policy, row, base, 0, interface->zone);
+	if (slot < 0)
+		return error_set(error, slot, "no counters left for interface %s: %s",
+				 interface->host.name, strerror(-slot));
+	write_upper(fence, policy, base, (__u8)slot);
+	return 0;
+}
+
 static void fill_upper(struct fence *fence, struct policy_tables *policy,
 		       const struct plan_upper *upper)
 {
@@ -240,9 +280,10 @@ static void fill_upper(struct fence *fence, struct policy_tables *policy,
 
 	if (!base || !base_is_upper(fence, base) || !below)
 		return;
-	__atomic_store_n(&policy->upper_slot_of[base - fence->bases - BASES_MAX],
-			 policy->slot_of[below - fence->bases][upper->places[0].vlan],
-			 __ATOMIC_RELAXED);
+	write_upper(fence, policy, base,
+		    base_is_upper(fence, below)
+			    ? policy->upper_slot_of[below - fence->bases - BASES_MAX]
+			    : policy->slot_of[below - fence->bases][upper->places[0].vlan]);
 }
 
 int rows_fill(struct fence *fence, struct policy_tables *policy, const struct plan *plan,
@@ -253,6 +294,8 @@ int rows_fill(struct fence *fence, struct policy_tables *policy, const struct pl
 	for (size_t i = 0; i < plan->interface_count && !code; i++)
 		if (plan_interface_has_filter(&plan->interfaces[i]))
 			code = fill_row(fence, policy, &plan->interfaces[i], error);
+		else if (plan_interface_is_gated(&plan->interfaces[i]))
+			code = fill_gated(fence, policy, &plan->interfaces[i], error);
 	for (size_t i = 0; i < plan->upper_count && !code; i++)
 		if (plan_upper_has_base(&plan->uppers[i]))
 			fill_upper(fence, policy, &plan->uppers[i]);

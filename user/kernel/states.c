@@ -31,9 +31,11 @@ static struct interface_state *add_state(struct fence *fence, const char *name, 
 	return state;
 }
 
-static void add_outcome(struct interface_state *state, const struct base *base, const char *problem)
+static void add_outcome(struct fence *fence, struct interface_state *state, const struct base *base,
+			const char *problem)
 {
 	state->attached = base && base->link_fd >= 0 ? base->mode : ATTACHED_NOT;
+	state->unreadable = base && base_is_upper(fence, base);
 	snprintf(state->problem, sizeof(state->problem), "%s", problem);
 }
 
@@ -43,11 +45,34 @@ void states_add(struct fence *fence, const struct plan_interface *interface,
 	const char *name = interface->host.name;
 
 	if (interface->zone != ZONE_NONE)
-		add_outcome(add_state(fence, name, 0, interface->zone), base, problem);
+		add_outcome(fence, add_state(fence, name, 0, interface->zone), base, problem);
 	for (size_t i = 0; i < interface->vlan_count; i++)
 		add_outcome(
+			fence,
 			add_state(fence, name, interface->vlans[i].vlan, interface->vlans[i].zone),
 			base, problem);
+}
+
+void states_tell_gate(struct fence *fence)
+{
+	for (size_t i = 0; i < fence->state_count; i++) {
+		struct interface_state *state = &fence->states[i];
+
+		if (!state->unreadable)
+			continue;
+		state->gated = fence->features.gate;
+		memset(state->problem, 0, sizeof(state->problem)); /* states are compared whole */
+		if (state->gated)
+			snprintf(state->problem, sizeof(state->problem),
+				 "gate only: new connections are %s in the TCP stack; other "
+				 "segments "
+				 "are not judged, since its frames cannot be read",
+				 state->zone == ZONE_CLIENT ? "refused" : "judged");
+		else
+			snprintf(state->problem, sizeof(state->problem),
+				 "open: frames of this kind of interface cannot be read (only "
+				 "Ethernet, tun, WireGuard and PPP), and there is no gate");
+	}
 }
 
 /* "eth0.120", or "eth0, eth1"; what does not fit ends in "...". */

@@ -132,6 +132,7 @@ static void stop_watching(struct fence *fence)
 	for (size_t i = 0; i < sizeof(pins) / sizeof(pins[0]); i++)
 		remove_pin(fence, pins[i]);
 	fence->features.gate = false;
+	states_tell_gate(fence);
 	ring_buffer__free(fence->changes);
 	listeners__destroy(fence->watch);
 	fence->changes = NULL;
