@@ -5,10 +5,12 @@ import subprocess
 import pytest
 
 from fence import Fence, samples
-from lab import Lab, LabError, wait_until
+from frames import IP, TCP, UDP, Ether, to_host
+from lab import Lab, LabError, http_get, wait_until
 
 pytestmark = pytest.mark.kernels
 KINDS = {"ipip": "ipip", "gre": "ip_gre", "sit": "sit"}  # and the modules that make them
+FOU_PORT = 7777
 
 
 def modprobe(*names):
@@ -173,3 +175,35 @@ def test_ipsec_interface_that_a_list_names_has_that_zone_although_it_was_sealed(
     fence.tell("reload")
     assert client.probe("10.98.0.1", 4369) == "silent"
     assert client.probe("10.98.0.1", 80) == "open"
+
+
+def answered(lab, port):
+    """Whether a SYN within UDP (FOU: no device of its own) gets an answer from the host."""
+    client = lab.client
+    syn = TCP(sport=4242, dport=port, flags="S")
+    # Its checksum is that of the segment in the packet that is left: without UDP.
+    segment = bytes(IP(src=client.own4, dst=client.host4) / syn)[20:]
+    frame = (to_host(lab, client) / IP(src=client.own4, dst=client.host4)
+             / UDP(sport=5555, dport=FOU_PORT) / segment)
+    with client.wire("eth0") as wire:
+        wire.send(frame)
+        for got in wire.frames(1):
+            found = Ether(got)
+            if TCP in found and found[TCP].sport == port and found[TCP].flags == "SA":
+                return True
+    return False
+
+
+def test_tcp_within_udp_without_a_device_is_judged_where_the_packet_came_in(lab, fence):
+    modprobe("fou")
+    try:
+        lab.host.ip("fou", "add", "port", FOU_PORT, "ipproto", "6")
+    except LabError as problem:
+        pytest.skip(f"this kernel has no FOU: {problem}")
+    assert answered(lab, 80)
+    assert not answered(lab, 4369)
+    assert fence.count(interface="client0", reason="gate", verdict="drop") > 0
+    fence.configure(client=["cluster1"], cluster=["cluster*"], trusted=["client0"], clusters=())
+    fence.tell("reload")
+    assert answered(lab, 4369)
+    assert http_get(lab.client, lab.client.host4, 80)
