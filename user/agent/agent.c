@@ -157,10 +157,9 @@ int agent_look_at_addresses(struct agent *agent, struct error *error)
 int agent_start(struct agent *agent, struct error *error)
 {
 	struct config *config = agent->config;
-	struct error later; /* looked at again when the loop begins, and told then */
 	int code;
 
-	agent_look_at_addresses(agent, &later);
+	agent_look_at_addresses(agent, NULL); /* looked at again, and told, when the loop begins */
 	code = agent_apply(agent, &config, error);
 
 	if (!code)
