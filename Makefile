@@ -228,7 +228,8 @@ sanitized: $(SKELETONS)
 	@$(CC) $(SANITIZED_CFLAGS) -fPIE -DSANITIZER_REPORTS='"$(REPORTS)"' \
 		-c tests/system/sanitizers.c -o $(SANITIZED)/sanitizers.o
 	@$(MAKE) --no-print-directory BUILD=$(SANITIZED) CFLAGS="$(SANITIZED_CFLAGS)" \
-		LDFLAGS=$(SANITIZED)/sanitizers.o all $(SANITIZED)/faults.so $(SANITIZED)/flood
+		LDFLAGS=$(SANITIZED)/sanitizers.o all \
+		$(addprefix $(SANITIZED)/,faults.so flood)
 check-sanitized: deps-check sanitized
 	@rm -f $(REPORTS)/*
 	@failed=0; BEAMFENCE_BUILD=$(SANITIZED) $(PYTHON) -m pytest -q -rs \
@@ -318,13 +319,16 @@ fuzz-coverage: deps-check
 
 # The programs and the agent on other kernels: "make kernels LINUX=6.1" takes one of them (6.1-arm64
 # one of another architecture), "make kernels LINUX=6.1 TEST=tests/system/test_tls.py" runs that file
-# there and nothing else.
-LINUX  ?=
-TEST   ?=
+# there and nothing else. PREEMPT is the kernel's own option: full, lazy, voluntary or none, of which
+# Linux 7.0 has the first two; empty for what the kernel was built for.
+LINUX   ?=
+TEST    ?=
+PREEMPT ?= full
 kernels: deps-kernels
 	@$(MAKE) --no-print-directory all $(BUILD)/test-bpf-plain $(BUILD)/verify \
 		$(BUILD)/empty.bpf.o
-	@BEAMFENCE_BUILD=$(BUILD) $(PYTHON) tests/kernels/run.py $(addprefix --linux=,$(LINUX)) $(addprefix --test=,$(TEST))
+	@BEAMFENCE_BUILD=$(BUILD) $(PYTHON) tests/kernels/run.py $(addprefix --linux=,$(LINUX)) \
+		$(addprefix --test=,$(TEST)) $(addprefix --preempt=,$(PREEMPT))
 
 MAN_PAGES := $(wildcard deploy/man/*.[1-9])
 ZSHDIR = share/zsh/$(if $(filter /usr,$(PREFIX)),vendor-completions,site-functions)

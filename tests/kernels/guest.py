@@ -47,7 +47,8 @@ class Guest:
     the kernel said. A context manager that ends the processes it started.
     """
 
-    def __init__(self, image, argv, timeout):
+    def __init__(self, image, argv, timeout, options=()):
+        """`options` are more words for the kernel's command line."""
         self.status = None
         self._deadline = time.monotonic() + timeout
         self._work = pathlib.Path(tempfile.mkdtemp(prefix="beamfence-guest-"))
@@ -55,7 +56,7 @@ class Guest:
         try:
             (self._work / "initramfs").write_bytes(_initramfs(image, argv))
             self._serve_files(image.machine)
-            self._boot(image)
+            self._boot(image, options)
         except BaseException:
             self.close()
             raise
@@ -119,13 +120,14 @@ class Guest:
                          "-o", "cache=always"],
                         pass_fds=(number,), stdout=log, stderr=log)
 
-    def _boot(self, image):
+    def _boot(self, image, options):
         machine = image.machine
+        words = (f"console={machine.console}", "panic=-1", "quiet", "random.trust_cpu=on", *options)
         self._qemu = self._popen(
             [machine.emulator, "-accel", "tcg,thread=multi", "-smp", 2, "-m", MEMORY_MB,
              "-nodefaults", "-no-user-config", "-no-reboot", "-display", "none",
              "-kernel", image.file, "-initrd", self._work / "initramfs",
-             "-append", f"console={machine.console} panic=-1 quiet random.trust_cpu=on",
+             "-append", " ".join(words),
              "-chardev", f"file,id=console,path={self._work / 'console'}",
              "-chardev", "stdio,id=output,signal=off", *machine.options,
              "-object", f"memory-backend-memfd,id=memory,size={MEMORY_MB}M,share=on",
