@@ -177,6 +177,8 @@ $(BUILD)/faults.so: tests/faults/faults.c
 	$(call say,LD,$@)$(CC) -std=gnu11 $(WARNINGS) -O2 -g -fPIC -shared $< -o $@
 $(BUILD)/stream: $(BUILD)/obj/tests/bench/stream.o
 	$(call say,LD,$@)$(CC) $(CFLAGS) $(LDFLAGS) -pie $^ -o $@
+$(BUILD)/crowd: $(BUILD)/obj/tests/system/crowd.o
+	$(call say,LD,$@)$(CC) $(CFLAGS) $(LDFLAGS) -pie $^ -o $@
 $(BUILD)/distribution.beam: tests/bench/distribution.erl
 	$(call say,ERLC,$@)erlc -o $(@D) $<
 # Built by the compiler of BPF, with one optimisation: the counts are of both.
@@ -203,14 +205,14 @@ demo: deps-demo
 
 check: deps-check
 	@$(MAKE) --no-print-directory $(PARALLEL) all $(BUILD)/test-unit $(BUILD)/test-bpf $(BUILD)/verify \
-		$(BUILD)/oracle $(BUILD)/shapes $(BUILD)/flood $(BUILD)/faults.so
+		$(BUILD)/oracle $(BUILD)/shapes $(BUILD)/flood $(BUILD)/crowd $(BUILD)/faults.so
 	@BUILD=$(BUILD) PYTHON=$(PYTHON) CLANG=$(CLANG) tests/run
 
 check-unit: $(BUILD)/test-unit
 	$(BUILD)/test-unit
 check-bpf: $(BUILD)/test-bpf
 	$(BUILD)/test-bpf
-check-system: all $(BUILD)/flood $(BUILD)/faults.so
+check-system: all $(BUILD)/flood $(BUILD)/crowd $(BUILD)/faults.so
 	$(PYTHON) -m pytest -q tests/system
 
 # The system tests once more, with sanitizers in agent and command line, but for those that measure
@@ -229,7 +231,7 @@ sanitized: $(SKELETONS)
 		-c tests/system/sanitizers.c -o $(SANITIZED)/sanitizers.o
 	@$(MAKE) --no-print-directory BUILD=$(SANITIZED) CFLAGS="$(SANITIZED_CFLAGS)" \
 		LDFLAGS=$(SANITIZED)/sanitizers.o all \
-		$(addprefix $(SANITIZED)/,faults.so flood)
+		$(addprefix $(SANITIZED)/,crowd faults.so flood)
 check-sanitized: deps-check sanitized
 	@rm -f $(REPORTS)/*
 	@failed=0; BEAMFENCE_BUILD=$(SANITIZED) $(PYTHON) -m pytest -q -rs \
@@ -242,7 +244,7 @@ COVERAGE := $(BUILD)/coverage
 coverage: deps-check
 	@mkdir -p $(COVERAGE) && ln -sfn ../tools $(COVERAGE)/tools
 	@$(MAKE) --no-print-directory BUILD=$(COVERAGE) SANITIZE= all \
-		$(addprefix $(COVERAGE)/,faults.so flood test-unit test-bpf) \
+		$(addprefix $(COVERAGE)/,crowd faults.so flood test-unit test-bpf) \
 		CFLAGS="-O0 -g -U_FORTIFY_SOURCE --coverage -fprofile-update=atomic"
 	@find $(COVERAGE) -name '*.gcda' -delete
 	-$(COVERAGE)/test-unit
@@ -326,7 +328,7 @@ TEST    ?=
 PREEMPT ?= full
 kernels: deps-kernels
 	@$(MAKE) --no-print-directory all $(BUILD)/test-bpf-plain $(BUILD)/verify \
-		$(BUILD)/empty.bpf.o
+		$(BUILD)/empty.bpf.o $(BUILD)/crowd
 	@BEAMFENCE_BUILD=$(BUILD) $(PYTHON) tests/kernels/run.py $(addprefix --linux=,$(LINUX)) \
 		$(addprefix --test=,$(TEST)) $(addprefix --preempt=,$(PREEMPT))
 

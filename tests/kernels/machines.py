@@ -27,7 +27,7 @@ _KINDS = {
                "-device", "pci-serial,chardev=output"),
               "ttyAMA0", "ttyS0"),
 }
-_TARGETS = ("verify", "test-bpf-plain", "empty.bpf.o")
+_TARGETS = ("verify", "test-bpf-plain", "empty.bpf.o", "crowd")
 # What the tests that run in guests use, and what the project links with.
 _PACKAGES = """base-files base-passwd bash bpftool busybox-static coreutils curl dash erlang-base
 erlang-crypto erlang-ssl ethtool findutils gawk grep hostname iproute2 kmod libbpf-dev libc-bin
