@@ -43,7 +43,7 @@ AGENT  := $(filter-out %/main.c,$(wildcard user/agent/*.c))
 NET    := $(filter-out %/main.c,$(wildcard user/net/*.c))
 CLI    := $(filter-out %/main.c,$(wildcard user/cli/*.c))
 UNIT   := $(wildcard tests/unit/*.c)
-BPF_TESTS := $(wildcard tests/bpf/*.c)
+BPF_TESTS := $(wildcard tests/bpf/*.c) $(addprefix user/agent/,hearing.c listeners.c nodes.c)
 ORACLE := $(filter-out %.bpf.c,$(wildcard tests/oracle/*.c))
 
 SKELETONS := $(BUILD)/filter.skel.h $(BUILD)/listeners.skel.h $(BUILD)/gate.skel.h
@@ -290,6 +290,7 @@ MINUTES ?= 10
 soak: deps-check
 	@$(MAKE) --no-print-directory all $(BUILD)/flood
 	@$(PYTHON) tests/system/soak.py --nodes $(NODES)
+	@$(PYTHON) tests/system/soak.py --nodes $(NODES) --fixed
 	@BEAMFENCE_SOAK=1 $(PYTHON) -m pytest -q -s tests/system/test_flood.py
 	@BEAMFENCE_SOAK=1 $(PYTHON) -m pytest -q -s tests/system/test_events.py -k flood
 	@BEAMFENCE_KILL_EVERYWHERE=1 $(PYTHON) -m pytest -q -s tests/system/test_interruption.py \
@@ -304,6 +305,11 @@ soak: deps-check
 attack: deps-check
 	@$(MAKE) --no-print-directory all
 	@PYTHONPATH=tests/system $(PYTHON) tests/system/attack/battery.py
+# A local user's attacks, against version 0.1 (built once, from the history) and this one.
+.PHONY: attack-local
+attack-local: deps-check
+	@$(MAKE) --no-print-directory all
+	@PYTHONPATH=tests/system $(PYTHON) tests/system/attack/local_battery.py
 
 # The fuzzers, two at a time, each for SECONDS of CPU time, then the frames that they found through
 # the loaded program: "make fuzz SECONDS=600", "make fuzz FUZZ='frame config'".

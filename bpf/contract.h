@@ -137,17 +137,94 @@ struct address_key {
 };
 
 /*
- * The listeners on one port, by how sure it is that they want protection. Counted up before a
- * socket can answer its first SYN, and down when it leaves LISTEN, by the listener watch alone.
+ * What a listener counts for. SURE: it is epmd's, or its port is known to be a node's. AUTOBOUND: a
+ * BEAM listens on a port that the kernel chose. FIXED: on one of its own choice, which may be for
+ * clients. GONE: it is counted no more.
+ */
+enum standing { STANDING_SURE, STANDING_AUTOBOUND, STANDING_FIXED, STANDING_COUNT, STANDING_GONE };
+
+/*
+ * The listeners on one port that are reached at every address of a family, by standing: those for
+ * IPv4 in the low sixteen bits, those for IPv6 in the high ones. Counted up before a socket can
+ * answer its first SYN, and down when it leaves LISTEN, by the listener watch alone.
  */
 struct port_listeners {
-	__u32 epmd;	 /* of a process called epmd */
-	__u32 autobound; /* of a BEAM, on a port that the kernel chose */
-	__u32 fixed;	 /* of a BEAM, on a port of its own choice: protected once it is claimed */
+	__u32 counts[STANDING_COUNT];
 };
 
-/* claimed[]: who says that a BEAM's listener on this port is the distribution's. */
+#define COUNT_IPV4 0x00001u
+#define COUNT_IPV6 0x10000u
+
+/* Those at one address, in the hash "bindings": they protect the port there and nowhere else. */
+struct binding_key {
+	__u8 address[16]; /* IPv4 mapped */
+	__u16 port;
+	__u16 padding;
+};
+
+struct binding {
+	__u32 counts[STANDING_COUNT];
+	__u32 account;	 /* whose listener it was made for */
+	__u8 cluster[2]; /* by generation, as in cluster_of[] */
+	__u8 padding[2];
+};
+
+#define BINDINGS_MAX 32768
+
+/* In the hash "claims": a user's listener on this port is a node's. Kept while nobody listens. */
 enum claim { CLAIM_NONE, CLAIM_REGISTERED, CLAIM_CMDLINE };
+
+struct claim_key {
+	__u32 account; /* see struct user; or ACCOUNT_ANY */
+	__u16 port;
+	__u16 padding;
+};
+
+#define ACCOUNT_ANY	0xffffffffu /* an agent before 0.2 did not remember whose */
+#define CLAIMS_MAX	16384
+#define USER_CLAIMS_MAX 1024 /* of one account */
+
+/*
+ * What one user has of the watch's tables, in the hash "users" under his account: his user ID, and
+ * for a process in a user namespace that of the user who made the outermost one, so that whoever
+ * has subordinate IDs is still one user. What is past the limits is not followed: it is open, and
+ * that is nobody's harm but his own.
+ */
+struct user {
+	__u32 listeners;
+	__u32 registrations;
+	__u32 bindings; /* made for his listeners; cleared away a while after they are empty */
+	__u32 refused;	/* what was past the limits */
+	__u32 failed;	/* listen(2)s that failed, of late */
+};
+
+/*
+ * Of each table a part is kept for system accounts, below this ID, as services have: whoever has
+ * many user IDs has those of users.
+ */
+#define SYSTEM_ACCOUNTS 1000
+#define KEPT_FOR_SYSTEM 8192
+
+/* What all others have together. */
+struct others {
+	__u32 listeners;
+	__u32 registrations;
+	__u32 bindings;
+	__u32 padding;
+};
+
+/*
+ * A listen(2) that fails protects for as long as it takes, which may be another's port. Past so
+ * many of a user's, his listeners are protected when they are listed, milliseconds later. What
+ * listened counts for nothing, however briefly it did. Half of them is forgotten at each check.
+ */
+#define USER_FAILED_MAX	       256
+#define FAILED_UNHEARD	       64 /* what one counts for that failed before the state changed */
+
+#define USERS_MAX	       4096
+#define USER_LISTENERS_MAX     1024
+#define USER_REGISTRATIONS_MAX 1024
+#define USER_BINDINGS_MAX      1280
 
 /*
  * One whole policy. Two stand side by side: the filter reads the one that tables.generation
@@ -159,9 +236,10 @@ struct policy_tables {
 	 * watch sets bits, in both policies, and never clears one; building a policy does.
 	 */
 	__u64 suspects[PORTS / 64];
-	__u64 configured[PORTS / 64];	   /* bit set: protected by configuration */
-	__u64 exempt[PORTS / 64];	   /* bit set: not protected unless configured */
-	__u8 cluster_of[PORTS];		   /* CLUSTER_NOBODY where nothing else is known */
+	__u64 configured[PORTS / 64]; /* bit set: protected by configuration */
+	__u64 exempt[PORTS / 64];     /* bit set: not protected unless configured */
+	/* By family, IPv4 first. CLUSTER_NOBODY where nothing else is known. */
+	__u8 cluster_of[2][PORTS];
 	__u8 slot_of[BASES_MAX][VLAN_IDS]; /* [base][VLAN, 0 for untagged] → slot */
 	/* A device above others (VLAN device, bond, …): the slot where its frames are judged. */
 	__u8 upper_slot_of[UPPER_BASES_MAX];
@@ -169,8 +247,8 @@ struct policy_tables {
 	struct prefix_lengths ipv6_lengths;
 	__u32 mode; /* enum mode */
 	__u32 protect_autobound;
-	__u32 sieve_shift; /* see sieve_bit() */
-	__u32 padding;
+	__u32 protect_fixed;
+	__u32 sieve_shift;				     /* see sieve_bit() */
 	char cluster_names[CLUSTERS_MAX][CLUSTER_NAME_SIZE]; /* for the next agent */
 };
 
@@ -207,7 +285,7 @@ struct layout {
 	__u32 claimed; /* [PORTS] bytes */
 	__u32 policy;  /* [2] */
 	__u32 policy_size;
-	__u32 cluster_of;    /* in a policy: [PORTS] bytes */
+	__u32 cluster_of;    /* in a policy: [PORTS] bytes, for IPv4 where families are apart */
 	__u32 cluster_names; /* in a policy: [CLUSTERS_MAX][CLUSTER_NAME_SIZE] */
 	__u32 complete;	     /* 1: nothing is left to be carried over into these tables */
 };
@@ -228,10 +306,19 @@ struct tables {
 	__u64 addresses_until_ns;
 	struct slot slots[SLOTS_MAX];
 	struct port_listeners listeners[PORTS];
-	__u8 claimed[PORTS]; /* enum claim; the agent's word, kept for a port while it is not false
-			      */
-	__u64 listeners_untracked; /* that found no room in the map "listeners": see struct listener
-				    */
+	__u8 claimed[PORTS];	      /* 1: the hash "claims" may have some for this port */
+	__u64 bound[PORTS / 64];      /* bit set: the hash "bindings" may have some */
+	__u64 epmd_ports[PORTS / 64]; /* bit set: an epmd listens there, or did */
+	struct others others;	      /* of the watch's tables */
+	__u64 changes_begun;	      /* of counts and of who is counted: equal when */
+	__u64 changes_done;	      /* none is under way */
+	/* Of processes that are no BEAM by their name, list_listeners() takes what is on these. */
+	__u64 listed_ports[PORTS / 64];
+	__u64 listeners_untracked; /* that found no room in the map "listeners" */
+	__u64 listeners_refused;   /* past a user's limit; registrations too */
+	__u64 listens_heard;	   /* by the hook that is never skipped, where there is one */
+	__u64 changes_lost;	   /* that found no room in the ring "changes" */
+	__u64 watch_missed; /* events that the kernel kept from the watch; written by user space */
 	/*
 	 * The short path's counters: a row for each CPU, and a last row that CPUs past CPU_ROWS
 	 * share with atomic adds. Indexed by reason, which is below REASON_UNTOUCHED_COUNT.
@@ -248,34 +335,56 @@ struct tables {
 
 /*
  * One listening socket, in the hash "listeners" under its kernel address. A socket that finds no
- * room there is counted all the same, so its port is protected; but nobody counts it down.
+ * room there is counted all the same, so its port is protected; what it counted for is set right
+ * when the agent compares counts and sockets.
  */
 enum listener_kind { LISTENER_EPMD, LISTENER_AUTOBOUND, LISTENER_FIXED };
 
+/* Where it is reached: at every address of a family, or at one, and then in "bindings". */
+#define REACH_IPV4	  1
+#define REACH_IPV6	  2
+#define REACH_BINDING	  4
+
 #define PROCESS_NAME_SIZE 16 /* TASK_COMM_LEN */
-#define LISTENERS_MAX	  16384
+#define LISTENERS_MAX	  32768
 
 struct listener {
 	__u64 since_ns;	  /* CLOCK_BOOTTIME, or 0: before the watch began */
 	__u8 address[16]; /* bound to; IPv4 mapped; all zero (but for the mapping): any */
 	__u32 pid;	  /* thread group */
+	__u32 account;	  /* see struct user */
+	__u32 inode;	  /* of the socket: one at the same kernel address has another */
+	__u32 standing;	  /* enum standing */
 	__u16 port;
 	__u8 kind; /* enum listener_kind */
 	__u8 ipv4;
+	__u8 reach;
+	__u8 beam;  /* of a BEAM or epmd by its name; else a node by its connection to epmd */
+	__u8 heard; /* its state has changed: it is more than a listen(2) that may fail */
+	__u8 again; /* the socket listened before */
 	char process[PROCESS_NAME_SIZE];
 };
 
-/* A BEAM's connection to an epmd of this host, in the hash "registrations". */
+/* A process's connection to an epmd of this host, in the hash "registrations". */
 struct registration {
+	__u64 since_ns;	  /* CLOCK_BOOTTIME, or 0: before the watch began */
+	__u8 address[16]; /* of the epmd; IPv4 mapped */
 	__u32 pid;
+	__u32 account;
 	__u16 epmd_port;
-	__u16 padding;
+	__u8 beam; /* by its name */
+	__u8 padding[5];
 };
 
-#define REGISTRATIONS_MAX 4096
+#define REGISTRATIONS_MAX 32768
 
 /* A hint that something changed, in the ring "changes": whoever reads it looks for himself. */
-enum change { CHANGE_LISTENERS, CHANGE_REGISTRATIONS, CHANGE_UNBOUND };
+enum change {
+	CHANGE_LISTENERS,
+	CHANGE_REGISTRATIONS, /* of a BEAM */
+	CHANGE_OTHERS,	      /* of another process: it may only ask */
+	CHANGE_UNBOUND,	      /* list again: a listener was seen before it was whole */
+};
 
 #define CHANGES_SIZE	  65536 /* bytes */
 
@@ -367,7 +476,11 @@ _Static_assert(sizeof(struct prefix_lengths) == 8 + 24 * PREFIX_LENGTHS_MAX, "pr
 _Static_assert(sizeof(struct slot) == 32, "layout of slot");
 _Static_assert(sizeof(struct layout) == 68, "layout of layout");
 _Static_assert(sizeof(struct port_listeners) == 12, "layout of port_listeners");
-_Static_assert(sizeof(struct listener) == 48, "layout of listener");
+_Static_assert(sizeof(struct binding_key) == 20, "layout of binding_key");
+_Static_assert(sizeof(struct binding) == 20, "layout of binding");
+_Static_assert(sizeof(struct claim_key) == 8, "layout of claim_key");
+_Static_assert(sizeof(struct listener) == 64, "layout of listener");
+_Static_assert(sizeof(struct registration) == 40, "layout of registration");
 _Static_assert(sizeof(struct tables) <= 4 << 20, "a value that kernels before 6.0 take: 4 MiB");
 _Static_assert(sizeof(struct event) == 64 + EVENT_FRAME_SIZE, "layout of event");
 _Static_assert(sizeof(struct event_source) == 48, "layout of event_source");

@@ -97,7 +97,10 @@ static __always_inline int judge(struct xdp_md *context, __u32 generation, enum 
 	const struct policy_tables *policy = &tables.policy[generation & 1];
 	const __u32 slot = place_slot(context, policy, view->vlan);
 	const bool port_known = shape == SHAPE_TCP || shape == SHAPE_FLAGS_TRUNCATED;
-	const __u16 port = frame_ntohs(view->destination_port);
+	const int cluster = port_known ? policy_cluster(generation,
+							frame_ntohs(view->destination_port),
+							view->destination, view->ipv4)
+				       : CLUSTER_NOBODY;
 	struct facts facts = {
 		.shape = shape,
 		.zone = tables.slots[slot].zone,
@@ -106,7 +109,7 @@ static __always_inline int judge(struct xdp_md *context, __u32 generation, enum 
 	__u32 reason = verdict(&facts);
 
 	if (reason == NEED_PEER) {
-		const __u64 wanted = port_known ? policy_clusters_of(policy, port) : ~0ull;
+		const __u64 wanted = port_known ? clusters_wanted(cluster) : ~0ull;
 
 		facts.peer = view->has_source &&
 					     policy_has_peer(generation, view->source[0],
@@ -132,8 +135,7 @@ static __always_inline int judge(struct xdp_md *context, __u32 generation, enum 
 		if (events_note(&teller, &hash))
 			event_consider(context, view, what, hash);
 	}
-	return conclude(context, policy, slot, reason,
-			port_known ? policy->cluster_of[port] : CLUSTER_NOBODY, false);
+	return conclude(context, policy, slot, reason, (__u8)cluster, false);
 }
 
 /* The view of a frame of common shape, for what few such frames need. */
@@ -146,6 +148,7 @@ static __always_inline bool suspect_view(struct xdp_md *context, __u32 word, str
 		return false;
 	common_view(&common, view);
 	view->payload = common_has_payload(&common);
+	view->discovered = !!(word & COMMON_DISCOVERED);
 	return true;
 }
 
@@ -177,16 +180,21 @@ static __always_inline int suspect(struct xdp_md *context, __u32 generation, __u
 	const struct policy_tables *policy = &tables.policy[generation & 1];
 	struct common common;
 	struct facts facts = {.shape = SHAPE_TCP};
-	__u64 source[2];
+	__u64 source[2], destination[2];
 	__u32 slot, reason;
 	__u16 port;
+	int cluster;
 
 	if (!common_find((void *)(long)context->data, (void *)(long)context->data_end, word,
 			 &common))
 		return XDP_PASS; /* cannot be: the short path has just read it */
 	port = frame_ntohs(common.tcp->destination_port);
-	if (!policy_protects(policy, port))
+	common_destination(&common, destination);
+	cluster = policy_cluster(generation, port, destination, common.ipv4);
+	if (cluster == NOT_PROTECTED)
 		return leave_untouched(context, policy, common.vlan, REASON_OTHER_PORT, true);
+	if (!port_bit(policy->configured, port))
+		word |= COMMON_DISCOVERED;
 	slot = place_slot(context, policy, common.vlan);
 	facts.zone = tables.slots[slot].zone;
 	facts.new_connection = (common.tcp->flags & (TCP_SYN | TCP_ACK)) == TCP_SYN;
@@ -194,7 +202,7 @@ static __always_inline int suspect(struct xdp_md *context, __u32 generation, __u
 	reason = verdict(&facts);
 	if (reason == NEED_PEER) {
 		facts.peer = policy_has_peer(generation, source[0], source[1], common.ipv4,
-					     policy_clusters_of(policy, port))
+					     clusters_wanted(cluster))
 				     ? FACT_YES
 				     : FACT_NO;
 		reason = verdict(&facts);
@@ -219,7 +227,7 @@ static __always_inline int suspect(struct xdp_md *context, __u32 generation, __u
 		if (events_note(&teller, &hash))
 			suspect_event(context, word, what, hash);
 	}
-	return conclude(context, policy, slot, reason, policy->cluster_of[port], true);
+	return conclude(context, policy, slot, reason, (__u8)cluster, true);
 }
 
 /* Out of line, so that the short path keeps few registers and no stack. */
@@ -278,9 +286,11 @@ static __always_inline int uncommon(struct xdp_md *context, __u32 generation, bo
 				REASON_LATER_FRAGMENT, CLUSTER_NOBODY, false);
 	case SHAPE_TCP:
 	case SHAPE_FLAGS_TRUNCATED:
-		if (!policy_protects(policy, frame_ntohs(view.destination_port)))
+		if (policy_cluster(generation, frame_ntohs(view.destination_port), view.destination,
+				   view.ipv4) == NOT_PROTECTED)
 			return leave_untouched(context, policy, view.vlan, REASON_OTHER_PORT,
 					       false);
+		view.discovered = !port_bit(policy->configured, frame_ntohs(view.destination_port));
 		break;
 	default:
 		break;

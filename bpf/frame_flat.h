@@ -66,6 +66,7 @@ static __always_inline enum shape common_ipv6(const void *at, const void *end,
 	((__u32)((const __u8 *)(common)->tcp - (const __u8 *)(data)) | (__u32)(ethernet) << 8 | \
 	 (__u32)(common)->vlan << 16)
 #define COMMON_ETHERNET(word) ((word) >> 8 & 1)
+#define COMMON_DISCOVERED     (1u << 9) /* see struct view */
 
 /* Returns false where there is no such frame, which cannot be. */
 static __always_inline bool common_find(const void *data, const void *end, __u32 word,
@@ -115,6 +116,21 @@ static __always_inline void common_source(const struct common *common, __u64 sou
 	}
 }
 
+/* The same for the destination. */
+static __always_inline void common_destination(const struct common *common, __u64 destination[2])
+{
+	const struct ipv4_header *ipv4 = common->ip;
+	const struct ipv6_header *ipv6 = common->ip;
+
+	if (common->ipv4) {
+		destination[0] = 0;
+		destination[1] = frame_map_ipv4(ipv4->destination);
+	} else {
+		destination[0] = ipv6->destination[0] | (__u64)ipv6->destination[1] << 32;
+		destination[1] = ipv6->destination[2] | (__u64)ipv6->destination[3] << 32;
+	}
+}
+
 /* The view of a frame of common shape that is TCP. */
 static __always_inline void common_view(const struct common *common, struct view *view)
 {
@@ -128,6 +144,7 @@ static __always_inline void common_view(const struct common *common, struct view
 	view->tcp_flags = common->tcp->flags;
 	view->payload = 0;
 	view->ip_behind = 0;
+	view->discovered = 0;
 }
 
 /* IPv6 with a few of the headers that are met most, all in the first buffer: flat as well. */

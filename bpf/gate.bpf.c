@@ -47,21 +47,58 @@ static __always_inline __u32 arrival_slot(const struct policy_tables *policy,
 	return base < UPPER_BASES_MAX ? policy->upper_slot_of[base] & (SLOTS_MAX - 1) : 0;
 }
 
-static __always_inline void read_source(const struct sk_buff *skb, struct view *view)
+/* The addresses, as the listener gets them: behind all translation. */
+static __always_inline void read_addresses(const struct sk_buff *skb, struct view *view)
 {
 	const unsigned char *ip = BPF_CORE_READ(skb, head) + BPF_CORE_READ(skb, network_header);
+	__u32 ipv4[2] = {};
 	__u8 version = 0;
-	__u32 ipv4 = 0;
 
 	bpf_probe_read_kernel(&version, sizeof(version), ip);
 	view->has_source = 1;
 	view->ipv4 = version >> 4 == 4;
 	if (!view->ipv4) {
 		bpf_probe_read_kernel(view->source, sizeof(view->source), ip + 8);
+		bpf_probe_read_kernel(view->destination, sizeof(view->destination), ip + 24);
 		return;
 	}
 	bpf_probe_read_kernel(&ipv4, sizeof(ipv4), ip + 12);
-	view->source[1] = IPV4_MAPPED_HIGH_WORD | (__u64)ipv4 << 32;
+	view->source[1] = IPV4_MAPPED_HIGH_WORD | (__u64)ipv4[0] << 32;
+	view->destination[1] = IPV4_MAPPED_HIGH_WORD | (__u64)ipv4[1] << 32;
+}
+
+static __always_inline bool standing_protects(const struct policy_tables *policy, __u32 standing)
+{
+	return standing == STANDING_SURE ||
+	       (standing == STANDING_AUTOBOUND && policy->protect_autobound) ||
+	       (standing == STANDING_FIXED && policy->protect_fixed);
+}
+
+/*
+ * Whether the listener is protected, by its own standing where the watch knows it: others on its
+ * port are not asked. Returns the cluster whose peers may reach it, or NOT_PROTECTED. The view gets
+ * its addresses where it is protected.
+ */
+static __always_inline int listener_cluster(const struct policy_tables *policy, __u32 generation,
+					    const struct sock *sk, const struct sk_buff *skb,
+					    struct view *view)
+{
+	const __u16 port = BPF_CORE_READ(sk, __sk_common.skc_num);
+	const struct listener *listener = NULL;
+	const __u64 key = (__u64)sk;
+	int cluster;
+
+	if (!port_bit(policy->configured, port)) {
+		if (port_bit(policy->exempt, port))
+			return NOT_PROTECTED;
+		listener = bpf_map_lookup_elem(&listeners, &key);
+		if (listener ? !standing_protects(policy, listener->standing)
+			     : !policy_suspects(policy, port))
+			return NOT_PROTECTED;
+	}
+	read_addresses(skb, view);
+	cluster = policy_cluster(generation, port, view->destination, view->ipv4);
+	return listener && cluster == NOT_PROTECTED ? CLUSTER_NOBODY : cluster;
 }
 
 /*
@@ -112,22 +149,24 @@ int gate(__u64 *arguments)
 	const __u16 port = BPF_CORE_READ(sk, __sk_common.skc_num);
 	struct facts facts = {.shape = SHAPE_TCP, .new_connection = true};
 	struct view view = {};
-	bool known;
 	__u32 slot, reason;
+	int cluster;
 
 	if (result || !is_ours(sk) || policy->mode == MODE_AUDIT)
 		return result;
-	known = policy_protects(policy, port);
-	if (!known && (port_bit(policy->exempt, port) ||
-		       !(is_portless(policy, sk) || is_let_go(policy, sk, port))))
-		return result;
+	cluster = listener_cluster(policy, generation, sk, skb, &view);
+	if (cluster == NOT_PROTECTED) {
+		if (port_bit(policy->exempt, port) ||
+		    !(is_portless(policy, sk) || is_let_go(policy, sk, port)))
+			return result;
+		cluster = CLUSTER_NOBODY;
+	}
 	slot = arrival_slot(policy, skb);
 	facts.zone = tables.slots[slot].zone;
 	reason = verdict(&facts);
 	if (reason == NEED_PEER) {
-		read_source(skb, &view);
-		facts.peer = known && policy_has_peer(generation, view.source[0], view.source[1],
-						      view.ipv4, policy_clusters_of(policy, port))
+		facts.peer = policy_has_peer(generation, view.source[0], view.source[1], view.ipv4,
+					     clusters_wanted(cluster))
 				     ? FACT_YES
 				     : FACT_NO;
 		reason = verdict(&facts);

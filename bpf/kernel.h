@@ -39,17 +39,38 @@ struct sock_common {
 	struct hlist_node skc_node; /* among the listeners; pprev is NULL when it is not */
 	unsigned short skc_family;
 	volatile unsigned char skc_state;
+	unsigned char skc_ipv6only : 1;
+	int skc_bound_dev_if;
+	unsigned long skc_flags; /* by enum sock_flags */
 	__u16 skc_num;
 	__be16 skc_dport;
+	__u32 skc_daddr;
 	__u32 skc_rcv_saddr;
+	struct in6_addr skc_v6_daddr;
 	struct in6_addr skc_v6_rcv_saddr;
 	possible_net_t skc_net;
 } KERNEL;
+
+typedef struct {
+	unsigned int val;
+} kuid_t;
+
+struct socket;
+
+enum sock_flags {
+	SOCK_RCU_FREE = 26,
+};
 
 struct sock {
 	struct sock_common __sk_common;
 	__u8 sk_userlocks : 4;
 	__u16 sk_protocol;
+	struct socket *sk_socket;
+} KERNEL;
+
+/* Multipath TCP: the socket that a process has, and the TCP socket that listens for it. */
+struct mptcp_sock {
+	struct sock *first;
 } KERNEL;
 
 struct sk_buff {
@@ -86,15 +107,38 @@ struct mm_struct {
 	struct file *exe_file;
 } KERNEL;
 
+struct user_namespace {
+	struct user_namespace *parent;
+	int level;
+	kuid_t owner;
+} KERNEL;
+
+struct cred {
+	kuid_t uid;
+	struct user_namespace *user_ns;
+} KERNEL;
+
 struct task_struct {
 	int tgid;
 	struct task_struct *group_leader;
 	struct mm_struct *mm;
+	const struct cred *real_cred;
 	char comm[PROCESS_NAME_SIZE];
 } KERNEL;
 
+struct seq_file;
+struct bpf_map;
+
 struct bpf_iter_meta {
+	struct seq_file *seq;
 	__u64 session_id;
+} KERNEL;
+
+struct bpf_iter__bpf_map_elem {
+	struct bpf_iter_meta *meta;
+	struct bpf_map *map;
+	void *key;
+	void *value;
 } KERNEL;
 
 struct bpf_iter__task_file {
@@ -104,8 +148,20 @@ struct bpf_iter__task_file {
 	struct file *file;
 } KERNEL;
 
+enum socket_state { SOCKET_UNCONNECTED = 1 }; /* include/uapi/linux/net.h */
+
 struct socket {
+	enum socket_state state;
 	struct sock *sk;
+} KERNEL;
+
+struct inode {
+	unsigned long i_ino;
+} KERNEL;
+
+struct socket_alloc {
+	struct socket socket;
+	struct inode vfs_inode;
 } KERNEL;
 
 #endif

@@ -59,11 +59,26 @@ static __always_inline __u32 owner_tuple(const struct view *view, struct bpf_soc
 	return sizeof(tuple->ipv6);
 }
 
-/* The state of the socket that a segment with this tuple would reach, or STATE_NONE. */
+/* A kuid_t, by BTF. */
+struct owner_uid {
+	unsigned int val;
+};
+
+struct sock___owner {
+	struct owner_uid sk_uid;
+} __attribute__((preserve_access_index));
+
+#define UID_UNKNOWN 0xffffffffu
+
+/*
+ * The state of the socket that a segment with this tuple would reach, or STATE_NONE; and in *@uid
+ * whose it is, where @uid is given.
+ */
 static __always_inline __u32 socket_state(struct xdp_md *context, struct bpf_sock_tuple *tuple,
-					  const bool ipv4)
+					  const bool ipv4, __u32 *uid)
 {
 	struct bpf_sock *socket;
+	const void *full;
 	__u32 state;
 
 	if (ipv4)
@@ -75,6 +90,11 @@ static __always_inline __u32 socket_state(struct xdp_md *context, struct bpf_soc
 	if (!socket)
 		return STATE_NONE;
 	state = socket->state;
+	if (uid) {
+		full = bpf_skc_to_tcp_sock(socket);
+		*uid = full ? BPF_CORE_READ((const struct sock___owner *)full, sk_uid.val)
+			    : UID_UNKNOWN;
+	}
 	bpf_sk_release(socket);
 	return state;
 }
@@ -145,6 +165,16 @@ static __always_inline bool is_routed(struct xdp_md *context, const struct view 
 }
 
 /*
+ * Whether a connection on a discovered port is not the listener's, but was there before it: of a
+ * service whose port somebody else has taken while it restarts. Root may pass a listener on.
+ */
+static __always_inline bool is_foreign(__u32 session_uid, __u32 listener_uid)
+{
+	return session_uid != UID_UNKNOWN && listener_uid != UID_UNKNOWN && listener_uid &&
+	       session_uid != listener_uid;
+}
+
+/*
  * Finds the owner of a segment. A connection is taken for the host's own when nothing listens on
  * its local address and port. That holds because connect() is given no port that a bound socket
  * holds (inet_hash_connect()), and bind() none that a connection uses (inet_csk_get_port()), unless
@@ -156,11 +186,11 @@ static __always_inline bool is_routed(struct xdp_md *context, const struct view 
 static __always_inline enum owner owner_find(struct xdp_md *context, const struct view *view,
 					     const bool conntrack)
 {
+	__u32 state, session_uid, listener_uid;
 	struct bpf_sock_tuple tuple = {};
-	__u32 state;
 
 	owner_tuple(view, &tuple);
-	state = socket_state(context, &tuple, view->ipv4);
+	state = socket_state(context, &tuple, view->ipv4, &session_uid);
 	if (state == STATE_NONE)
 		return OWNER_NOBODY;
 	if (state == BPF_TCP_SYN_SENT)
@@ -185,9 +215,10 @@ static __always_inline enum owner owner_find(struct xdp_md *context, const struc
 		__builtin_memset(tuple.ipv6.saddr, 0, sizeof(tuple.ipv6.saddr));
 		tuple.ipv6.sport = 0;
 	}
-	if (socket_state(context, &tuple, view->ipv4) == BPF_TCP_LISTEN)
-		return OWNER_LISTENER;
-	return OWNER_OUTBOUND;
+	if (socket_state(context, &tuple, view->ipv4, &listener_uid) != BPF_TCP_LISTEN)
+		return OWNER_OUTBOUND;
+	return view->discovered && is_foreign(session_uid, listener_uid) ? OWNER_NOBODY
+									 : OWNER_LISTENER;
 }
 
 /*

@@ -7,7 +7,7 @@
 
 #include <bpf/bpf_helpers.h>
 
-#include "contract.h"
+#include "bindings.h"
 #include "sieve.h"
 #include "view.h"
 
@@ -57,28 +57,56 @@ static __always_inline bool policy_suspects(const struct policy_tables *policy, 
 	return port_bit(policy->suspects, port);
 }
 
-/* Whether @port is protected, by configuration or because of who listens on it. */
-static __always_inline bool policy_protects(const struct policy_tables *policy, __u16 port)
+/* Whether listeners that count for so much are reason to protect their port. @shift: the family. */
+static __always_inline bool counts_protect(const struct policy_tables *policy, const __u32 *counts,
+					   __u32 shift)
 {
-	const struct port_listeners *listeners = &tables.listeners[port];
-
-	if (!policy_suspects(policy, port))
-		return false;
-	if (port_bit(policy->configured, port))
-		return true;
-	if (port_bit(policy->exempt, port))
-		return false;
-	if (listeners->epmd || (listeners->autobound && policy->protect_autobound))
-		return true;
-	return tables.claimed[port] && (listeners->fixed || listeners->autobound);
+	return counts[STANDING_SURE] >> shift & 0xffff ||
+	       (policy->protect_autobound && counts[STANDING_AUTOBOUND] >> shift & 0xffff) ||
+	       (policy->protect_fixed && counts[STANDING_FIXED] >> shift & 0xffff);
 }
 
-/* The clusters, as bits, that a peer must belong to one of to reach @port. */
-static __always_inline __u64 policy_clusters_of(const struct policy_tables *policy, __u16 port)
-{
-	const __u8 cluster = policy->cluster_of[port];
+#define NOT_PROTECTED (-1)
 
-	if (cluster < CLUSTERS_MAX)
+/*
+ * Whether a listener at just this address protects the port. Returns its cluster, as in
+ * cluster_of[], or NOT_PROTECTED. Out of line, because most listeners are at every address.
+ */
+static __noinline int binding_cluster(__u32 generation, __u64 high, __u64 low, __u32 port)
+{
+	const struct binding *binding = binding_find(high, low, (__u16)port);
+
+	if (!binding || !counts_protect(&tables.policy[generation & 1], binding->counts, 0))
+		return NOT_PROTECTED;
+	return binding->cluster[generation & 1];
+}
+
+/*
+ * Whether @port is protected at an address, as in struct view: by configuration, or because of who
+ * listens on it there. Returns the cluster whose peers may reach it, or NOT_PROTECTED.
+ */
+static __always_inline int policy_cluster(__u32 generation, __u16 port, const __u64 *address,
+					  bool ipv4)
+{
+	const struct policy_tables *policy = &tables.policy[generation & 1];
+
+	if (!policy_suspects(policy, port))
+		return NOT_PROTECTED;
+	if (port_bit(policy->configured, port))
+		return policy->cluster_of[!ipv4][port];
+	if (port_bit(policy->exempt, port))
+		return NOT_PROTECTED;
+	if (counts_protect(policy, tables.listeners[port].counts, ipv4 ? 0 : 16))
+		return policy->cluster_of[!ipv4][port];
+	if (!port_bit(tables.bound, port))
+		return NOT_PROTECTED;
+	return binding_cluster(generation, address[0], address[1], port);
+}
+
+/* The clusters, as bits, that a peer must belong to one of to reach a port of @cluster. */
+static __always_inline __u64 clusters_wanted(int cluster)
+{
+	if (cluster >= 0 && cluster < CLUSTERS_MAX)
 		return 1ull << cluster;
 	return cluster == CLUSTER_ANY ? ~0ull : 0;
 }

@@ -38,6 +38,7 @@ struct view {
 	__u8 tcp_flags;
 	__u8 payload;	 /* the segment carries some, by the lengths in its headers */
 	__u16 ip_behind; /* 1 + the offset of the IP header; 0: of common shape, without options */
+	__u8 discovered; /* the port is protected for who listens on it, by no configuration */
 };
 
 #define IPV4_MAPPED_HIGH_WORD 0xffff0000u /* bytes 00 00 ff ff, read on a little-endian CPU */

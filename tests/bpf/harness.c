@@ -45,6 +45,7 @@ static struct filter *load(const struct harness *harness, bool multi_buffer, boo
 		bpf_map__reuse_fd(filter->maps.bss, bpf_map__fd(harness->live->maps.bss));
 		bpf_map__reuse_fd(filter->maps.peers, bpf_map__fd(harness->live->maps.peers));
 		bpf_map__reuse_fd(filter->maps.sieves, bpf_map__fd(harness->live->maps.sieves));
+		bpf_map__reuse_fd(filter->maps.bindings, bpf_map__fd(harness->live->maps.bindings));
 		bpf_map__reuse_fd(filter->maps.addresses,
 				  bpf_map__fd(harness->live->maps.addresses));
 		bpf_map__reuse_fd(filter->maps.counters, bpf_map__fd(harness->live->maps.counters));
@@ -210,7 +211,8 @@ void harness_protect(struct harness *harness, uint16_t port, uint8_t cluster)
 {
 	harness->tables->policy[0].suspects[port / 64] |= 1ull << port % 64;
 	harness->tables->policy[0].configured[port / 64] |= 1ull << port % 64;
-	harness->tables->policy[0].cluster_of[port] = cluster;
+	harness->tables->policy[0].cluster_of[0][port] = cluster;
+	harness->tables->policy[0].cluster_of[1][port] = cluster;
 }
 
 void harness_address(struct harness *harness, const char *text)

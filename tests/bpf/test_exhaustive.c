@@ -179,29 +179,45 @@ Test(exhaustive, every_byte_of_flags_in_every_zone_and_mode_whoever_owns_the_seg
 
 /* Ports: all of them, with every combination of what may be known of one. */
 
+enum bound { BOUND_NOWHERE, BOUND_GONE, BOUND_HERE, BOUND_ELSEWHERE, BOUND_COUNT };
+
 struct known {
-	bool suspect, configured, exempt, epmd, autobound, fixed;
-	uint8_t claimed; /* enum claim */
+	bool suspect, configured, exempt;
+	bool counts[STANDING_COUNT]; /* at every address of this family; the other has the opposite
+				      */
+	enum bound bound;	     /* at one address, for its standing */
+	enum standing standing;
 	uint8_t cluster;
+};
+
+struct wanted {
+	bool autobound, fixed; /* what the policy protects */
+	bool ipv6;
 };
 
 static struct known known[PORTS];
 
-static void make_up(struct known *port)
+static void make_up(struct known *port, unsigned int number)
 {
 	static const uint8_t clusters[] = {0, 5, CLUSTERS_MAX - 1, CLUSTER_ANY, CLUSTER_NOBODY};
 
 	*port = (struct known){.suspect = any(4),
-			       .configured = any(2),
-			       .exempt = any(2),
-			       .epmd = any(2),
-			       .autobound = any(2),
-			       .fixed = any(2),
-			       .claimed = (uint8_t)any(3),
+			       .configured = !any(3),
+			       .exempt = !any(3),
+			       .counts = {!any(3), !any(3), !any(3)},
+			       /* The table has no room for all ports. */
+			       .bound = number % 4 ? BOUND_NOWHERE : (enum bound)any(BOUND_COUNT),
+			       .standing = (enum standing)any(STANDING_COUNT),
 			       .cluster = clusters[any(sizeof(clusters))]};
 }
 
-static bool wants_protection(const struct known *port, bool protect_autobound)
+static bool is_wanted(const struct wanted *wanted, enum standing standing)
+{
+	return standing == STANDING_SURE || (standing == STANDING_AUTOBOUND && wanted->autobound) ||
+	       (standing == STANDING_FIXED && wanted->fixed);
+}
+
+static bool wants_protection(const struct known *port, const struct wanted *wanted)
 {
 	if (!port->suspect)
 		return false;
@@ -209,11 +225,10 @@ static bool wants_protection(const struct known *port, bool protect_autobound)
 		return true;
 	if (port->exempt)
 		return false;
-	if (port->epmd)
-		return true;
-	if (port->autobound && protect_autobound)
-		return true;
-	return port->claimed != CLAIM_NONE && (port->autobound || port->fixed);
+	for (int i = 0; i < STANDING_COUNT; i++)
+		if (port->counts[i] && is_wanted(wanted, (enum standing)i))
+			return true;
+	return port->bound == BOUND_HERE && is_wanted(wanted, port->standing);
 }
 
 static void write_bit(__u64 *bits, unsigned int port, bool value)
@@ -221,9 +236,40 @@ static void write_bit(__u64 *bits, unsigned int port, bool value)
 	bits[port / 64] = (bits[port / 64] & ~(1ull << port % 64)) | (__u64)value << port % 64;
 }
 
-/* Into the policy of that generation; the other one gets the opposite. */
-static void write_known(unsigned int generation, bool protect_autobound)
+static void write_binding(unsigned int port, const struct known *row, unsigned int generation,
+			  bool ipv6)
 {
+	const char *text = row->bound == BOUND_HERE ? (ipv6 ? HOST_IPV6 : HOST_IPV4) : "192.0.2.77";
+	struct binding_key key = {.port = (uint16_t)port};
+	struct binding binding = {};
+	struct prefix prefix;
+
+	write_bit(harness.tables->bound, port, row->bound != BOUND_NOWHERE);
+	if (row->bound != BOUND_HERE && row->bound != BOUND_ELSEWHERE)
+		return;
+	cr_assert_eq(prefix_parse(text, &prefix, NULL), 0);
+	memcpy(key.address, prefix.address, sizeof(key.address));
+	binding.counts[row->standing] = 1;
+	binding.cluster[generation] = row->cluster;
+	binding.cluster[!generation] = row->cluster ^ 1;
+	cr_assert_eq(bpf_map_update_elem(bpf_map__fd(harness.live->maps.bindings), &key, &binding,
+					 BPF_ANY),
+		     0);
+}
+
+static void clear_bindings(void)
+{
+	const int map = bpf_map__fd(harness.live->maps.bindings);
+	struct binding_key key;
+
+	while (!bpf_map_get_next_key(map, NULL, &key))
+		bpf_map_delete_elem(map, &key);
+}
+
+/* Into the policy of that generation; the other one gets the opposite. */
+static void write_known(unsigned int generation, const struct wanted *wanted)
+{
+	clear_bindings();
 	for (unsigned int port = 0; port < PORTS; port++) {
 		const struct known *row = &known[port];
 
@@ -234,24 +280,28 @@ static void write_known(unsigned int generation, bool protect_autobound)
 			write_bit(policy->suspects, port, row->suspect ^ other);
 			write_bit(policy->configured, port, row->configured ^ other);
 			write_bit(policy->exempt, port, row->exempt ^ other);
-			policy->cluster_of[port] = row->cluster ^ (uint8_t)other;
-			policy->protect_autobound = protect_autobound ^ other;
+			policy->cluster_of[wanted->ipv6][port] = row->cluster ^ (uint8_t)other;
+			policy->cluster_of[!wanted->ipv6][port] = row->cluster ^ 1;
+			policy->protect_autobound = wanted->autobound ^ other;
+			policy->protect_fixed = wanted->fixed ^ other;
 		}
-		harness.tables->listeners[port] = (struct port_listeners){
-			.epmd = row->epmd, .autobound = row->autobound, .fixed = row->fixed};
-		harness.tables->claimed[port] = row->claimed;
+		for (int i = 0; i < STANDING_COUNT; i++)
+			harness.tables->listeners[port].counts[i] = row->counts[i] ^ wanted->ipv6
+									    ? COUNT_IPV4
+									    : COUNT_IPV6;
+		write_binding(port, row, generation, wanted->ipv6);
 	}
 	memcpy(harness.tables->policy[1].slot_of, harness.tables->policy[0].slot_of,
 	       sizeof(harness.tables->policy[0].slot_of));
 	harness.tables->generation = generation;
 }
 
-static void every_port(bool protect_autobound, bool ipv6)
+static void every_port(const struct wanted *rules)
 {
 	const size_t port_at = frame.size - 18;
 
 	for (unsigned int port = 0; port < PORTS; port++) {
-		const bool wanted = wants_protection(&known[port], protect_autobound);
+		const bool wanted = wants_protection(&known[port], rules);
 		struct outcome outcome;
 
 		frame.bytes[port_at] = (uint8_t)(port >> 8);
@@ -261,25 +311,27 @@ static void every_port(bool protect_autobound, bool ipv6)
 				  outcome.action == (wanted ? XDP_DROP : XDP_PASS) &&
 				  outcome.cluster ==
 					  (wanted ? known[port].cluster : CLUSTER_NOBODY),
-			  "port %u, IPv%d: reason %d, cluster %d", port, ipv6 ? 6 : 4,
+			  "port %u, IPv%d: reason %d, cluster %d", port, rules->ipv6 ? 6 : 4,
 			  outcome.reason, outcome.cluster);
 	}
 }
 
 Test(exhaustive, every_port_is_protected_exactly_when_the_tables_say_so)
 {
-	for (int round = 0; round < 4; round++) {
-		const bool protect_autobound = round & 1, ipv6 = round & 2;
+	for (int round = 0; round < 8; round++) {
+		const bool ipv6 = round & 2;
+		const struct wanted rules = {
+			.autobound = round & 1, .ipv6 = ipv6, .fixed = round & 4};
 
 		for (unsigned int port = 0; port < PORTS; port++)
-			make_up(&known[port]);
-		write_known(round == 1 || round == 2, protect_autobound);
+			make_up(&known[port], port);
+		write_known(round == 1 || round == 2 || round == 7, &rules);
 		frame_ethernet(&frame);
 		if (ipv6)
 			frame_ipv6(&frame, CLIENT_IPV6, HOST_IPV6);
 		else
 			frame_ipv4(&frame, CLIENT_IPV4, HOST_IPV4);
 		frame_end(frame_tcp(&frame, 40000, 0, FLAG_SYN));
-		every_port(protect_autobound, ipv6);
+		every_port(&rules);
 	}
 }

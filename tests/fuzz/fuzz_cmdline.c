@@ -6,10 +6,12 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	char *arguments = exact_copy(data, size);
-	const struct cmdline_ports ports = cmdline_parse(arguments, size);
+	const struct cmdline_facts facts = cmdline_parse(arguments, size);
 
-	DEMAND(ports.first <= ports.last);
-	DEMAND(ports.first || !ports.last);
+	DEMAND(facts.first <= facts.last);
+	DEMAND(facts.first || !facts.last);
+	DEMAND(memchr(facts.node, '\0', sizeof(facts.node)));
+	DEMAND(!strchr(facts.node, '@'));
 	free(arguments);
 	return 0;
 }

@@ -14,6 +14,7 @@ mount -t devpts devpts /dev/pts
 mount -t tmpfs shm /dev/shm
 mount -t bpf bpf /sys/fs/bpf -o mode=0700
 mount -t tracefs trace /sys/kernel/tracing
+mount -t securityfs security /sys/kernel/security
 mount --bind "$modules" "/lib/modules/${modules##*/}"
 echo /sbin/modprobe >/proc/sys/kernel/modprobe
 for module in tun nf_conntrack; do

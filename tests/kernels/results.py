@@ -5,6 +5,7 @@ import re
 
 LOADED = re.compile(r"program (\w+) loaded (\d+) (\d+) (\d+) (\S+)")
 REFUSED = re.compile(r"program (\w+) refused (.*)")
+LACKING = re.compile(r"program (\w+) lacks (.*)")  # one that the agent can do without
 FRAMES = re.compile(r"Synthesis: Tested: (\d+) \| Passing: (\d+)")
 COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 NO_TEST_RAN = 5  # pytest's exit status
@@ -15,7 +16,7 @@ class Result:
 
     def __init__(self, release):
         self.release = release
-        self.programs = {}   # name -> (instructions, verified) or None
+        self.programs = {}   # name -> (instructions, verified); None: refused; (): no hook
         self.refusals = {}   # name -> why
         self.facts = {}
         self.counts = {"passed": 0, "failed": 0, "skipped": 0}
@@ -41,6 +42,9 @@ class Result:
         elif match := REFUSED.fullmatch(line):
             self.programs[match[1]], self.refusals[match[1]] = None, match[2]
             self._add("verifier", failed=1)
+        elif match := LACKING.fullmatch(line):
+            self.programs[match[1]] = ()
+            self._add("verifier", skipped=1)
         elif match := FRAMES.search(line):
             tested, passing = int(match[1]), int(match[2])
             self._add("frames", passed=passing, failed=tested - passing)
@@ -99,8 +103,10 @@ def short(release):
 def program_text(result, name):
     if name not in result.programs:
         return "-"
-    if not result.programs[name]:
+    if result.programs[name] is None:
         return "refused"
+    if not result.programs[name]:
+        return "no such hook"
     return "{} / {}".format(*result.programs[name])
 
 

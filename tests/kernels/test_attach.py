@@ -8,6 +8,7 @@ import fcntl
 import itertools
 import json
 import os
+import pathlib
 import struct
 
 import pytest
@@ -38,10 +39,16 @@ def note(**facts):
     print(f"note {json.dumps(facts)}")
 
 
+def has_bpf_lsm():
+    return "bpf" in pathlib.Path("/sys/kernel/security/lsm").read_text().split(",")
+
+
 def test_agent_attaches_and_the_next_one_adopts_what_a_killed_one_left(lab):
     assert seen(lab.client, lab.client.host6) == ["open", "open"]
     with Fence(lab) as fence:
-        note(features=fence.json("status")["features"])
+        features = fence.json("status")["features"]
+        note(features=features)
+        assert features["listens"] == (features["gate"] and has_bpf_lsm())
         note(veth=fence.interface("client0")["attach_mode"])
         assert fence.interface("client0")["attach_mode"] == "native"
         assert seen(lab.client, lab.client.host4) == ["silent", "open"]

@@ -3,7 +3,8 @@
  * What this kernel's verifier says of each program of the objects named: one line each, with the
  * instructions of the program, those that the verifier went through, and the bytes of machine code;
  * or why it refuses. Every program is tried by itself, as the agent would load it: with frames in
- * several buffers where the kernel has them, else without.
+ * several buffers where the kernel has them, else without. One that the agent can do without (its
+ * section begins with "?") may be of a kind that the kernel lacks: then the verifier says nothing.
  *
  * usage: verify OBJECT...
  */
@@ -71,45 +72,77 @@ static const char *last_word(char *log)
 	return last;
 }
 
-/* Loads one program of an object, the index-th, and no other. Returns 0 or a negative errno. */
-static int try_program(const char *path, int index, bool multi_buffer, __u32 log_level)
+/* A program that was loaded, and what the verifier's log counts. */
+static int say_loaded(const struct bpf_program *program, bool multi_buffer)
 {
-	LIBBPF_OPTS(bpf_object_open_opts, options, .kernel_log_buf = verifier_log,
-		    .kernel_log_size = sizeof(verifier_log), .kernel_log_level = log_level);
-	struct bpf_object *object = bpf_object__open_file(path, &options);
-	struct bpf_program *program, *wanted = NULL;
+	const char *statistics = strstr(verifier_log, "processed ");
 	struct bpf_prog_info info = {};
 	__u32 size = sizeof(info);
 	unsigned int verified = 0;
-	const char *statistics;
-	int code, i = 0;
+
+	if (bpf_obj_get_info_by_fd(bpf_program__fd(program), &info, &size))
+		return -errno;
+	if (statistics)
+		sscanf(statistics, "processed %u insns", &verified);
+	printf("program %s loaded %zu %u %u %s\n", bpf_program__name(program),
+	       info.xlated_prog_len / sizeof(struct bpf_insn), verified, info.jited_prog_len,
+	       multi_buffer && bpf_program__type(program) == BPF_PROG_TYPE_XDP ? "frags" : "-");
+	return 0;
+}
+
+/* @optional: where the kernel lacks what the program hooks, its verifier never sees it. */
+static int say_refused(const struct bpf_program *program, bool optional, int code)
+{
+	if (optional && !*verifier_log) {
+		printf("program %s lacks %s: %s\n", bpf_program__name(program),
+		       bpf_program__section_name(program), strerror(-code));
+		return 0;
+	}
+	printf("program %s refused %s: %s\n", bpf_program__name(program), strerror(-code),
+	       last_word(verifier_log));
+	return code;
+}
+
+/* Opens an object of whose programs one is to be loaded, the index-th, and no other. */
+static struct bpf_object *open_one(const char *path, int index, __u32 log_level,
+				   struct bpf_program **wanted, bool *optional)
+{
+	struct bpf_object *object = bpf_object__open_file(path, NULL);
+	struct bpf_program *program;
+	int i = 0;
 
 	if (!object)
 		err(1, "%s", path);
 	verifier_log[0] = '\0';
 	bpf_object__for_each_program(program, object)
 	{
-		bpf_program__set_autoload(program, i == index);
-		if (i++ == index)
-			wanted = program;
+		if (i == index) {
+			*wanted = program;
+			*optional = !bpf_program__autoload(program);
+		}
+		bpf_program__set_autoload(program, i++ == index);
 	}
+	bpf_program__set_log_buf(*wanted, verifier_log, sizeof(verifier_log));
+	bpf_program__set_log_level(*wanted, log_level);
+	return object;
+}
+
+/* Returns 0, also for what the agent can do without, or a negative errno. */
+static int try_program(const char *path, int index, bool multi_buffer, __u32 log_level)
+{
+	struct bpf_program *wanted = NULL;
+	bool optional = false;
+	struct bpf_object *object = open_one(path, index, log_level, &wanted, &optional);
+	int code;
+
 	if (multi_buffer && bpf_program__type(wanted) == BPF_PROG_TYPE_XDP)
 		bpf_program__set_flags(wanted, BPF_F_XDP_HAS_FRAGS);
 	set_flag(object, "multi_buffer", multi_buffer);
 	code = bpf_object__load(object);
-	if (!code && !bpf_obj_get_info_by_fd(bpf_program__fd(wanted), &info, &size)) {
-		statistics = strstr(verifier_log, "processed ");
-		if (statistics)
-			sscanf(statistics, "processed %u insns", &verified);
-		printf("program %s loaded %zu %u %u %s\n", bpf_program__name(wanted),
-		       info.xlated_prog_len / sizeof(struct bpf_insn), verified,
-		       info.jited_prog_len,
-		       multi_buffer && bpf_program__type(wanted) == BPF_PROG_TYPE_XDP ? "frags"
-										      : "-");
-	} else if (log_level != LOG_STATISTICS) {
-		printf("program %s refused %s: %s\n", bpf_program__name(wanted), strerror(-code),
-		       last_word(verifier_log));
-	}
+	if (!code)
+		code = say_loaded(wanted, multi_buffer);
+	else if (log_level != LOG_STATISTICS)
+		code = say_refused(wanted, optional, code);
 	bpf_object__close(object);
 	return code;
 }

@@ -74,7 +74,8 @@ FAULTS = {
         [("__u32 host = __builtin_bswap16(value);", "__u32 host = value;")]),
     "accepted": (
         "takes a connection that a listener accepted for the host's own",
-        [("if (socket_state(context, &tuple, view->ipv4) == BPF_TCP_LISTEN)", "if (false)")]),
+        [("if (socket_state(context, &tuple, view->ipv4, &listener_uid) != BPF_TCP_LISTEN)",
+          "if (true)")]),
     "syn-by-owner": (
         "asks who owns the segment before it refuses a new connection",
         [("(common.tcp->flags & (TCP_SYN | TCP_ACK)) == TCP_SYN", "common.tcp->flags == 0xff")]),
@@ -83,7 +84,8 @@ FAULTS = {
         [("((*header)->length + 1u) * 8", "((*header)->length + 1u) * 4")]),
     "own-connections": (
         "drops replies to the host's own connections",
-        [("\treturn OWNER_OUTBOUND;\n}", "\treturn OWNER_LISTENER;\n}")]),
+        [("!= BPF_TCP_LISTEN)\n\t\treturn OWNER_OUTBOUND;",
+          "!= BPF_TCP_LISTEN)\n\t\treturn OWNER_LISTENER;")]),
     "connecting": (
         "drops the answer to the host's own SYN",
         [("if (state == BPF_TCP_SYN_SENT)\n\t\treturn OWNER_OUTBOUND;",

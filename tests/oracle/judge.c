@@ -116,7 +116,9 @@ static void write_policy(struct judge *judge, uint32_t ifindex)
 			continue;
 		policy->suspects[port / 64] |= 1ull << port % 64;
 		policy->configured[port / 64] |= 1ull << port % 64;
-		policy->cluster_of[port] = port == PORT_EPMD ? CLUSTER_ANY : 0;
+		policy->cluster_of[0][port] = policy->cluster_of[1][port] = port == PORT_EPMD
+										    ? CLUSTER_ANY
+										    : 0;
 	}
 }
 

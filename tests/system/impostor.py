@@ -5,6 +5,7 @@ Any process may take any name. The first line of output says that it is ready, o
 then it stays until it is ended. Nothing but the standard library, for a quick start.
 """
 import contextlib
+import itertools
 import os
 import pathlib
 import resource
@@ -19,9 +20,11 @@ import time
 NAMES_REQUEST = b"\x00\x01n"
 
 
-def start(lab, name, *words, namespace=None):
+def start(lab, name, *words, namespace=None, user=0):
     """Starts an impostor, by default on the host; its output is to be read from process.stdout."""
-    return lab.popen(namespace or lab.host, [sys.executable, "-ISE", __file__, name, *words],
+    become = ("setpriv", "--reuid", str(user), "--regid", str(user), "--clear-groups")
+    return lab.popen(namespace or lab.host,
+                     [*(become if user else ()), sys.executable, "-ISE", __file__, name, *words],
                      "impostor.log", stdout=subprocess.PIPE, text=True)
 
 
@@ -73,7 +76,33 @@ def unbound():
     return opened
 
 
-WAYS = {"ipv4": listener, "ipv6": lambda: listener("::"), "again": again, "unbound": unbound}
+FIXED = range(20000, 20010)  # below what the kernel chooses from
+_fixed = itertools.cycle(FIXED)
+
+
+def fixed():
+    """A listener on a port that the process chose itself, the next of a few."""
+    return listener("", next(_fixed))
+
+
+WAYS = {"ipv4": listener, "ipv6": lambda: listener("::"), "again": again, "unbound": unbound,
+        "fixed": fixed}
+
+
+def fail(count, port):
+    """Listens that often on a port on which it cannot, since a listener is there already."""
+    late = socket.socket()
+    late.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    first = socket.socket()
+    first.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    late.bind(("", int(port)))
+    first.bind(("", int(port)))
+    first.listen(1)
+    for _ in range(int(count)):
+        with contextlib.suppress(OSError):
+            late.listen(1)
+            sys.exit("it listens")
+    say("done", count)
 
 
 def brief(way, count, hold_us):
@@ -213,7 +242,7 @@ def epmd(behaviour, port, claimed):
         threading.Thread(target=answer, args=arguments, daemon=True).start()
 
 
-ROLES = {"brief": brief, "hold": hold, "churn": churn, "listen": listen, "register": register, "node": node,
+ROLES = {"brief": brief, "fail": fail, "hold": hold, "churn": churn, "listen": listen, "register": register, "node": node,
          "epmd": epmd, "many": many, "activated": activated}
 
 if __name__ == "__main__":

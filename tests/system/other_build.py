@@ -6,6 +6,7 @@ import shutil
 from lab import BUILD, ROOT, run
 
 PIECES = ("Makefile", "bpf", "user")
+RELEASES = {"0.1.0": "d677f7790951972bd685d9f9eeaf79893ffbf77c"}
 
 
 def change(path, *changes):
@@ -39,3 +40,16 @@ def build(directory, layout):
     run("make", "-C", directory, "-j2", "all", f"BUILD={directory / 'build'}", timeout=300)
     assert (directory / "build" / "beamfenced").stat().st_ino != BUILD.stat().st_ino
     return directory / "build" / "beamfenced"
+
+
+def released(version):
+    """A version that was released: built once, below the build directory, which is returned."""
+    tree = BUILD / version
+    if not (tree / "build" / "beamfenced").exists():
+        shutil.rmtree(tree, ignore_errors=True)
+        tree.mkdir(parents=True)
+        archive = tree / "source.tar"
+        run("git", "-C", ROOT, "archive", "-o", archive, RELEASES[version], *PIECES)
+        run("tar", "-C", tree, "-xf", archive)
+        run("make", "-C", tree, "-j2", "all", "BUILD=build", timeout=300)
+    return tree / "build"

@@ -16,7 +16,7 @@ import time
 
 import erlang
 from frames import IP, TCP, IPv6, to_host
-from lab import LabError, end, wait_until
+from lab import PATIENCE, LabError, end, wait_until
 from packets import ETH_P_ALL, Batch, filtered_socket, statistics
 
 SOURCE_PORT = 4242
@@ -182,15 +182,40 @@ OWN_PORT = ("{ok, Names} = net_adm:names({127,0,0,1}), [Own, _] = string:split(a
             ' "@"), {_, Port} = lists:keyfind(Own, 1, Names), io:format("~p", [Port]), halt().')
 
 
-def start_and_stop_nodes(lab, number, at_once=3):
-    """Lets that many autobound nodes, IPv4 and IPv6 in turn, start, register and end.
+def autobound_node(lab, number, carrier):
+    """The command of a node on a port of the kernel's choice, that prints its port and ends."""
+    return erlang.command(lab, lab.host, f"brief{number}@host.lab", carrier, "-eval", OWN_PORT)
+
+
+def fixed_nodes(ports):
+    """Such commands for start_and_stop_nodes(): of nodes that chose their ports themselves.
+
+    Each port is used once, so that nothing is known of it from before; every other one is named
+    on the command line, and the rest in a file alone, so that only epmd tells of them.
+    """
+    left = iter(ports)
+
+    def command(lab, number, carrier):
+        port = next(left)
+        words = ("inet_dist_listen_min", str(port), "inet_dist_listen_max", str(port))
+        if number // 2 % 2:
+            config = lab.directory / f"brief{number}.config"
+            config.write_text(f"[{{kernel, [{{{words[0]}, {port}}}, {{{words[2]}, {port}}}]}}].\n")
+            words = ("-config", str(config.with_suffix("")))
+        return erlang.command(lab, lab.host, f"brief{number}@host.lab", carrier, *words,
+                              "-eval", OWN_PORT)
+    return command
+
+
+def start_and_stop_nodes(lab, number, at_once=3, command=autobound_node):
+    """Lets that many nodes, IPv4 and IPv6 in turn, start, register and end.
 
     Returns the ports that they listened on.
     """
     running, ports = [], []
 
     def reap(process):
-        said = process.communicate(timeout=60)[0]
+        said = process.communicate(timeout=60 * min(PATIENCE, 3))[0]
         if process.returncode or not said.isdigit():
             raise LabError(f"a node did not start: {said} {process.log.read_text()}")
         ports.append(int(said))
@@ -199,9 +224,7 @@ def start_and_stop_nodes(lab, number, at_once=3):
         for count in range(number):
             if len(running) == at_once:
                 reap(running.pop(0))
-            carrier = ("inet_tcp", "inet6_tcp")[count % 2]
-            argv = erlang.command(lab, lab.host, f"brief{count}@host.lab", carrier,
-                                  "-eval", OWN_PORT)
+            argv = command(lab, count, ("inet_tcp", "inet6_tcp")[count % 2])
             running.append(lab.popen(lab.host, argv, "brief.log", stdout=subprocess.PIPE, text=True,
                                      env=erlang.ENVIRONMENT))
         while running:

@@ -53,9 +53,9 @@ def stop(*processes):
 
 
 @contextlib.contextmanager
-def acting(lab, name, *words):
+def acting(lab, name, *words, user=0):
     """An impostor for the time of a test, and the first words that it says."""
-    process = impostor.start(lab, name, *words)
+    process = impostor.start(lab, name, *words, user=user)
     try:
         yield process, impostor.said(process)
     finally:

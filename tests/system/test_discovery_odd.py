@@ -19,7 +19,7 @@ from sweep import ephemeral_ports
 from test_discovery import APP, DB, SERVES_CLIENTS, acting, node
 
 RSS_GROWTH_MAX = 16 << 20
-MANY = 17_000  # more than LISTENERS_MAX
+MANY = 17_000  # more than one user may have followed, and more than all of them
 
 
 @pytest.fixture(name="host", scope="module")
@@ -190,12 +190,17 @@ def test_a_thousand_starts_and_stops_leave_nothing(host, epmd):
             assert resident(fence.process) - memory < RSS_GROWTH_MAX
 
 
-def test_more_listeners_than_the_table_holds_are_protected_all_the_same(host, epmd):
+def test_more_listeners_than_a_user_may_have_are_his_harm_alone(host, epmd):
     client = host.client
-    with Fence(host, clusters=()) as fence, acting(host, "beam.smp", "many", MANY) as (_, words):
+    flood = acting(host, "beam.smp", "many", MANY, user=65534)
+    with Fence(host, clusters=()) as fence, flood as (_, words):
         targets = [(client.host4, int(port)) for port in words]  # the first and the last
-        assert client.probes(*targets, timeout=0.7) == ["silent"] * 2
+        assert client.probes(*targets, timeout=0.7) == ["silent", "open"]
         assert answers_quickly(fence) < 2
         wait_until(lambda: "more listeners than can be followed" in fence.log(), 10, "it is said")
+        with node(host, "app", options=("-kernel", "inet_dist_listen_min", "9444")):  # root's
+            assert fence.port(port=9444)["source"] == "cmdline"
+            assert client.probe(client.host4, 9444, 0.5) == "silent"
+        assert "user 65534 has had more listeners" in fence.tell("status")
         page = samples(fence.metrics())
-        assert [value for (name, _), value in page.items() if "untracked" in name and value]
+        assert [value for (name, _), value in page.items() if "unfollowed" in name and value]

@@ -11,10 +11,11 @@ import erlang
 import impostor
 from fence import Fence
 from lab import PATIENCE, Lab
-from sweep import Sweep, ephemeral_ports, service
+from sweep import Sweep, ephemeral_ports, fixed_nodes, service, start_and_stop_nodes
 
 pytestmark = pytest.mark.kernels
 BRIEF_LISTENERS = int(5000 / PATIENCE)
+FIXED = range(20100, 20105)
 
 
 @pytest.fixture(name="host", scope="module")
@@ -26,7 +27,7 @@ def _host():
 
 @pytest.fixture(name="fence")
 def _fence(host):
-    with Fence(host, discovery={"listeners": True}) as fence:
+    with Fence(host, discovery={"fixed": "protect"}) as fence:
         if not fence.json("status")["features"]["gate"]:
             pytest.skip("this kernel refuses BPF programs on its functions (fmod_ret)")
         yield fence
@@ -38,15 +39,24 @@ def redirect(host, port, to):
     host.defer(host.host.run, "nft", "delete table inet gate")
 
 
-@pytest.mark.parametrize("way", ["ipv4", "ipv6", "unbound", "again"])
+@pytest.mark.parametrize("way", ["ipv4", "ipv6", "unbound", "again", "fixed"])
 def test_no_listener_however_brief_answers_a_client(host, fence, way):
     with ephemeral_ports(host.host, 42000, 42039) as ports, service(host.host) as own:
-        with Sweep(host, host.client, ports) as sweep:
+        with Sweep(host, host.client, [*ports, *impostor.FIXED]) as sweep:
             process = impostor.start(host, "beam.smp", "brief", way, BRIEF_LISTENERS, 50)
             assert impostor.said(process) == ["done", str(BRIEF_LISTENERS)]
         assert sweep.answers.get(own, 0) > 0, "the sweep was never answered: it proves nothing"
         assert set(sweep.answers) == {own}
     assert way != "unbound" or fence.count(reason="gate") > 0
+
+
+@pytest.mark.usefixtures("fence")
+def test_no_node_that_first_starts_on_a_fixed_port_answers_a_client(host):
+    own, *ports = FIXED
+    with host.host.listen(own), Sweep(host, host.client, FIXED) as sweep:
+        used = start_and_stop_nodes(host, len(ports), command=fixed_nodes(ports))
+    assert used == ports
+    assert set(sweep.answers) == {own}
 
 
 def test_port_that_is_redirected_to_epmd_is_closed_to_clients_and_strangers(host, fence):

@@ -129,7 +129,8 @@ def test_every_field_of_the_journal_is_in_the_manual():
 
 def strip_message(call):
     """The pairs of a call of log_line(): what is behind level and message, keys only."""
-    arguments = re.split(r",\s*(?![^()]*\))", call)
+    plain = re.sub(r'"[^"]*"', lambda text: re.sub("[,()]", "", text[0]), call)
+    arguments = re.split(r",\s*(?![^()]*\))", plain)
     return "".join(f"{word.strip()}," for word in arguments[2::2])
 
 

@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from fence import Fence
+from fence import Fence, samples
 from lab import BUILD, PATIENCE, end, wait_until
 
 pytestmark = pytest.mark.kernels
@@ -33,7 +33,7 @@ def crowd(lab, number, *words, **options):
         yield rates
     finally:
         for process in processes:
-            end(process, signal.SIGTERM)
+            end(process, signal.SIGTERM, timeout=60)  # they all want to run
         rates += [int(process.log.read_text()) for process in processes]
 
 
@@ -85,6 +85,8 @@ def check(lab, busy):
             for port in ports | kept:
                 services.enter_context(lab.host.listen(port))
             closed = [port for port, met in answers(lab, ports | kept).items() if met != "open"]
+        events = samples(fence.metrics())["beamfence_watch_missed_total", ()]
+    print(f"the kernel kept {events:.0f} events from the watch")
     figures = (f"of {len(ports)} listeners {at_once} not known at once, {len(missed)} never, "
                f"{len(opened)} not closed; afterwards {len(kept)} still listed, "
                f"{len(closed)} closed for others")

@@ -224,7 +224,7 @@ def sweep_as_clients(lab, _):
 
 
 def listen_too_often(lab, _):
-    with acting(lab, "beam.smp", "many", 17_000):  # more than LISTENERS_MAX
+    with acting(lab, "beam.smp", "many", 1_100):  # more than USER_LISTENERS_MAX
         pass
 
 
@@ -252,15 +252,18 @@ LIVE = {
     "BeamfenceStrangersKnocking": (knock_as_a_stranger, False),
     "BeamfenceEventsLost": (knock_from_many_addresses, False),
     "BeamfenceClientsKnocking": (sweep_as_clients, False),
-    "BeamfenceListenersUntracked": (listen_too_often, False),
+    "BeamfenceListenersUnfollowed": (listen_too_often, False),
     "BeamfenceAgentDown": (kill_the_agent, True),
 }
+
+# Linux 7 and later; and a table that takes dozens of users to fill.
+NOT_LIVE = {"BeamfenceWatchMissed", "BeamfenceListenersUntracked"}
 
 
 def test_every_alert_has_a_live_case(watched):
     _, _, server = watched
-    assert set(LIVE) == set(rules("alert"))
-    server.wait_for(gone=LIVE)  # nothing fires before anything happens
+    assert set(LIVE) | NOT_LIVE == set(rules("alert"))
+    server.wait_for(gone=set(LIVE) | NOT_LIVE)  # nothing fires before anything happens
 
 
 @pytest.mark.parametrize("alert", LIVE)

@@ -18,7 +18,8 @@ Test(cli_commands, status_shows_what_needs_attention)
 {
 	answer("{\"version\":1,\"ok\":true,\"result\":{\"version\":\"0.1.0\",\"pid\":7,"
 	       "\"config\":\"/etc/b.yaml\",\"mode\":\"enforce\",\"pin_dir\":\"/sys/fs/bpf/b\","
-	       "\"features\":{\"frags\":true,\"conntrack\":false,\"gate\":true},\"interfaces\":["
+	       "\"features\":{\"frags\":true,\"conntrack\":false,\"gate\":true,\"listens\":false},"
+	       "\"interfaces\":["
 	       "{\"name\":\"eth0\",\"zone\":\"client\",\"attached\":true,"
 	       "\"attach_mode\":\"native\",\"problem\":null,\"vlan\":null},"
 	       "{\"name\":\"eth0.120\",\"zone\":\"cluster\",\"attached\":true,"
@@ -37,7 +38,7 @@ Test(cli_commands, status_shows_what_needs_attention)
 				 "pins: /sys/fs/bpf/b\n"
 				 "peers: 3 of at most 1000000\n"
 				 "protected ports: 57\n"
-				 "features: frags yes, conntrack no, gate yes\n"
+				 "features: frags yes, conntrack no, gate yes, listens no\n"
 				 "last reload: FAILED at 2026-11-22T10:00:00Z: b.yaml:3: no\n"
 				 "\n"
 				 "INTERFACE  ZONE     ATTACHED  MODE    ON        PROBLEM\n"

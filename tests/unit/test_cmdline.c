@@ -22,10 +22,10 @@ static void start(void)
 TestSuite(cmdline, .init = start);
 
 /* Parses exactly @size bytes, so that the sanitizer sees a byte read beyond. */
-static struct cmdline_ports parse_bytes(const char *arguments, size_t size)
+static struct cmdline_facts parse_bytes(const char *arguments, size_t size)
 {
 	char *copy = malloc(size + !size);
-	struct cmdline_ports ports;
+	struct cmdline_facts ports;
 
 	memcpy(copy, arguments, size);
 	ports = cmdline_parse(copy, size);
@@ -34,11 +34,11 @@ static struct cmdline_ports parse_bytes(const char *arguments, size_t size)
 }
 
 /* Parses @line, whose arguments are separated by a space each; two spaces are an empty argument. */
-static struct cmdline_ports parse_line(const char *line)
+static struct cmdline_facts parse_line(const char *line)
 {
 	size_t size = strlen(line) + 1;
 	char *arguments = strdup(line);
-	struct cmdline_ports ports;
+	struct cmdline_facts ports;
 
 	for (size_t i = 0; i < size; i++)
 		if (arguments[i] == ' ')
@@ -50,7 +50,7 @@ static struct cmdline_ports parse_line(const char *line)
 
 static void expect_line(const char *line, unsigned int first, unsigned int last)
 {
-	struct cmdline_ports ports = parse_line(line);
+	struct cmdline_facts ports = parse_line(line);
 
 	cr_expect(ports.first == first && ports.last == last, "%u-%u from %s", ports.first,
 		  ports.last, line);
@@ -236,6 +236,91 @@ Test(cmdline, an_argument_that_is_cut_off_counts_for_nothing)
 	cr_expect_eq(parse_bytes(arguments, sizeof(arguments)).first, 25672);
 }
 
+static struct cmdline_facts facts_of(const char *arguments)
+{
+	char line[4096];
+
+	snprintf(line, sizeof(line), "%s%s%s", EMULATOR, INIT, arguments);
+	return parse_line(line);
+}
+
+static void expect_node(const char *arguments, const char *node)
+{
+	const struct cmdline_facts facts = facts_of(arguments);
+
+	cr_expect_str_eq(facts.node, node, "\"%s\" from %s", facts.node, arguments);
+}
+
+Test(cmdline, the_name_is_read_without_its_host)
+{
+	expect_node("-sname rabbit", "rabbit");
+	expect_node("-name rabbit@host.example", "rabbit");
+	expect_node("-sname rabbit@localhost -erl_epmd_port 9100", "rabbit");
+	expect_node("-kernel inet_dist_listen_min 9100 -name a@b@c", "a");
+	expect_node("-name a@", "a");
+	expect_node("-sname -name a", "a");
+}
+
+Test(cmdline, a_command_line_without_a_name_or_with_several_tells_none)
+{
+	expect_node("", "");
+	expect_node("-noshell", "");
+	expect_node("-sname", "");
+	expect_node("-name @host", "");
+	expect_node("-sname a -sname b", "");
+	expect_node("-name a@x -sname a", "");
+	expect_node("-sname a b", "");
+	expect_node("-sname -noshell a", "");
+	expect_node("-extra -sname a", "");
+	expect_node("-snamex a -xname b", "");
+	expect_line("beam.smp -sname a " INIT, 0, 0);
+	cr_expect_str_empty(parse_line("beam.smp -sname a " INIT).node);
+}
+
+Test(cmdline, a_name_is_told_as_long_as_one_can_be_and_no_longer_one)
+{
+	char arguments[EPMD_NAME_SIZE + 16] = "-sname ";
+	const size_t start = strlen(arguments);
+
+	memset(arguments + start, 'a', EPMD_NAME_SIZE - 1);
+	cr_expect_eq(strlen(facts_of(arguments).node), EPMD_NAME_SIZE - 1);
+	arguments[start + EPMD_NAME_SIZE - 1] = '@';
+	cr_expect_eq(strlen(facts_of(arguments).node), EPMD_NAME_SIZE - 1);
+	arguments[start + EPMD_NAME_SIZE - 1] = 'a';
+	cr_expect_str_empty(facts_of(arguments).node);
+}
+
+Test(cmdline, the_name_and_the_carrier_are_told_without_a_port)
+{
+	const struct cmdline_facts facts = facts_of("-name a@b -proto_dist inet_tls "
+						    "-dist_listen false -erl_epmd_port 9100");
+
+	cr_expect_eq(facts.first, 0);
+	cr_expect_eq(facts.last, 0);
+	cr_expect_str_eq(facts.node, "a");
+	cr_expect(facts.tls);
+}
+
+Test(cmdline, carriers_with_tls_are_told_from_others)
+{
+	static const struct {
+		const char *arguments;
+		bool tls;
+	} rows[] = {{"", false},
+		    {"-proto_dist inet_tls", true},
+		    {"-proto_dist inet6_tls", true},
+		    {"-proto_dist inet_tcp", false},
+		    {"-proto_dist inet6_tcp", false},
+		    {"-proto_dist", false},
+		    {"-proto_dist -noshell inet_tls", false},
+		    {"-proto_distx inet_tls", false},
+		    {"-sname inet_tls", false},
+		    {"-extra -proto_dist inet_tls", false}};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		cr_expect_eq(facts_of(rows[i].arguments).tls, rows[i].tls, "%s", rows[i].arguments);
+}
+
 Test(cmdline, mutated_command_lines_yield_a_range_or_none)
 {
 	static const char *const words[] = {"beam.smp",
@@ -250,6 +335,10 @@ Test(cmdline, mutated_command_lines_yield_a_range_or_none)
 					    "erl_epmd_node_listen_port",
 					    "-dist_listen",
 					    "false",
+					    "-sname",
+					    "-name",
+					    "-proto_dist",
+					    "a@b",
 					    "-extra",
 					    "",
 					    "x",
@@ -262,7 +351,7 @@ Test(cmdline, mutated_command_lines_yield_a_range_or_none)
 	for (unsigned int round = 0; round < 100000; round++) {
 		char arguments[512] = "beam.smp\0--";
 		size_t size = sizeof("beam.smp\0--");
-		struct cmdline_ports ports;
+		struct cmdline_facts ports;
 
 		for (int i = rand() % 12; i > 0; i--)
 			size += strlen(strcpy(arguments + size, words[(size_t)rand() % count])) + 1;
@@ -273,6 +362,8 @@ Test(cmdline, mutated_command_lines_yield_a_range_or_none)
 		ports = parse_bytes(arguments, size);
 		cr_assert(ports.first <= ports.last && !ports.first == !ports.last,
 			  "seed %u, round %u: %u-%u", seed, round, ports.first, ports.last);
+		cr_assert(memchr(ports.node, '\0', sizeof(ports.node)) && !strchr(ports.node, '@'),
+			  "seed %u, round %u", seed, round);
 		named += ports.first != 0;
 	}
 	cr_assert_gt(named, 100, "seed %u: too few ports to prove anything", seed);

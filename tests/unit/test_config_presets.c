@@ -46,7 +46,7 @@ Test(config_presets, without_clusters_are_closed_to_all)
 	cr_expect(is_protected(25672) && is_protected(35672) && is_protected(35682) &&
 		  is_protected(6000) && is_protected(6500));
 	cr_expect(!is_protected(5672) && !is_protected(6501) && !is_protected(35683));
-	cr_expect_eq(policy->cluster_of[25672], CLUSTER_NOBODY);
+	cr_expect_eq(policy->cluster_of[0][25672], CLUSTER_NOBODY);
 	cr_expect_eq(config->warning_count, 0);
 }
 
@@ -54,16 +54,16 @@ Test(config_presets, join_the_only_cluster_and_its_own_ports)
 {
 	build(FENCE "presets: [rabbitmq]\n"
 		    "clusters:\n  - {name: app, ports: [25672, 6400-6600], peers: [10.0.0.1]}\n");
-	cr_expect_eq(policy->cluster_of[25672], 0);
-	cr_expect_eq(policy->cluster_of[6000], 0);
-	cr_expect_eq(policy->cluster_of[6600], 0);
+	cr_expect_eq(policy->cluster_of[0][25672], 0);
+	cr_expect_eq(policy->cluster_of[0][6000], 0);
+	cr_expect_eq(policy->cluster_of[0][6600], 0);
 }
 
 Test(config_presets, may_be_given_before_and_after_the_clusters)
 {
 	build("presets: [emqx]\n" FENCE "clusters: [{name: app}]\n");
-	cr_expect_eq(policy->cluster_of[4370], 0);
-	cr_expect_eq(policy->cluster_of[4369], CLUSTER_ANY);
+	cr_expect_eq(policy->cluster_of[0][4370], 0);
+	cr_expect_eq(policy->cluster_of[0][4369], CLUSTER_ANY);
 }
 
 Test(config_presets, of_a_cluster_are_that_clusters)
@@ -71,9 +71,9 @@ Test(config_presets, of_a_cluster_are_that_clusters)
 	build(FENCE "clusters:\n"
 		    "  - {name: mq, presets: [rabbitmq]}\n"
 		    "  - {name: db, presets: [couchdb, vernemq]}\n");
-	cr_expect_eq(policy->cluster_of[25672], 0);
-	cr_expect_eq(policy->cluster_of[9100], 1);
-	cr_expect_eq(policy->cluster_of[44053], 1);
+	cr_expect_eq(policy->cluster_of[0][25672], 0);
+	cr_expect_eq(policy->cluster_of[0][9100], 1);
+	cr_expect_eq(policy->cluster_of[0][44053], 1);
 }
 
 Test(config_presets, each_protects_all_its_cluster_ports_and_none_of_its_clients)

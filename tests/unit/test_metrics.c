@@ -36,6 +36,10 @@ static char *write_text(void)
 		.peer_count = 1,
 		.last_reload_successful = true,
 		.last_success_time_s = 1700000000,
+		.listeners_untracked = 11,
+		.listeners_refused = 12,
+		.watch_missed = 13,
+		.stray_names = 14,
 		.version = "1.2.3",
 	};
 	char *text = NULL;
@@ -70,6 +74,10 @@ Test(metrics, every_metric_of_the_contract_is_there_with_its_labels)
 		"beamfence_config_last_reload_successful 1\n",
 		"beamfence_config_last_reload_success_timestamp_seconds 1700000000\n",
 		"beamfence_events_lost_total 0\n",
+		"beamfence_listeners_untracked_total 11\n",
+		"beamfence_listeners_unfollowed_total 12\n",
+		"beamfence_watch_missed_total 13\n",
+		"beamfence_registered_unfenced 14\n",
 		"beamfence_build_info{version=\"1.2.3\"} 1\n",
 	};
 	char *text = write_text();
@@ -104,7 +112,7 @@ Test(metrics, only_counters_are_named_total_and_each_name_has_help_and_type_once
 			     strlen(name) > 6 && !strcmp(name + strlen(name) - 6, "_total"), "%s",
 			     name);
 	}
-	cr_expect_eq(types, 15);
+	cr_expect_eq(types, 18);
 	cr_expect_eq(helps, types);
 	free(text);
 }

@@ -98,7 +98,7 @@ Test(policy, protects_the_configured_ports_and_no_other)
 		bool epmd = port == 4369 || port == 4370;
 
 		cr_expect_eq(is_protected(policy, port), app || db || epmd, "port %u", port);
-		cr_expect_eq(policy->cluster_of[port],
+		cr_expect_eq(policy->cluster_of[0][port],
 			     epmd  ? CLUSTER_ANY
 			     : app ? 0
 			     : db  ? 1
@@ -120,7 +120,7 @@ Test(policy, protects_all_ports_without_end)
 	cr_expect_not(is_protected(policy, 0));
 	cr_expect(is_protected(policy, 1));
 	cr_expect(is_protected(policy, 65535));
-	cr_expect_eq(policy->cluster_of[65535], 0);
+	cr_expect_eq(policy->cluster_of[0][65535], 0);
 }
 
 Test(policy, merges_a_prefix_that_two_clusters_name)

@@ -86,11 +86,11 @@ int agent_apply(struct agent *agent, struct config **config, struct error *error
 	int code = policy_build(*config, agent->peers.peers, agent->peers.count, &policy, error);
 
 	if (!code)
-		listeners_assign(agent, *config, policy);
-	if (!code)
 		code = make_plan(agent, *config, &plan, error);
 	if (!code && (*config)->discovery_listeners)
 		code = fence_watch(agent->fence, true, error);
+	if (!code && listeners_assign(agent, *config, policy))
+		code = error_set(error, -ENOMEM, "out of memory for the policy");
 	if (!code)
 		code = fence_apply(agent->fence, policy, plan, (*config)->attach, error);
 	if (code) {
@@ -248,6 +248,7 @@ void agent_count_ports(const struct agent *agent, struct port_count counts[PORT_
 		{.kind = "dist", .source = "autobound"},
 		{.kind = "dist", .source = "registered"},
 		{.kind = "dist", .source = "cmdline"},
+		{.kind = "dist", .source = "fixed"},
 	};
 	const struct policy *policy = agent->policy;
 	uint64_t counted[PORTS / 64] = {};
@@ -255,7 +256,7 @@ void agent_count_ports(const struct agent *agent, struct port_count counts[PORT_
 	memcpy(counts, rows, sizeof(rows));
 	for (unsigned int port = 0; port < PORTS; port++)
 		if (policy->ports[port / 64] >> (port % 64) & 1)
-			counts[policy->cluster_of[port] != CLUSTER_ANY].count++;
+			counts[policy->cluster_of[0][port] != CLUSTER_ANY].count++;
 	for (size_t i = 0; i < agent->listener_count; i++) {
 		const uint16_t port = agent->listeners[i].kernel.port;
 		const char *source = listener_source(agent, &agent->listeners[i]);
@@ -318,6 +319,9 @@ int agent_write_metrics(struct agent *agent, FILE *out)
 		.port_count = PORT_COUNTS,
 		.events_lost = events_lost(agent->events),
 		.listeners_untracked = fence_listeners_untracked(agent->fence),
+		.listeners_refused = fence_listeners_refused(agent->fence),
+		.watch_missed = fence_watch_missed(agent->fence),
+		.stray_names = agent->stray_names,
 		.peer_count = agent->config->cluster_count,
 		.last_reload_successful = agent->last_reload_successful,
 		.last_success_time_s = agent->last_success_time_s,

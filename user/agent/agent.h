@@ -26,6 +26,8 @@ struct agent {
 	struct events *events;		  /* see agent/events.h; NULL: nobody is told */
 	struct known_listener *listeners; /* see agent/listeners.h */
 	size_t listener_count;
+	size_t stray_names;	/* that epmd gives for ports where no registered process listens */
+	bool epmd_heard;	/* that of a configured port has answered, since the last check */
 	bool listeners_read;	/* at least once: what came before may have been judged already */
 	struct peer_list peers; /* added at run time; see agent_add_peer() */
 	struct trial trial;
@@ -104,7 +106,7 @@ int64_t agent_expire_peers(struct agent *agent, int64_t boot_ms,
 /* Name of a cluster by its index in the configuration, NULL for CLUSTER_ANY and CLUSTER_NOBODY. */
 const char *agent_cluster_name(const struct agent *agent, uint8_t cluster);
 
-#define PORT_COUNTS 6
+#define PORT_COUNTS 7
 
 /* Counts the protected ports (not sockets: a port may have several listeners) by kind and source.
  */

@@ -88,6 +88,39 @@ static void warn_of_pins(const struct agent *agent, json_t *list)
 							 agent->pin_dir, name));
 }
 
+/* Whoever has too many listeners hurts himself alone, and an operator should know who it is. */
+static void warn_of_users(const struct agent *agent, json_t *list)
+{
+	_cleanup_free_ struct fence_user *users = NULL;
+	const int count = fence_users(agent->fence, &users);
+
+	for (int i = 0; i < count; i++) {
+		const struct user *user = &users[i].user;
+
+		if (user->refused)
+			json_array_append_new(
+				list,
+				json_sprintf(
+					"user %u has had more listeners of BEAMs, or connections "
+					"to epmd, than are followed (%d, %d): %u were not, and "
+					"were not protected",
+					users[i].account, USER_LISTENERS_MAX,
+					USER_REGISTRATIONS_MAX, user->refused));
+	}
+	if (fence_watch_missed(agent->fence))
+		json_array_append_new(
+			list, json_sprintf("the kernel has kept %llu events from the listener "
+					   "watch: what they told was listed soon after",
+					   (unsigned long long)fence_watch_missed(agent->fence)));
+	if (agent->stray_names)
+		json_array_append_new(
+			list,
+			json_sprintf("epmd names %zu nodes at ports where no process that is "
+				     "registered listens: they are not protected (a lie, or a "
+				     "node in a container)",
+				     agent->stray_names));
+}
+
 static json_t *warnings_json(const struct commands *commands)
 {
 	const struct agent *agent = commands->agent;
@@ -109,6 +142,7 @@ static json_t *warnings_json(const struct commands *commands)
 		json_array_append_new(list, json_string(agent->config->warnings[i]));
 	for (size_t i = 0; i < agent->listener_count; i++)
 		warn_of_listener(agent, &agent->listeners[i], list);
+	warn_of_users(agent, list);
 	warn_of_peers(commands, list);
 	if (agent_differs_from_file(agent))
 		json_array_append_new(
@@ -179,16 +213,16 @@ int command_status(struct commands *commands, const struct control_peer *peer, j
 	for (size_t i = 0; i < PORT_COUNTS; i++)
 		ports += counts[i].count;
 	*result = json_pack(
-		"{s:s, s:i, s:s, s:s, s:s, s:{s:b, s:b, s:b}, s:o, s:o, s:I, s:I, s:I, "
-		"s:{s:b, s:I, s:o}, s:o, s:o, s:I, s:o, s:s}",
+		"{s:s, s:i, s:s, s:s, s:s, s:{s:b, s:b, s:b, s:b}, s:o, s:o, s:I, "
+		"s:I, s:I, s:{s:b, s:I, s:o}, s:o, s:o, s:I, s:o, s:s}",
 		"version", BEAMFENCE_VERSION, "pid", (int)getpid(), "config", agent->config_path,
 		"pin_dir", agent->pin_dir, "mode", mode_name(agent->policy->mode), "features",
 		"frags", features.multi_buffer, "conntrack", features.conntrack, "gate",
-		features.gate, "interfaces", interfaces_json(agent), "unassigned", unassigned,
-		"peers", (json_int_t)agent_count_peers(agent), "peers_limit", (json_int_t)PEERS_MAX,
-		"protected_ports", (json_int_t)ports, "last_reload", "ok",
-		agent->last_reload_successful, "time", (json_int_t)agent->last_reload_time_s,
-		"error",
+		features.gate, "listens", features.listens, "interfaces", interfaces_json(agent),
+		"unassigned", unassigned, "peers", (json_int_t)agent_count_peers(agent),
+		"peers_limit", (json_int_t)PEERS_MAX, "protected_ports", (json_int_t)ports,
+		"last_reload", "ok", agent->last_reload_successful, "time",
+		(json_int_t)agent->last_reload_time_s, "error",
 		agent->last_reload_successful ? json_null()
 					      : json_string(agent->last_reload_error.text),
 		"warnings", warnings_json(commands), "state_dir",
@@ -233,29 +267,76 @@ static const struct known_listener *listener_on(const struct agent *agent, uint1
 	return found;
 }
 
+static void add_configured(const struct agent *agent, json_t *list)
+{
+	const struct policy *policy = agent->policy;
+
+	for (unsigned int number = 0; number < PORTS; number++) {
+		const uint16_t port = (uint16_t)number;
+
+		if (policy->ports[port / 64] >> (port % 64) & 1)
+			json_array_append_new(
+				list, port_json(agent, port, "config",
+						fence_configured_cluster(agent->fence, port),
+						listener_on(agent, port)));
+	}
+}
+
+/* By port and process; of one process's the one that says most comes first. */
+static int compare_listeners(const void *a, const void *b)
+{
+	const struct known_listener *left = *(const struct known_listener *const *)a;
+	const struct known_listener *right = *(const struct known_listener *const *)b;
+
+	if (left->kernel.port != right->kernel.port)
+		return left->kernel.port - right->kernel.port;
+	if (left->kernel.pid != right->kernel.pid)
+		return left->kernel.pid < right->kernel.pid ? -1 : 1;
+	return !left->node - !right->node;
+}
+
+/* What one process listens on at one port is one row: for IPv4 and IPv6, say. */
+static bool is_same(const struct known_listener *one, const struct known_listener *other)
+{
+	return one->kernel.pid == other->kernel.pid && one->kernel.port == other->kernel.port;
+}
+
+static int add_discovered(const struct agent *agent, json_t *list)
+{
+	_cleanup_free_ const struct known_listener **rows = calloc(agent->listener_count + 1,
+								   sizeof(*rows));
+	size_t count = 0;
+
+	if (!rows)
+		return -ENOMEM;
+	for (size_t i = 0; i < agent->listener_count; i++)
+		rows[count++] = &agent->listeners[i];
+	qsort(rows, count, sizeof(*rows), compare_listeners);
+	for (size_t i = 0; i < count; i++) {
+		const char *source = listener_source(agent, rows[i]);
+
+		if (source && strcmp(source, "config") != 0 &&
+		    !(i && is_same(rows[i - 1], rows[i])))
+			json_array_append_new(
+				list,
+				port_json(agent, rows[i]->kernel.port, source,
+					  fence_cluster(agent->fence, &rows[i]->kernel), rows[i]));
+	}
+	return 0;
+}
+
 int command_ports(struct commands *commands, const struct control_peer *peer, json_t *arguments,
 		  json_t **result, struct error *error)
 {
-	const struct agent *agent = commands->agent;
-	const struct policy *policy = agent->policy;
+	json_t *list = json_array();
 
-	(void)peer, (void)arguments, (void)error;
-	*result = json_array();
-	for (unsigned int number = 0; number < PORTS; number++) {
-		const uint16_t port = (uint16_t)number;
-		const bool configured = policy->ports[port / 64] >> (port % 64) & 1;
-		const struct known_listener *listener;
-		const char *source;
-
-		if (!configured && !fence_protects(agent->fence, port))
-			continue;
-		listener = listener_on(agent, port);
-		source = configured ? "config" : listener ? listener_source(agent, listener) : NULL;
-		if (source)
-			json_array_append_new(*result, port_json(agent, port, source,
-								 fence_cluster(agent->fence, port),
-								 listener));
+	(void)peer, (void)arguments;
+	add_configured(commands->agent, list);
+	if (add_discovered(commands->agent, list)) {
+		json_decref(list);
+		return error_set(error, -ENOMEM, "out of memory");
 	}
+	*result = list;
 	return 0;
 }
 

@@ -6,216 +6,114 @@
 #include <string.h>
 #include <syslog.h>
 
-#include "agent/events.h"
+#include "agent/discovery_log.h"
+#include "agent/doubts.h"
+#include "agent/epmd_asks.h"
 #include "agent/listeners.h"
 #include "agent/log.h"
+#include "agent/moment.h"
+#include "agent/nodes.h"
 #include "core/cleanup.h"
 
-#define EPMDS_MAX	 16 /* epmds on one host that are asked */
-#define QUERY_TIMEOUT_MS 2000
+#define LOOK_MS	    5	/* changes that come in a flood are looked at no more often */
+#define RESTART_MS  20	/* rounds begin anew no more often */
+#define LIST_MS	    100 /* other processes than BEAMs are listed no more often */
+#define CATCH_UP_MS 200 /* and all of them, where the kernel keeps events from the watch */
 
 /*
  * When epmd is asked after a change: a node registers within milliseconds of its listen(), and the
- * change is heard of before that.
+ * change is heard of before that. The last is for others than BEAMs: see QUESTION_MAX_NS.
  */
-static const unsigned int delays_ms[] = {1, 4, 20, 100, 400};
+static const unsigned int delays_ms[] = {1, 4, 20, 100, 400, 500};
 
 #define ROUNDS (sizeof(delays_ms) / sizeof(delays_ms[0]))
-
-/* One epmd, and the question to it that is under way. */
-struct epmd {
-	struct discovery *discovery;
-	uint16_t port;
-	struct network_ask *query;
-	struct fence_registration *before; /* as they were when it was asked */
-	int before_count;
-	bool again; /* it was due to be asked meanwhile */
-};
 
 struct discovery {
 	struct event_base *base;
 	struct agent *agent;
-	struct network *network;
+	struct epmd_asks *asks;
+	struct doubts *doubts;
 	struct event *changes; /* NULL: not watching */
-	struct event *next_round;
+	struct event *next_look, *next_round;
 	size_t round;
-	struct epmd epmds[EPMDS_MAX];
-	bool answered; /* an epmd did, since the last change */
-	int refused;   /* names, in the last answers */
-	uint64_t untracked;
+	int64_t looked_ms, round_began_ms, listed_ms, caught_up_ms;
+	bool begin_again; /* when the round that is due is over: something has changed since */
+	struct said said;
 };
 
-static void log_listener(void *context, enum listener_event event,
-			 const struct known_listener *listener)
+static void on_listener(void *context, enum listener_event event,
+			const struct known_listener *listener)
 {
 	const struct discovery *discovery = context;
-	const char *kind = listener->kernel.kind == LISTENER_EPMD ? "epmd" : "dist";
-	const char *source = listener_source(discovery->agent, listener);
-	const bool was_protected = listener->kernel.kind != LISTENER_FIXED || listener->confirmed;
-	char port[16], pid[16], address[PREFIX_TEXT_SIZE];
 
-	snprintf(port, sizeof(port), "%u", listener->kernel.port);
-	snprintf(pid, sizeof(pid), "%u", listener->kernel.pid);
-	listener_address(listener, address);
-	event_emit(discovery->agent->events, "listener",
-		   "{s:s, s:i, s:s, s:s*, s:s*, s:s, s:i, s:s}", "what",
-		   event == LISTENER_CAME ? "came" : "gone", "port", (int)listener->kernel.port,
-		   "kind", kind, "source", source, "node", listener->node, "address", address,
-		   "pid", (int)listener->kernel.pid, "process", listener->process);
-	if (event == LISTENER_CAME)
-		log_line(LOG_INFO, source ? "port protected" : "listener not protected", "port",
-			 port, "source", source, "kind", kind, "address", address, "pid", pid,
-			 "process", listener->process, NULL);
-	else
-		log_line(LOG_INFO, was_protected && !source ? "port released" : "listener gone",
-			 "port", port, "kind", kind, "node", listener->node, "address", address,
-			 "pid", pid, "process", listener->process, NULL);
+	log_listener(discovery->agent, event, listener);
 }
 
-static void log_untracked(struct discovery *discovery)
+static void on_settled(void *context, enum evidence was, struct known_listener *listener)
 {
-	const uint64_t untracked = fence_listeners_untracked(discovery->agent->fence);
-	char count[32];
+	const struct discovery *discovery = context;
 
-	if (untracked == discovery->untracked)
-		return;
-	discovery->untracked = untracked;
-	snprintf(count, sizeof(count), "%llu", (unsigned long long)untracked);
-	log_line(LOG_WARNING,
-		 "more listeners than can be followed: their ports stay protected when they close",
-		 "untracked", count, NULL);
+	log_settled(discovery->agent, was, listener);
 }
 
-static void log_names(struct discovery *discovery, int refused)
-{
-	char count[16];
+static void look(struct discovery *discovery);
 
-	if (refused == discovery->refused)
-		return;
-	discovery->refused = refused;
-	if (!refused)
-		return;
-	snprintf(count, sizeof(count), "%d", refused);
-	log_line(LOG_WARNING,
-		 "epmd names more nodes on a process's ports than the process registered: ignored",
-		 "names", count, NULL);
+/* Processes that are no BEAM by name are listed, and what was said is taken in once more. */
+static struct heard hear(struct discovery *discovery, const struct hearing *hearing)
+{
+	struct heard heard = nodes_hear(discovery->agent, hearing);
+	struct error error = {};
+
+	if (heard.code || !heard.stray || boot_ms_now() - discovery->listed_ms < LIST_MS)
+		return heard;
+	discovery->listed_ms = boot_ms_now();
+	if (nodes_list_others(discovery->agent, hearing, &error) <= 0)
+		return heard;
+	look(discovery);
+	return nodes_hear(discovery->agent, hearing);
 }
 
-static void log_node(const struct agent *agent, const struct known_listener *listener)
+static void on_heard(void *context, const struct hearing *hearing)
 {
-	const char *source = listener_source(agent, listener);
-	char port[16];
-
-	snprintf(port, sizeof(port), "%u", listener->kernel.port);
-	log_line(LOG_INFO, "node registered", "node", listener->node, "port", port, "source",
-		 source, NULL);
-	event_emit(agent->events, "node", "{s:s, s:s, s:i, s:s*}", "what", "registered", "node",
-		   listener->node, "port", (int)listener->kernel.port, "source", source);
-	if (listener_is_orphan(agent, listener))
-		log_line(LOG_WARNING, "node of no cluster: no peer may reach it", "node",
-			 listener->node, "port", port, NULL);
-}
-
-static void ask(struct discovery *discovery, uint16_t port);
-
-static void on_answer(void *context, uint16_t port, int code, const struct epmd_nodes *nodes)
-{
-	struct epmd *epmd = context;
-	struct discovery *discovery = epmd->discovery;
+	struct discovery *discovery = context;
 	struct agent *agent = discovery->agent;
-	_cleanup_free_ bool *named = NULL;
+	const struct heard heard = hear(discovery, hearing);
 
-	if (!code) {
-		discovery->answered = true;
-		named = calloc(agent->listener_count + 1, sizeof(*named));
-		for (size_t i = 0; named && i < agent->listener_count; i++)
-			named[i] = agent->listeners[i].node != NULL;
-		log_names(discovery,
-			  listeners_name(agent, port, nodes, epmd->before, epmd->before_count));
-		for (size_t i = 0; named && i < agent->listener_count; i++)
-			if (!named[i] && agent->listeners[i].node)
-				log_node(agent, &agent->listeners[i]);
+	log_heard(&discovery->said, &heard);
+	if (fence_configured_cluster(agent->fence, hearing->epmd_port) == CLUSTER_ANY) {
+		agent->epmd_heard = true;
+		agent->stray_names = heard.stray;
 	}
-	free(epmd->before);
-	epmd->before = NULL;
-	if (epmd->again)
-		ask(discovery, port);
-}
-
-static void ask(struct discovery *discovery, uint16_t port)
-{
-	struct fence_registration *before = NULL;
-	struct epmd *free_place = NULL;
-	int before_count;
-
-	for (size_t i = 0; i < EPMDS_MAX; i++) {
-		struct epmd *epmd = &discovery->epmds[i];
-
-		if (epmd->query && epmd->port == port) {
-			epmd->again = true; /* when it has answered, for it may not know yet */
-			return;
-		}
-		if (!epmd->query)
-			free_place = epmd;
-	}
-	if (!free_place)
-		return;
-	before_count = fence_registrations(discovery->agent->fence, &before);
-	*free_place = (struct epmd){.discovery = discovery, .port = port};
-	if (network_ask(discovery->network, port, QUERY_TIMEOUT_MS, on_answer, free_place,
-			&free_place->query)) {
-		/* Others may have been answered by that, and have been here meanwhile. */
-		free(before);
-		*free_place = (struct epmd){};
-		return;
-	}
-	free_place->before = before;
-	free_place->before_count = before_count;
-}
-
-static void ask_once(struct discovery *discovery, uint64_t *asked, uint16_t port)
-{
-	const uint64_t bit = UINT64_C(1) << (port % 64);
-
-	if (asked[port / 64] & bit)
-		return;
-	asked[port / 64] |= bit;
-	ask(discovery, port);
-}
-
-/*
- * The epmds that listen, and those that nodes are connected to: under systemd another process has
- * opened epmd's listener.
- */
-static void ask_all(struct discovery *discovery)
-{
-	const struct agent *agent = discovery->agent;
-	_cleanup_free_ struct fence_registration *rows = NULL;
-	const int count = fence_registrations(agent->fence, &rows);
-	uint64_t asked[PORTS / 64] = {};
-
 	for (size_t i = 0; i < agent->listener_count; i++)
-		if (agent->listeners[i].kernel.kind == LISTENER_EPMD)
-			ask_once(discovery, asked, agent->listeners[i].kernel.port);
-	for (int i = 0; i < count; i++)
-		ask_once(discovery, asked, rows[i].registration.epmd_port);
+		if (agent->listeners[i].node && !agent->listeners[i].told)
+			log_node(agent, &agent->listeners[i]);
+	doubts_look(discovery->doubts, false);
 }
 
-static void schedule(struct discovery *discovery)
+static void set_timer(struct event *timer, unsigned int delay_ms)
 {
-	const unsigned int delay_ms = delays_ms[discovery->round];
 	const struct timeval delay = {.tv_sec = delay_ms / 1000,
 				      .tv_usec = (suseconds_t)(delay_ms % 1000) * 1000};
 
-	event_add(discovery->next_round, &delay);
+	event_add(timer, &delay);
 }
 
-void discovery_ask(struct discovery *discovery)
+static void begin_rounds(struct discovery *discovery)
 {
 	discovery->round = 0;
-	discovery->answered = false;
-	ask_all(discovery);
-	schedule(discovery);
+	discovery->begin_again = false;
+	discovery->round_began_ms = boot_ms_now();
+	epmd_asks_all(discovery->asks);
+	set_timer(discovery->next_round, delays_ms[0]);
+}
+
+/* Soon after the last time it waits for the round that is due: a flood of changes is no hurry. */
+void discovery_ask(struct discovery *discovery)
+{
+	if (boot_ms_now() - discovery->round_began_ms >= RESTART_MS)
+		begin_rounds(discovery);
+	else
+		discovery->begin_again = true;
 }
 
 static void on_round(evutil_socket_t fd, short events, void *context)
@@ -223,34 +121,102 @@ static void on_round(evutil_socket_t fd, short events, void *context)
 	struct discovery *discovery = context;
 
 	(void)fd, (void)events;
-	ask_all(discovery);
+	if (discovery->begin_again && boot_ms_now() - discovery->round_began_ms >= RESTART_MS) {
+		begin_rounds(discovery);
+		return;
+	}
+	epmd_asks_all(discovery->asks);
 	if (++discovery->round < ROUNDS)
-		schedule(discovery);
-	else if (discovery->answered) /* an epmd that says nothing unsays nothing */
-		listeners_withdraw(discovery->agent);
+		set_timer(discovery->next_round, delays_ms[discovery->round]);
+	else
+		doubts_look(discovery->doubts, true);
 }
 
-static void look(struct discovery *discovery, bool registrations)
+static void look(struct discovery *discovery)
 {
-	const int beams = listeners_refresh(discovery->agent, log_listener, discovery);
+	const int nodes = listeners_refresh(discovery->agent, on_listener, discovery);
 
-	if (beams < 0)
-		log_line(LOG_ERR, "cannot read the listeners", "error", strerror(-beams), NULL);
-	log_untracked(discovery);
-	if (beams > 0 || registrations)
+	discovery->looked_ms = boot_ms_now();
+	if (nodes < 0)
+		log_line(LOG_ERR, "cannot read the listeners", "error", strerror(-nodes), NULL);
+	log_tables(&discovery->said, discovery->agent->fence);
+	if (nodes > 0)
 		discovery_ask(discovery);
 }
 
+static void catch_up(struct discovery *discovery)
+{
+	struct watch_findings findings = {};
+	struct error error = {};
+
+	if (boot_ms_now() - discovery->caught_up_ms < CATCH_UP_MS)
+		return;
+	discovery->caught_up_ms = boot_ms_now();
+	if (fence_watch_catch_up(discovery->agent->fence, &findings.missed, &findings.dropped,
+				 &error))
+		log_line(LOG_ERR, "listener watch", "error", error.text, NULL);
+	log_findings(&discovery->said, discovery->agent->fence, &findings);
+}
+
+void discovery_check(struct discovery *discovery)
+{
+	_cleanup_free_ struct fence_registration *rows = NULL;
+	struct watch_findings findings;
+	struct error error = {};
+	int count;
+
+	if (!discovery->changes)
+		return;
+	if (fence_watch_check(discovery->agent->fence, &findings, &error))
+		log_line(LOG_ERR, "listener watch", "error", error.text, NULL);
+	log_findings(&discovery->said, discovery->agent->fence, &findings);
+	if (findings.missed || findings.dropped)
+		look(discovery);
+	count = fence_registrations(discovery->agent->fence, &rows);
+	nodes_note_check(discovery->agent, rows, count);
+	doubts_turn(discovery->doubts);
+	if (nodes_are_unsettled(discovery->agent, rows, count))
+		epmd_asks_all(discovery->asks);
+	doubts_look(discovery->doubts, true);
+}
+
+static void take_changes(struct discovery *discovery)
+{
+	const uint32_t changes = fence_changes(discovery->agent->fence);
+
+	if (!changes)
+		return;
+	catch_up(discovery);
+	if (changes & 1u << CHANGE_UNBOUND)
+		fence_list(discovery->agent->fence, NULL);
+	look(discovery);
+	if (changes & (1u << CHANGE_REGISTRATIONS | 1u << CHANGE_OTHERS))
+		discovery_ask(discovery);
+}
+
+/* The first of many changes is looked at on the spot, those that follow all at once. */
 static void on_changes(evutil_socket_t fd, short events, void *context)
 {
 	struct discovery *discovery = context;
-	const uint32_t changes = fence_changes(discovery->agent->fence);
 
 	(void)fd, (void)events;
-	if (changes & 1u << CHANGE_UNBOUND)
-		fence_list(discovery->agent->fence, NULL);
-	if (changes)
-		look(discovery, changes & 1u << CHANGE_REGISTRATIONS);
+	if (boot_ms_now() - discovery->looked_ms >= LOOK_MS) {
+		take_changes(discovery);
+		return;
+	}
+	event_del(discovery->changes);
+	set_timer(discovery->next_look, LOOK_MS);
+}
+
+static void on_look(evutil_socket_t fd, short events, void *context)
+{
+	struct discovery *discovery = context;
+
+	(void)fd, (void)events;
+	if (!discovery->changes)
+		return;
+	event_add(discovery->changes, NULL);
+	take_changes(discovery);
 }
 
 void discovery_restart(struct discovery *discovery)
@@ -267,38 +233,53 @@ void discovery_restart(struct discovery *discovery)
 		if (discovery->changes)
 			event_add(discovery->changes, NULL);
 	}
-	look(discovery, true);
+	look(discovery);
+	discovery_ask(discovery);
+}
+
+static struct discovery *make(struct event_base *base, struct agent *agent, struct network *network)
+{
+	struct discovery *discovery = calloc(1, sizeof(*discovery));
+
+	if (!discovery)
+		return NULL;
+	*discovery = (struct discovery){.base = base, .agent = agent};
+	discovery->next_round = evtimer_new(base, on_round, discovery);
+	discovery->next_look = evtimer_new(base, on_look, discovery);
+	if (discovery->next_round && discovery->next_look &&
+	    !epmd_asks_open(agent, network, on_heard, discovery, &discovery->asks) &&
+	    !doubts_open(agent, network, on_settled, discovery, &discovery->doubts))
+		return discovery;
+	discovery_close(discovery);
+	return NULL;
 }
 
 int discovery_open(struct event_base *base, struct agent *agent, struct network *network,
 		   struct discovery **result, struct error *error)
 {
-	struct discovery *discovery = calloc(1, sizeof(*discovery));
+	struct discovery *discovery = make(base, agent, network);
 
-	if (discovery)
-		discovery->next_round = evtimer_new(base, on_round, discovery);
-	if (!discovery || !discovery->next_round) {
-		free(discovery);
+	if (!discovery)
 		return error_set(error, -ENOMEM, "out of memory");
-	}
-	discovery->base = base;
-	discovery->agent = agent;
-	discovery->network = network;
 	discovery_restart(discovery);
 	*result = discovery;
 	return 0;
+}
+
+static void free_event(struct event *event)
+{
+	if (event)
+		event_free(event);
 }
 
 void discovery_close(struct discovery *discovery)
 {
 	if (!discovery)
 		return;
-	for (size_t i = 0; i < EPMDS_MAX; i++) {
-		network_ask_cancel(discovery->epmds[i].query);
-		free(discovery->epmds[i].before);
-	}
-	if (discovery->changes)
-		event_free(discovery->changes);
-	event_free(discovery->next_round);
+	epmd_asks_close(discovery->asks);
+	doubts_close(discovery->doubts);
+	free_event(discovery->changes);
+	free_event(discovery->next_look);
+	free_event(discovery->next_round);
 	free(discovery);
 }

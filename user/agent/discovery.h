@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Discovery in the event loop: hears of changes from the watch, asks epmd for names when there is
- * something to ask, and logs what comes of it. Nothing here runs on a clock of its own: questions
- * follow a change, at growing intervals, for half a second.
+ * something to ask, and the ports themselves where epmd cannot tell, and logs what comes of it.
+ * Questions follow a change, at growing intervals, for half a second.
  */
 #ifndef BEAMFENCE_DISCOVERY_H
 #define BEAMFENCE_DISCOVERY_H
@@ -23,6 +23,12 @@ int discovery_open(struct event_base *base, struct agent *agent, struct network 
 
 /* Asks all that there is to ask, for the time that follows a change. */
 void discovery_ask(struct discovery *discovery);
+
+/*
+ * To be called every few seconds: what the watch missed is made good, and what is not certain yet
+ * is asked again.
+ */
+void discovery_check(struct discovery *discovery);
 
 /* To be called after each reload: the watch may have been turned on or off. */
 void discovery_restart(struct discovery *discovery);

@@ -83,7 +83,7 @@ static void add_ends(json_t *object, const struct event *event)
 
 static bool is_epmd_port(const struct agent *agent, uint16_t port)
 {
-	if (fence_cluster(agent->fence, port) == CLUSTER_ANY)
+	if (fence_configured_cluster(agent->fence, port) == CLUSTER_ANY)
 		return true;
 	for (size_t i = 0; i < agent->listener_count; i++)
 		if (agent->listeners[i].kernel.port == port &&

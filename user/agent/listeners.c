@@ -18,7 +18,7 @@ static bool has_bit(const uint64_t *bits, uint16_t port)
 }
 
 /* The file may be gone with its process, or hidden (hidepid): then it names no port. */
-static struct cmdline_ports read_cmdline(uint32_t pid)
+static struct cmdline_facts read_cmdline(uint32_t pid)
 {
 	_cleanup_free_ char *text = malloc(CMDLINE_MAX);
 	_cleanup_close_ int fd = -1;
@@ -32,10 +32,10 @@ static struct cmdline_ports read_cmdline(uint32_t pid)
 		got = read(fd, text + size, CMDLINE_MAX - size);
 		size += got > 0 ? (size_t)got : 0;
 	}
-	return text && size ? cmdline_parse(text, size) : (struct cmdline_ports){};
+	return text && size ? cmdline_parse(text, size) : (struct cmdline_facts){};
 }
 
-static struct known_listener *find_socket(struct agent *agent, uint64_t socket)
+struct known_listener *listener_find(const struct agent *agent, uint64_t socket)
 {
 	for (size_t i = 0; i < agent->listener_count; i++)
 		if (agent->listeners[i].socket == socket)
@@ -53,26 +53,55 @@ static int64_t wall_clock_s(uint64_t boot_ns)
 	return time(NULL) - (boot.tv_sec - (int64_t)(boot_ns / 1000000000u));
 }
 
+static enum claim claim_of(enum evidence evidence)
+{
+	return evidence == EVIDENCE_CMDLINE ? CLAIM_CMDLINE : CLAIM_REGISTERED;
+}
+
+void listener_take(struct agent *agent, struct known_listener *listener, enum evidence evidence)
+{
+	if (evidence <= listener->evidence)
+		return;
+	listener->evidence = evidence;
+	if (!fence_settle(agent->fence, listener->socket, true))
+		listener->kernel.standing = STANDING_SURE;
+	if (listener->kernel.kind == LISTENER_FIXED && evidence >= EVIDENCE_REGISTERED)
+		fence_claim(agent->fence, listener->kernel.account, listener->kernel.port,
+			    claim_of(evidence));
+}
+
+void listener_release(struct agent *agent, struct known_listener *listener, enum evidence evidence)
+{
+	listener->evidence = evidence;
+	listener->wants_name = false;
+	free(listener->node);
+	listener->node = NULL;
+	fence_claim(agent->fence, listener->kernel.account, listener->kernel.port, CLAIM_NONE);
+	if (!fence_settle(agent->fence, listener->socket, false))
+		listener->kernel.standing = listener->kernel.kind == LISTENER_AUTOBOUND
+						    ? STANDING_AUTOBOUND
+						    : STANDING_FIXED;
+	fence_assign(agent->fence, &listener->kernel, CLUSTER_NOBODY);
+}
+
 /* What can be said of a listener before epmd was asked. */
 static void judge_new(struct agent *agent, struct known_listener *listener)
 {
 	const uint16_t port = listener->kernel.port;
-	struct cmdline_ports ports;
+	struct cmdline_facts facts;
 
 	if (listener->kernel.kind == LISTENER_EPMD) {
-		fence_assign(agent->fence, port, CLUSTER_ANY);
+		fence_assign(agent->fence, &listener->kernel, CLUSTER_ANY);
 		return;
 	}
-	if (listener->kernel.kind != LISTENER_FIXED)
-		return;
-	/* An earlier agent made that claim; epmd may have lost its memory since. */
-	if (!agent->listeners_read && fence_claimed(agent->fence, port) != CLAIM_NONE)
-		listener->confirmed = true;
-	ports = read_cmdline(listener->kernel.pid);
-	if (!ports.first || port < ports.first || port > ports.last)
-		return;
-	fence_claim(agent->fence, port, CLAIM_CMDLINE);
-	listener->confirmed = true;
+	if (listener->kernel.kind == LISTENER_FIXED && listener->kernel.standing == STANDING_SURE)
+		listener->evidence = EVIDENCE_REMEMBERED;
+	facts = read_cmdline(listener->kernel.pid);
+	listener->says_tls = facts.tls;
+	listener->said_node = facts.node[0] ? strdup(facts.node) : NULL;
+	if (listener->kernel.kind == LISTENER_FIXED && facts.first && port >= facts.first &&
+	    port <= facts.last)
+		listener_take(agent, listener, EVIDENCE_CMDLINE);
 }
 
 static void set_process(struct known_listener *listener)
@@ -104,14 +133,10 @@ static int add_listener(struct agent *agent, const struct fence_listener *row)
 	return 0;
 }
 
-/* Whether a claim on @port holds for a listener that is there. */
-static bool is_confirmed(const struct agent *agent, uint16_t port)
+static void free_listener(struct known_listener *listener)
 {
-	for (size_t i = 0; i < agent->listener_count; i++)
-		if (agent->listeners[i].kernel.port == port && agent->listeners[i].confirmed &&
-		    agent->listeners[i].seen)
-			return true;
-	return false;
+	free(listener->node);
+	free(listener->said_node);
 }
 
 static void remove_unseen(struct agent *agent, listener_report report, void *context)
@@ -124,12 +149,32 @@ static void remove_unseen(struct agent *agent, listener_report report, void *con
 			continue;
 		}
 		report(context, LISTENER_WENT, &agent->listeners[i]);
-		if (agent->listeners[i].kernel.kind == LISTENER_AUTOBOUND &&
-		    !is_confirmed(agent, agent->listeners[i].kernel.port))
-			fence_claim(agent->fence, agent->listeners[i].kernel.port, CLAIM_NONE);
-		free(agent->listeners[i].node);
+		free_listener(&agent->listeners[i]);
 	}
 	agent->listener_count = kept;
+}
+
+static int compare_sockets(const void *a, const void *b)
+{
+	const struct known_listener *left = a, *right = b;
+
+	return left->socket < right->socket ? -1 : left->socket > right->socket;
+}
+
+/* The one among the first @count, which are in order, that a row is about. */
+static struct known_listener *find_known(const struct agent *agent, size_t count,
+					 const struct fence_listener *row)
+{
+	const struct known_listener wanted = {.socket = row->socket};
+	struct known_listener *known = count ? bsearch(&wanted, agent->listeners, count,
+						       sizeof(wanted), compare_sockets)
+					     : NULL;
+
+	return known && known->kernel.since_ns == row->listener.since_ns &&
+			       known->kernel.inode == row->listener.inode &&
+			       known->kernel.port == row->listener.port
+		       ? known
+		       : NULL;
 }
 
 int listeners_refresh(struct agent *agent, listener_report report, void *context)
@@ -137,28 +182,34 @@ int listeners_refresh(struct agent *agent, listener_report report, void *context
 	_cleanup_free_ struct fence_listener *rows = NULL;
 	const int count = fence_listeners(agent->fence, &rows);
 	const size_t before = agent->listener_count;
-	int code = 0, beams = 0;
+	int code = 0, nodes = 0;
 
 	if (count < 0)
 		return count;
+	if (before)
+		qsort(agent->listeners, before, sizeof(*agent->listeners), compare_sockets);
 	for (size_t i = 0; i < before; i++)
 		agent->listeners[i].seen = false;
 	for (int i = 0; i < count && !code; i++) {
-		struct known_listener *known = find_socket(agent, rows[i].socket);
+		struct known_listener *known = find_known(agent, before, &rows[i]);
 
-		if (known && !memcmp(&known->kernel, &rows[i].listener, sizeof(known->kernel)))
+		if (rows[i].listener.standing == STANDING_GONE)
+			continue;
+		if (known) {
 			known->seen = true;
-		else
+			known->kernel.standing = rows[i].listener.standing;
+		} else {
 			code = add_listener(agent, &rows[i]);
+		}
 	}
 	for (size_t i = before; i < agent->listener_count; i++) {
 		judge_new(agent, &agent->listeners[i]);
 		report(context, LISTENER_CAME, &agent->listeners[i]);
-		beams += agent->listeners[i].kernel.kind != LISTENER_EPMD;
+		nodes += agent->listeners[i].kernel.kind != LISTENER_EPMD;
 	}
 	remove_unseen(agent, report, context);
 	agent->listeners_read = true;
-	return code ? code : beams;
+	return code ? code : nodes;
 }
 
 /* "app@*" fits the name "app": epmd knows no host part, since all its nodes are of this host. */
@@ -178,136 +229,103 @@ static uint8_t cluster_of_node(const struct config *config, const char *node)
 	return CLUSTER_NOBODY;
 }
 
-/* How many connections to this epmd a process held before the question, and still holds. */
-static int connections(const struct fence_registration *before, int before_count,
-		       const struct fence_registration *now, int now_count, uint32_t pid,
-		       uint16_t epmd_port)
+void listener_set_node(struct agent *agent, struct known_listener *listener, const char *node)
 {
-	int count = 0;
+	char *copy;
 
-	for (int i = 0; i < before_count; i++) {
-		if (before[i].registration.pid != pid ||
-		    before[i].registration.epmd_port != epmd_port)
-			continue;
-		for (int j = 0; j < now_count; j++)
-			count += now[j].socket == before[i].socket;
-	}
-	return count;
-}
-
-static struct known_listener *beam_on(const struct agent *agent, uint16_t port)
-{
-	for (size_t i = 0; i < agent->listener_count; i++)
-		if (agent->listeners[i].kernel.port == port &&
-		    agent->listeners[i].kernel.kind != LISTENER_EPMD)
-			return &agent->listeners[i];
-	return NULL;
-}
-
-static int names_of(const struct agent *agent, const struct epmd_nodes *nodes, uint32_t pid)
-{
-	int count = 0;
-
-	for (size_t i = 0; i < nodes->count; i++) {
-		const struct known_listener *listener = beam_on(agent, nodes->items[i].port);
-
-		count += listener && listener->kernel.pid == pid;
-	}
-	return count;
-}
-
-static void set_node(struct agent *agent, struct known_listener *listener, const char *node)
-{
-	const uint16_t port = listener->kernel.port;
-	char *copy = strdup(node);
-
+	listener->wants_name = false;
+	if (listener->node && !strcmp(listener->node, node))
+		return;
+	copy = strdup(node);
 	if (!copy)
 		return;
 	free(listener->node);
 	listener->node = copy;
-	listener->confirmed = true;
-	if ((listener->kernel.kind == LISTENER_FIXED || !agent->policy->protect_autobound) &&
-	    fence_claimed(agent->fence, port) == CLAIM_NONE)
-		fence_claim(agent->fence, port, CLAIM_REGISTERED);
-	fence_assign(agent->fence, port, cluster_of_node(agent->config, node));
+	listener->told = false;
+	fence_assign(agent->fence, &listener->kernel, cluster_of_node(agent->config, node));
 }
 
-int listeners_name(struct agent *agent, uint16_t epmd_port, const struct epmd_nodes *nodes,
-		   const struct fence_registration *before, int before_count)
+/* The cluster that a listener's port goes into under @config; an earlier agent's word counts until
+ * this one has heard the name. */
+static uint8_t next_cluster(const struct agent *agent, const struct config *config,
+			    const struct known_listener *listener)
 {
-	_cleanup_free_ struct fence_registration *now = NULL;
-	const int now_count = fence_registrations(agent->fence, &now);
-	int refused = 0;
+	const char *name;
+	int cluster;
 
-	for (size_t i = 0; i < nodes->count; i++) {
-		const struct epmd_node *node = &nodes->items[i];
-		struct known_listener *listener = beam_on(agent, node->port);
-
-		if (!listener || (listener->node && !strcmp(listener->node, node->name)))
-			continue;
-		if (names_of(agent, nodes, listener->kernel.pid) >
-		    connections(before, before_count, now, now_count, listener->kernel.pid,
-				epmd_port))
-			refused++;
-		else
-			set_node(agent, listener, node->name);
-	}
-	return refused;
+	if (listener->kernel.kind == LISTENER_EPMD)
+		return CLUSTER_ANY;
+	if (listener->node)
+		return cluster_of_node(config, listener->node);
+	if (agent->policy)
+		return CLUSTER_NOBODY;
+	name = fence_cluster_name(agent->fence, &listener->kernel);
+	if (!*name) /* an agent before 0.2 did not tell a port's addresses apart */
+		name = fence_port_cluster_name(agent->fence, &listener->kernel);
+	cluster = *name ? policy_cluster_index(config, name) : -ENOENT;
+	return cluster >= 0 ? (uint8_t)cluster : CLUSTER_NOBODY;
 }
 
-void listeners_withdraw(struct agent *agent)
+static void assign_one(const struct agent *agent, const struct config *config,
+		       struct policy *policy, const struct known_listener *listener)
 {
-	for (size_t i = 0; i < agent->listener_count; i++) {
-		const struct known_listener *listener = &agent->listeners[i];
+	const uint16_t port = listener->kernel.port;
+	const uint8_t cluster = next_cluster(agent, config, listener);
 
-		if (listener->kernel.kind == LISTENER_FIXED &&
-		    !is_confirmed(agent, listener->kernel.port))
-			fence_claim(agent->fence, listener->kernel.port, CLAIM_NONE);
+	if (has_bit(policy->ports, port))
+		return;
+	if (listener->kernel.reach & REACH_IPV4)
+		policy->cluster_of[0][port] = cluster;
+	if (listener->kernel.reach & REACH_IPV6)
+		policy->cluster_of[1][port] = cluster;
+	if (listener->kernel.reach & REACH_BINDING) {
+		struct policy_binding *binding = &policy->bindings[policy->binding_count++];
+
+		*binding = (struct policy_binding){.key.port = port, .cluster = cluster};
+		memcpy(binding->key.address, listener->kernel.address,
+		       sizeof(binding->key.address));
 	}
 }
 
 /*
  * Before anything was read: discovered ports stay in the clusters that an earlier agent put them
- * into, until epmd has been asked for their names.
+ * into, until their names are known.
  */
-static void assign_as_before(const struct agent *agent, const struct config *config,
-			     struct policy *policy)
+static int assign_as_before(const struct agent *agent, const struct config *config,
+			    struct policy *policy)
 {
-	for (unsigned int i = 0; i < PORTS; i++) {
-		const uint16_t port = (uint16_t)i;
-		const char *name = fence_cluster_name(agent->fence, port);
-		const int cluster = *name ? policy_cluster_index(config, name) : -ENOENT;
+	_cleanup_free_ struct fence_listener *rows = NULL;
+	const int count = fence_listeners(agent->fence, &rows);
 
-		if (has_bit(policy->ports, port))
-			continue;
-		if (fence_cluster(agent->fence, port) == CLUSTER_ANY)
-			policy->cluster_of[port] = CLUSTER_ANY;
-		else if (cluster >= 0)
-			policy->cluster_of[port] = (uint8_t)cluster;
+	if (count <= 0)
+		return count;
+	policy->bindings = calloc((size_t)count, sizeof(*policy->bindings));
+	if (!policy->bindings)
+		return -ENOMEM;
+	for (int i = 0; i < count; i++) {
+		const struct known_listener listener = {.kernel = rows[i].listener};
+
+		assign_one(agent, config, policy, &listener);
 	}
+	return 0;
 }
 
-void listeners_assign(const struct agent *agent, const struct config *config, struct policy *policy)
+int listeners_assign(const struct agent *agent, const struct config *config, struct policy *policy)
 {
 	if (!agent->listeners_read)
-		assign_as_before(agent, config, policy);
-	for (size_t i = 0; i < agent->listener_count; i++) {
-		const struct known_listener *listener = &agent->listeners[i];
-		const uint16_t port = listener->kernel.port;
-
-		if (has_bit(policy->ports, port))
-			continue;
-		if (listener->kernel.kind == LISTENER_EPMD)
-			policy->cluster_of[port] = CLUSTER_ANY;
-		else if (listener->node)
-			policy->cluster_of[port] = cluster_of_node(config, listener->node);
-	}
+		return assign_as_before(agent, config, policy);
+	policy->bindings = calloc(agent->listener_count + 1, sizeof(*policy->bindings));
+	if (!policy->bindings)
+		return -ENOMEM;
+	for (size_t i = 0; i < agent->listener_count; i++)
+		assign_one(agent, config, policy, &agent->listeners[i]);
+	return 0;
 }
 
 void listeners_free(struct agent *agent)
 {
 	for (size_t i = 0; i < agent->listener_count; i++)
-		free(agent->listeners[i].node);
+		free_listener(&agent->listeners[i]);
 	free(agent->listeners);
 	agent->listeners = NULL;
 	agent->listener_count = 0;
@@ -315,25 +333,36 @@ void listeners_free(struct agent *agent)
 
 const char *listener_source(const struct agent *agent, const struct known_listener *listener)
 {
-	const uint16_t port = listener->kernel.port;
-
-	if (has_bit(agent->policy->ports, port))
+	if (has_bit(agent->policy->ports, listener->kernel.port))
 		return "config";
-	if (!fence_protects(agent->fence, port))
+	if (listener_is_loopback(listener) || !fence_protects(agent->fence, &listener->kernel))
 		return NULL;
 	if (listener->kernel.kind == LISTENER_EPMD)
 		return "epmd-listener";
 	if (listener->kernel.kind == LISTENER_AUTOBOUND && agent->policy->protect_autobound)
 		return "autobound";
-	return fence_claimed(agent->fence, port) == CLAIM_CMDLINE ? "cmdline" : "registered";
+	if (listener->evidence == EVIDENCE_NONE || listener->evidence == EVIDENCE_REFUTED)
+		return "fixed";
+	if (listener->evidence == EVIDENCE_CMDLINE)
+		return "cmdline";
+	return fence_claimed(agent->fence, listener->kernel.account, listener->kernel.port) ==
+			       CLAIM_CMDLINE
+		       ? "cmdline"
+		       : "registered";
 }
 
 bool listener_is_wildcard(const struct known_listener *listener)
 {
-	static const uint8_t any[16], any_ipv4[16] = {[10] = 0xff, [11] = 0xff};
+	return !(listener->kernel.reach & REACH_BINDING);
+}
 
-	return !memcmp(listener->kernel.address, listener->kernel.ipv4 ? any_ipv4 : any,
-		       sizeof(any));
+bool listener_is_loopback(const struct known_listener *listener)
+{
+	static const uint8_t ipv6[16] = {[15] = 1};
+
+	return !listener_is_wildcard(listener) &&
+	       (listener->kernel.ipv4 ? listener->kernel.address[12] == 127
+				      : !memcmp(listener->kernel.address, ipv6, sizeof(ipv6)));
 }
 
 const char *listener_address(const struct known_listener *listener,

@@ -102,9 +102,13 @@ static void on_check(evutil_socket_t fd, short events, void *context)
 	struct daemon *daemon = context;
 
 	(void)fd, (void)events;
+	if (fence_gain_conntrack(daemon->agent.fence) > 0)
+		log_line(LOG_NOTICE, "the connection tracker was loaded: it is asked from now on",
+			 NULL);
 	replan(daemon);
 	look_at_addresses(daemon);
 	restore_pins(daemon);
+	discovery_check(daemon->discovery);
 }
 
 static void on_interfaces_changed(void *context)

@@ -2,9 +2,11 @@
 #include "agent/memory.h"
 
 #include <event2/event.h>
+#include <malloc.h>
 #include <stdlib.h>
 
-#define RESERVE (256u << 10) /* bytes: more than one turn of the loop takes in small pieces */
+#define MMAP_MIN (96u << 10)
+#define RESERVE	 (256u << 10) /* bytes: more than one turn of the loop takes in small pieces */
 
 static void *reserve;
 
@@ -31,5 +33,7 @@ static void *allocate(size_t size)
 
 void memory_lay_aside(void)
 {
+	/* Tables that are made for a moment go back to the kernel, however often they are made. */
+	mallopt(M_MMAP_THRESHOLD, MMAP_MIN);
 	event_set_mem_functions(allocate, reallocate, free);
 }

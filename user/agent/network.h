@@ -13,7 +13,7 @@
 #include "core/epmd.h"
 #include "core/handshake.h"
 
-#define NETWORK_PROBES_MAX 8   /* under way; half of what a network side takes */
+#define NETWORK_PROBES_MAX 24  /* under way; less than what a network side takes */
 #define NETWORK_WAY_MS	   500 /* that an answer of the network side's may be late */
 
 struct network;

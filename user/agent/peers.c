@@ -51,8 +51,8 @@ static int rebuild(struct agent *agent, struct error *error)
 	int code = policy_build(agent->config, agent->peers.peers, agent->peers.count, &policy,
 				error);
 
-	if (!code)
-		listeners_assign(agent, agent->config, policy);
+	if (!code && listeners_assign(agent, agent->config, policy))
+		code = error_set(error, -ENOMEM, "out of memory for the policy");
 	if (!code)
 		code = fence_apply(agent->fence, policy, agent->plan, agent->config->attach, error);
 	if (code)

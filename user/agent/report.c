@@ -37,7 +37,8 @@ void report_start(const struct agent *agent)
 	log_line(LOG_NOTICE, "started", "version", BEAMFENCE_VERSION, "start",
 		 starts[fence_start(agent->fence)], "mode", mode_name(agent->policy->mode), "frags",
 		 features.multi_buffer ? "yes" : "no", "conntrack",
-		 features.conntrack ? "yes" : "no", "gate", features.gate ? "yes" : "no", NULL);
+		 features.conntrack ? "yes" : "no", "gate", features.gate ? "yes" : "no", "listens",
+		 features.listens ? "yes" : "no", NULL);
 	event_emit(agent->events, "agent", "{s:s, s:s, s:s, s:s}", "what", "started", "version",
 		   BEAMFENCE_VERSION, "start", starts[fence_start(agent->fence)], "mode",
 		   mode_name(agent->policy->mode));

@@ -133,8 +133,8 @@ int print_status(const json_t *status, FILE *out)
 			     "protected_ports");
 	if (!code)
 		code = print_members(out, json_object_get(status, "features"),
-				     "features: frags %s, conntrack %s, gate %s\n", "frags",
-				     "conntrack", "gate");
+				     "features: frags %s, conntrack %s, gate %s, listens %s\n",
+				     "frags", "conntrack", "gate", "listens");
 	if (!code)
 		code = print_discovery(json_object_get(status, "discovery"), out);
 	if (!code)

@@ -3,7 +3,14 @@
 
 #include <string.h>
 
-enum flag { FLAG_OTHER, FLAG_KERNEL, FLAG_EPMD_PORT, FLAG_DIST_LISTEN };
+enum flag {
+	FLAG_OTHER,
+	FLAG_KERNEL,
+	FLAG_EPMD_PORT,
+	FLAG_DIST_LISTEN,
+	FLAG_NAME,
+	FLAG_PROTO_DIST,
+};
 
 /* A parameter of the kernel application. */
 struct parameter {
@@ -18,7 +25,9 @@ struct reading {
 	const char *key; /* what the next value of -kernel is for, or NULL when a key comes next */
 	struct parameter first, last, node_port;
 	const char *epmd_port, *dist_listen;
-	size_t epmd_port_flags, epmd_port_values, dist_listen_flags;
+	size_t epmd_port_flags, epmd_port_values, dist_listen_flags, names;
+	const char *name;
+	bool tls;
 };
 
 /* The argument at *@at, which moves past it, or NULL at the end. */
@@ -47,6 +56,10 @@ static void read_flag(struct reading *reading, const char *argument)
 	} else if (!strcmp(argument, "-dist_listen")) {
 		reading->flag = FLAG_DIST_LISTEN;
 		reading->dist_listen_flags++;
+	} else if (!strcmp(argument, "-name") || !strcmp(argument, "-sname")) {
+		reading->flag = FLAG_NAME;
+	} else if (!strcmp(argument, "-proto_dist")) {
+		reading->flag = FLAG_PROTO_DIST;
 	}
 }
 
@@ -85,6 +98,11 @@ static void read_value(struct reading *reading, const char *argument)
 	} else if (reading->flag == FLAG_DIST_LISTEN && reading->dist_listen_flags == 1 &&
 		   reading->values == 1) {
 		reading->dist_listen = argument;
+	} else if (reading->flag == FLAG_NAME) {
+		reading->name = argument;
+		reading->names++;
+	} else if (reading->flag == FLAG_PROTO_DIST) {
+		reading->tls = reading->tls || strstr(argument, "tls");
 	}
 }
 
@@ -121,31 +139,44 @@ static int32_t parse_number(const char *text)
 	return value;
 }
 
-static struct cmdline_ports make_range(int32_t first, int32_t last)
+static struct cmdline_facts make_range(int32_t first, int32_t last)
 {
 	if (first < 1 || first > UINT16_MAX || last < first)
-		return (struct cmdline_ports){0};
+		return (struct cmdline_facts){0};
 	/* OTP tries port after port and may well find one before it gets that far. */
 	if (last > UINT16_MAX)
 		last = UINT16_MAX;
-	return (struct cmdline_ports){.first = (uint16_t)first, .last = (uint16_t)last};
+	return (struct cmdline_facts){.first = (uint16_t)first, .last = (uint16_t)last};
 }
 
-struct cmdline_ports cmdline_parse(const char *arguments, size_t size)
+static struct cmdline_facts read_range(const struct reading *reading)
 {
-	struct reading reading = {0};
 	int32_t port, last;
 
-	read_arguments(&reading, arguments, arguments + size);
-	if (reading.dist_listen && !strcmp(reading.dist_listen, "false"))
-		return (struct cmdline_ports){0};
-	port = parse_number(reading.node_port.value);
+	if (reading->dist_listen && !strcmp(reading->dist_listen, "false"))
+		return (struct cmdline_facts){0};
+	port = parse_number(reading->node_port.value);
 	/* erl_epmd matches [[Port]] and disregards anything else. */
-	if (port <= 0 && reading.epmd_port_flags == 1 && reading.epmd_port_values == 1)
-		port = parse_number(reading.epmd_port);
+	if (port <= 0 && reading->epmd_port_flags == 1 && reading->epmd_port_values == 1)
+		port = parse_number(reading->epmd_port);
 	if (port > 0)
 		return make_range(port, port);
-	port = parse_number(reading.first.value);
-	last = parse_number(reading.last.value);
+	port = parse_number(reading->first.value);
+	last = parse_number(reading->last.value);
 	return make_range(port, last < 0 ? port : last);
+}
+
+struct cmdline_facts cmdline_parse(const char *arguments, size_t size)
+{
+	struct reading reading = {0};
+	struct cmdline_facts facts;
+	size_t length;
+
+	read_arguments(&reading, arguments, arguments + size);
+	facts = read_range(&reading);
+	facts.tls = reading.tls;
+	length = reading.names == 1 ? strcspn(reading.name, "@") : 0;
+	if (length && length < sizeof(facts.node))
+		memcpy(facts.node, reading.name, length);
+	return facts;
 }

@@ -1,17 +1,23 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What a BEAM's command line says of the port of its distribution. Options after the emulator's own
- * come as "-flag value..." (erts/etc/common/erlexec.c expands ERL_FLAGS and args files into it).
+ * What a BEAM's command line says of its distribution: port, name, carrier. Options after the
+ * emulator's own come as "-flag value..." (erts/etc/common/erlexec.c expands ERL_FLAGS and args
+ * files into it).
  */
 #ifndef BEAMFENCE_CMDLINE_H
 #define BEAMFENCE_CMDLINE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-struct cmdline_ports {
+#include "core/epmd.h"
+
+struct cmdline_facts {
 	uint16_t first; /* 0: the command line names no port */
 	uint16_t last;
+	char node[EPMD_NAME_SIZE]; /* of -name or -sname, without its host; "": none, or several */
+	bool tls;		   /* -proto_dist names a carrier with TLS */
 };
 
 /*
@@ -28,6 +34,6 @@ struct cmdline_ports {
  * begins beyond 65535, and for an argument without its NUL (cut off). Arguments of the emulator,
  * plain ones and what follows -extra are not read.
  */
-struct cmdline_ports cmdline_parse(const char *arguments, size_t size);
+struct cmdline_facts cmdline_parse(const char *arguments, size_t size);
 
 #endif

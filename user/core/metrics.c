@@ -133,6 +133,17 @@ static void write_agent(FILE *out, const struct snapshot *snapshot)
 		     "Listeners that could not be followed: their ports stay protected.");
 	fprintf(out, "beamfence_listeners_untracked_total %" PRIu64 "\n",
 		snapshot->listeners_untracked);
+	write_header(out, "beamfence_listeners_unfollowed_total", "counter",
+		     "Listeners and connections to epmd past their user's limit: not protected.");
+	fprintf(out, "beamfence_listeners_unfollowed_total %" PRIu64 "\n",
+		snapshot->listeners_refused);
+	write_header(
+		out, "beamfence_watch_missed_total", "counter",
+		"Events that the kernel kept from the listener watch: made good by a listing.");
+	fprintf(out, "beamfence_watch_missed_total %" PRIu64 "\n", snapshot->watch_missed);
+	write_header(out, "beamfence_registered_unfenced", "gauge",
+		     "Names that epmd has for ports where no registered process listens.");
+	fprintf(out, "beamfence_registered_unfenced %zu\n", snapshot->stray_names);
 	write_header(out, "beamfence_build_info", "gauge", "1, with the version as a label.");
 	fputs("beamfence_build_info", out);
 	write_label(out, "{", "version", snapshot->version);

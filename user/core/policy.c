@@ -40,7 +40,7 @@ static void protect_ports(struct policy *policy, const struct port_ranges *range
 	set_bits(policy->ports, ranges);
 	for (size_t i = 0; i < ranges->count; i++)
 		for (unsigned port = ranges->items[i].first; port <= ranges->items[i].last; port++)
-			policy->cluster_of[port] = cluster;
+			policy->cluster_of[0][port] = policy->cluster_of[1][port] = cluster;
 }
 
 /* So that neither a claim nor "fixed: protect" closes a product to its clients. */
@@ -235,5 +235,6 @@ void policy_free(struct policy *policy)
 	if (!policy)
 		return;
 	free(policy->peers);
+	free(policy->bindings);
 	free(policy);
 }

@@ -14,6 +14,12 @@ struct policy_peer {
 	uint64_t clusters;
 };
 
+/* The cluster of the listener at one address and port. */
+struct policy_binding {
+	struct binding_key key;
+	uint8_t cluster;
+};
+
 /* A peer that an operator added while the agent ran. Owned by the agent, not by the policy. */
 struct runtime_peer {
 	struct prefix prefix;
@@ -35,7 +41,9 @@ struct policy {
 	uint64_t exempt[PORTS / 64];
 	bool protect_autobound; /* a BEAM's listener on a port that the kernel chose */
 	bool protect_fixed;	/* and on one that it chose itself, known as the node's or not */
-	uint8_t cluster_of[PORTS];
+	uint8_t cluster_of[2][PORTS];	 /* by family, IPv4 first */
+	struct policy_binding *bindings; /* of discovered listeners at one address */
+	size_t binding_count;
 	struct policy_peer *peers; /* by prefix_compare(), each prefix once */
 	size_t peer_count;
 	struct prefix_lengths ipv4_lengths;

@@ -53,9 +53,11 @@
  * status       r  -
  *                 object: version (of the agent), pid, config (path), pin_dir, state_dir (null:
  *                 runtime peers are not kept), mode ("enforce", "audit"), features (object: frags,
- *                 conntrack, gate), interfaces (list of objects: name, vlan, zone ("client", "cluster",
- *                 "trusted"), attached, attach_mode ("native", "generic"), on (the interface that
- *                 the filter is on, where that is another), problem), unassigned, clusters
+ *                 conntrack, gate, listens: whether the kernel has it; the last two are false
+ *                 while listeners are not watched), interfaces (list of objects: name, vlan,
+ *                 zone ("client", "cluster", "trusted"), attached, attach_mode ("native",
+ *                 "generic"), on (the interface that the filter is on, where that is another),
+ *                 problem), unassigned, clusters
  *                 (names), discovery (object: listeners, autobound ("protect", "ignore"), fixed
  *                 ("protect", "known")), peers, runtime_peers, peers_limit, protected_ports
  *                 (numbers), last_reload (object: ok, time, error), trial (null, or object: file, uid, pid,
@@ -63,8 +65,9 @@
  *                 confirmed and is not what the file says), warnings (texts)
  * ports        r  -
  *                 list of objects: port, kind ("epmd", "dist"), source ("config", "epmd-listener",
- *                 "autobound", "cmdline", "registered"), cluster, node, pid, process, address,
- *                 since
+ *                 "autobound", "fixed", "cmdline", "registered"), cluster, node, pid, process,
+ *                 address, since. A configured port has one, a discovered one has one for each
+ *                 process that listens on it.
  * counters     r  -
  *                 list of objects: interface, zone, verdict ("pass", "drop"), reason, packets,
  *                 bytes

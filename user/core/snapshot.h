@@ -65,6 +65,9 @@ struct snapshot {
 	bool try_active;	     /* a configuration is in force on trial */
 	uint64_t events_lost;
 	uint64_t listeners_untracked;
+	uint64_t listeners_refused;
+	uint64_t watch_missed;
+	size_t stray_names;
 	const char *version;
 };
 

@@ -10,16 +10,22 @@
 /*
  * Suspects are the configured ports and those of listeners. First the old ones are cleared, then
  * the counts are read: a listener that comes meanwhile either finds its bit cleared and sets it, or
- * is in the counts (see protect() in bpf/listeners.bpf.c).
+ * is in the counts (see suspect() in bpf/counts.h).
  */
 static void suspect_ports(const struct fence *fence, struct policy_tables *building)
 {
 	memcpy(building->suspects, building->configured, sizeof(building->suspects));
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	for (size_t port = 0; port < PORTS; port++) {
-		const struct port_listeners *counts = &fence->tables->listeners[port];
+		const __u32 *counts = fence->tables->listeners[port].counts;
+		const __u64 bit = 1ull << (port % 64);
 
-		if (counts->epmd || counts->autobound || fence->tables->claimed[port])
+		if (building->exempt[port / 64] & bit)
+			continue;
+		if (counts[STANDING_SURE] ||
+		    (counts[STANDING_AUTOBOUND] && building->protect_autobound) ||
+		    (counts[STANDING_FIXED] && building->protect_fixed) ||
+		    fence->tables->bound[port / 64] & bit)
 			fence_suspect(building, (uint16_t)port);
 	}
 }
@@ -35,6 +41,7 @@ static int build_tables(struct fence *fence, struct policy_tables *building,
 	memcpy(building->cluster_names, policy->cluster_names, sizeof(building->cluster_names));
 	building->mode = policy->mode;
 	building->protect_autobound = policy->protect_autobound;
+	building->protect_fixed = policy->protect_fixed;
 	suspect_ports(fence, building);
 	memset(building->slot_of, 0, sizeof(building->slot_of));
 	memset(building->upper_slot_of, 0, sizeof(building->upper_slot_of));
@@ -195,6 +202,8 @@ static int build_aside(struct fence *fence, __u32 next, int peers_fd, const stru
 	if (!code) {
 		fence->next_peers_fd = peers_fd;
 		code = build_tables(fence, &fence->tables->policy[next], policy, plan, error);
+		if (!code && watch_assign_bindings(fence, next, policy))
+			code = error_set(error, -EIO, "cannot assign clusters to listeners");
 		fence->next_peers_fd = -1;
 	}
 	if (code)

@@ -25,7 +25,7 @@ static bool is_one_of(const char *name, const char *const *names, size_t count)
 
 static bool is_link_pin(const char *name)
 {
-	static const char *const links[] = {PIN_WATCH, PIN_GATE};
+	static const char *const links[] = {PIN_WATCH, PIN_GATE, PIN_PROGRAMS, PIN_LISTENS};
 
 	return !strncmp(name, PIN_LINK_PREFIX, strlen(PIN_LINK_PREFIX)) ||
 	       is_one_of(name, links, sizeof(links) / sizeof(links[0]));
@@ -35,7 +35,8 @@ static bool is_map_pin(const char *name)
 {
 	static const char *const maps[] = {PIN_TABLES,	      PIN_COUNTERS,  PIN_PEERS,
 					   PIN_SIEVES,	      PIN_ADDRESSES, PIN_LISTENERS,
-					   PIN_REGISTRATIONS, PIN_EVENTS,    PIN_EVENT_ROWS};
+					   PIN_REGISTRATIONS, PIN_BINDINGS,  PIN_USERS,
+					   PIN_CLAIMS,	      PIN_EVENTS,    PIN_EVENT_ROWS};
 
 	return is_one_of(name, maps, sizeof(maps) / sizeof(maps[0]));
 }

@@ -15,12 +15,17 @@
 #define PIN_ADDRESSES	  "addresses"
 #define PIN_LISTENERS	  "listeners"
 #define PIN_REGISTRATIONS "registrations"
+#define PIN_BINDINGS	  "bindings"
+#define PIN_USERS	  "users"
+#define PIN_CLAIMS	  "claims"
 #define PIN_EVENTS	  "events"
 #define PIN_EVENT_ROWS	  "event-rows"
-#define PIN_WATCH	  "watch" /* the link of the listener watch */
-#define PIN_GATE	  "gate"  /* the link of the gate in the TCP stack */
-#define PIN_LINK_PREFIX	  "link-" /* and the interface's index */
-#define PIN_NEXT_SUFFIX	  "-next" /* of each but the last: what is to take its place */
+#define PIN_WATCH	  "watch"    /* the link of the listener watch */
+#define PIN_GATE	  "gate"     /* the link of the gate in the TCP stack */
+#define PIN_LISTENS	  "listens"  /* the link of the hook that sees each listen(2) */
+#define PIN_PROGRAMS	  "programs" /* the link of the watch for programs that are started */
+#define PIN_LINK_PREFIX	  "link-"    /* and the interface's index */
+#define PIN_NEXT_SUFFIX	  "-next"    /* of each but the last: what is to take its place */
 
 /*
  * Removes every pin that beamfence makes below @pin_dir, links first, and the directory when that

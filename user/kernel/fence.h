@@ -24,6 +24,7 @@ struct fence_features {
 	bool multi_buffer; /* xdp.frags */
 	bool conntrack;	   /* masqueraded connections are told from the host's own */
 	bool gate;	   /* while watching: see bpf/gate.bpf.c */
+	bool listens;	   /* while watching: no listen(2) can be missed (the kernel's BPF LSM) */
 };
 
 /*
@@ -39,6 +40,13 @@ void fence_close(struct fence *fence);
 
 enum fence_start fence_start(const struct fence *fence);
 struct fence_features fence_features(const struct fence *fence);
+
+/*
+ * Loads the programs anew when the connection tracker has become known to the kernel since: its
+ * module may be loaded at any time. Returns 1 when that was done (the next fence_apply() has the
+ * links run them), 0 when not, or a negative errno.
+ */
+int fence_gain_conntrack(struct fence *fence);
 
 /*
  * Puts a policy into force: builds it beside the one in force, attaches to the plan's new
@@ -152,6 +160,38 @@ int fence_watch(struct fence *fence, bool on, struct error *error);
 /* Adds what exists already again: for connections to an epmd that was not known before. */
 int fence_list(struct fence *fence, struct error *error);
 
+/*
+ * The same, with what these processes listen on at these ports (a bit each) though they are no BEAM
+ * by their names: they are nodes by their connections to epmd.
+ */
+int fence_list_nodes(struct fence *fence, const uint64_t ports[static PORTS / 64],
+		     const uint32_t *pids, size_t count, struct error *error);
+
+/* What fence_watch_check() found and did. */
+struct watch_findings {
+	uint64_t missed;    /* events that the kernel kept from the watch since the last look */
+	uint64_t dropped;   /* listeners that were gone, unheard */
+	uint64_t corrected; /* ports and addresses whose counts were wrong */
+};
+
+/*
+ * Whether the kernel kept events from the watch: a program that is interrupted does not see what
+ * happens meanwhile on its CPU. Then what there is has been listed again, and what is gone dropped.
+ * Cheap where nothing was missed: to be called some times a second at most.
+ */
+int fence_watch_catch_up(struct fence *fence, uint64_t *missed, uint64_t *dropped,
+			 struct error *error);
+
+/*
+ * Holds what the watch has against the kernel's sockets: lists again after events were missed,
+ * takes out listeners that are gone, and sets counts right. Meant for every few seconds: what is
+ * not right at two checks in a row is mended.
+ */
+int fence_watch_check(struct fence *fence, struct watch_findings *findings, struct error *error);
+
+/* Events that the kernel kept from the watch, since the first agent. */
+uint64_t fence_watch_missed(const struct fence *fence);
+
 /* A descriptor that is readable when something changed, or -1 while not watching. */
 int fence_changes_fd(const struct fence *fence);
 
@@ -165,27 +205,51 @@ uint32_t fence_changes(struct fence *fence);
 int fence_listeners(const struct fence *fence, struct fence_listener **list);
 int fence_registrations(const struct fence *fence, struct fence_registration **list);
 
-/* Listeners that found no room in the watch's table: their ports stay protected. */
+/* Listeners that found no room in the watch's table: their ports stay protected for a while. */
 uint64_t fence_listeners_untracked(const struct fence *fence);
 
-/* Says whether a BEAM's listener on @port is the distribution's; kept while no agent runs. */
-void fence_claim(struct fence *fence, uint16_t port, enum claim claim);
-enum claim fence_claimed(const struct fence *fence, uint16_t port);
+/* Listeners and registrations past their user's limit: they are not followed. */
+uint64_t fence_listeners_refused(const struct fence *fence);
 
-/* Puts a discovered port into a cluster, in the policy in force; configured ports keep theirs. */
-void fence_assign(struct fence *fence, uint16_t port, uint8_t cluster);
+struct fence_user {
+	uint32_t account;
+	struct user user;
+};
+
+/* Reads what each user has of the watch's tables; as fence_listeners(). */
+int fence_users(const struct fence *fence, struct fence_user **list);
+
+/* Remembers that a user's listener on @port is a node's, or forgets it; kept without an agent. */
+void fence_claim(struct fence *fence, uint32_t account, uint16_t port, enum claim claim);
+enum claim fence_claimed(const struct fence *fence, uint32_t account, uint16_t port);
 
 /*
- * The name of the cluster of a port in the policy in force, also before the first fence_apply():
- * then that of an earlier agent. "" for none. Valid until the next fence_apply().
+ * Says whether a listener is a node's: then it is protected, else it is again what it was found to
+ * be. Returns 0 or a negative errno; the listener may be gone.
  */
-const char *fence_cluster_name(const struct fence *fence, uint16_t port);
+int fence_settle(struct fence *fence, uint64_t socket, bool node);
 
-/* The cluster of a protected port: an index, CLUSTER_ANY or CLUSTER_NOBODY. */
-uint8_t fence_cluster(const struct fence *fence, uint16_t port);
+/* Puts a discovered listener into a cluster, in the policy in force; configured ports keep theirs.
+ */
+void fence_assign(struct fence *fence, const struct listener *listener, uint8_t cluster);
 
-/* Whether @port is protected now, by configuration or discovery. */
-bool fence_protects(const struct fence *fence, uint16_t port);
+/* The cluster of a listener's port at its address: an index, CLUSTER_ANY or CLUSTER_NOBODY. */
+uint8_t fence_cluster(const struct fence *fence, const struct listener *listener);
+
+/*
+ * Its name in the policy in force, also before the first fence_apply(): then that of an earlier
+ * agent. "" for none. Valid until the next fence_apply().
+ */
+const char *fence_cluster_name(const struct fence *fence, const struct listener *listener);
+
+/* The same for its port at whichever address. */
+const char *fence_port_cluster_name(const struct fence *fence, const struct listener *listener);
+
+/* The cluster of a configured port, or CLUSTER_NOBODY. */
+uint8_t fence_configured_cluster(const struct fence *fence, uint16_t port);
+
+/* Whether a listener's port is protected at its address, by configuration or for its own sake. */
+bool fence_protects(const struct fence *fence, const struct listener *listener);
 
 /*
  * Told of each frame that the filter reports; @event is valid during the call only. @interface is

@@ -37,6 +37,8 @@ int gate_start(struct fence *fence)
 	if (!code)
 		code = share(gate->maps.sieves, fence->live->maps.sieves);
 	if (!code)
+		code = share(gate->maps.bindings, fence->live->maps.bindings);
+	if (!code)
 		code = share(gate->maps.listeners, fence->watch->maps.listeners);
 	if (!code)
 		code = gate__load(gate);

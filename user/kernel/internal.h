@@ -42,7 +42,9 @@ struct fence {
 	struct predecessor
 		*predecessor; /* while succeeding, where there is something to carry over */
 	struct fence_features features;
-	struct filter *live;	   /* attached */
+	bool conntrack_refused; /* its module is loaded, and the programs are refused all the same
+				 */
+	struct filter *live;	/* attached */
 	struct filter *explaining; /* same code and policy, run on demand, counts nothing */
 	struct listeners *watch;   /* NULL: not watching */
 	struct ring_buffer *changes;
@@ -54,6 +56,14 @@ struct fence {
 	uint64_t events_lost;	  /* as known last */
 	unsigned int event_batch; /* events that may still be reported in this call */
 	uint32_t pending_changes; /* bits 1 << enum change, not yet asked for */
+	uint64_t changes_lost;	  /* of tables->changes_lost, those that were seen */
+	uint64_t watch_missed;	  /* by the programs that this process loaded */
+	struct stale *stale;	  /* at the last check; see recount.c */
+	size_t stale_count;
+	uint64_t checked_at; /* tables->changes_begun at the last check that was no quick one */
+	unsigned int checks_skipped;
+	uint64_t
+		untracked_listed; /* of tables->listeners_untracked, those that were listed since */
 	struct tables *tables;	  /* of all; shared memory with the kernel */
 	struct base bases[ALL_BASES];
 	struct interface_state *states;
@@ -80,6 +90,22 @@ void fence_spare_skeleton(const struct bpf_object_skeleton *skeleton, void *tabl
  */
 void fence_spare_rows(const struct fence *fence);
 bool fence_has_row(const struct fence *fence, int row);
+
+/* The file descriptors of maps that a skeleton takes over; below 0: it makes its own. */
+struct map_fds {
+	int tables;
+	int counters;
+	int peers;
+	int sieves;
+	int bindings;
+	int addresses;
+};
+
+/* load.c: loads the programs over these maps, with all that the kernel can do. */
+int programs_load(struct fence *fence, const struct map_fds *maps, struct error *error);
+
+/* adopt.c: does so over the pinned maps, where all of them are there and fit, or over new ones. */
+int maps_adopt(struct fence *fence, struct error *error);
 
 /* pins.c: the path of a pin of that name, or of the one that is to take its place. */
 int fence_pin_path(const struct fence *fence, const char *name, bool next, char **path);
@@ -141,6 +167,22 @@ int link_path(const struct fence *fence, uint32_t ifindex, char **path);
 
 /* watch.c */
 void fence_suspect(struct policy_tables *policy, uint16_t port);
+/*
+ * found.c: reads a whole hash into a list for the caller to free(): rows of the key, then the
+ * value. Returns its length or a negative errno.
+ */
+int watch_read_hash(const struct bpf_map *map, size_t key_size, size_t value_size, void **list);
+
+/* What only a program can do: takes out what is gone. Return 0 or a negative errno. */
+int watch_drop_listener(struct fence *fence, uint64_t socket, uint64_t since_ns);
+int watch_drop_registration(struct fence *fence, uint64_t socket);
+/* Adds to the counts of a binding by how much they differ from what they have to be. */
+int watch_correct_binding(const struct fence *fence, const struct binding_key *key,
+			  const __u32 actual[STANDING_COUNT], const __u32 wanted[STANDING_COUNT]);
+/* Writes the clusters of all bindings into a policy that is being built. */
+int watch_assign_bindings(const struct fence *fence, __u32 generation, const struct policy *policy);
+void watch_import_claims(struct fence *fence);
+
 /* Watch and gate are held by their pins: attaches anew what lost its own. Returns how many. */
 int fence_watch_restore(struct fence *fence, struct error *error);
 

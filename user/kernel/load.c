@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* Loading the programs, and adopting the maps that an earlier agent left pinned. */
+/* Loading the programs, with what this kernel can do. */
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -15,7 +15,8 @@
 #define BPF_F_XDP_HAS_FRAGS (1U << 5)
 #endif
 
-#define KERNEL_TYPES "/sys/kernel/btf/vmlinux"
+#define KERNEL_TYPES	"/sys/kernel/btf/vmlinux"
+#define CONNTRACK_TYPES "/sys/kernel/btf/nf_conntrack" /* while the module is loaded */
 
 static int check_kernel(struct error *error)
 {
@@ -71,23 +72,14 @@ int fence_program(const struct filter *skeleton, bool ethernet)
 						     : bpf_program__fd(without);
 }
 
-/* Which file descriptors of maps a skeleton takes over instead of making its own. */
-struct map_fds {
-	int tables;
-	int counters;
-	int peers;
-	int sieves;
-	int addresses;
-};
-
 static int reuse_map(struct bpf_map *map, int fd)
 {
 	return fd >= 0 ? bpf_map__reuse_fd(map, fd) : 0;
 }
 
 /* Opens and loads once. Returns NULL with errno set. */
-static struct filter *load_with(const struct fence *fence, bool explaining,
-				const struct map_fds *maps)
+static struct filter *filter_load(const struct fence *fence, bool explaining,
+				  const struct map_fds *maps)
 {
 	const struct fence_features features = fence->features;
 	struct filter *skeleton = filter__open();
@@ -115,6 +107,8 @@ static struct filter *load_with(const struct fence *fence, bool explaining,
 	if (!code)
 		code = reuse_map(skeleton->maps.sieves, maps->sieves);
 	if (!code)
+		code = reuse_map(skeleton->maps.bindings, maps->bindings);
+	if (!code)
 		code = reuse_map(skeleton->maps.addresses, maps->addresses);
 	if (!code)
 		code = events_prepare(fence, skeleton);
@@ -132,8 +126,21 @@ static struct filter *load_with(const struct fence *fence, bool explaining,
 	return skeleton;
 }
 
-/* Loads with all that the kernel can do: tried by loading, since nothing else tells for certain. */
-static int load_best(struct fence *fence, const struct map_fds *maps, struct error *error)
+static int note_programs(struct fence *fence)
+{
+	for (int ethernet = 0; ethernet < 2; ethernet++) {
+		struct bpf_prog_info info = {};
+		__u32 size = sizeof(info);
+
+		if (bpf_obj_get_info_by_fd(fence_program(fence->live, ethernet), &info, &size) < 0)
+			return -errno;
+		fence->programs[ethernet] = info.id;
+	}
+	return 0;
+}
+
+/* Tried by loading, since nothing else tells for certain what the kernel can do. */
+int programs_load(struct fence *fence, const struct map_fds *maps, struct error *error)
 {
 	static const struct fence_features choices[] = {
 		{.multi_buffer = true, .conntrack = true},
@@ -144,189 +151,70 @@ static int load_best(struct fence *fence, const struct map_fds *maps, struct err
 
 	for (size_t i = 0; i < sizeof(choices) / sizeof(choices[0]) && !fence->live; i++) {
 		fence->features = choices[i];
-		fence->live = load_with(fence, false, maps);
+		fence->live = filter_load(fence, false, maps);
 	}
 	if (!fence->live)
 		return load_error(error, -errno);
 	fence->tables = &fence->live->bss->tables;
 	fence_spare_rows(fence);
-	for (int ethernet = 0; ethernet < 2; ethernet++) {
-		struct bpf_prog_info info = {};
-		__u32 size = sizeof(info);
-
-		if (bpf_obj_get_info_by_fd(fence_program(fence->live, ethernet), &info, &size) < 0)
-			return load_error(error, -errno);
-		fence->programs[ethernet] = info.id;
-	}
-	return 0;
+	return note_programs(fence) ? load_error(error, -errno) : 0;
 }
 
-static int load_explaining(struct fence *fence, struct error *error)
+static struct map_fds own_maps(const struct fence *fence)
 {
-	const struct map_fds maps = {
+	return (struct map_fds){
 		.tables = bpf_map__fd(fence->live->maps.bss),
 		.counters = bpf_map__fd(fence->live->maps.counters),
 		.peers = bpf_map__fd(fence->live->maps.peers),
 		.sieves = bpf_map__fd(fence->live->maps.sieves),
+		.bindings = bpf_map__fd(fence->live->maps.bindings),
 		.addresses = bpf_map__fd(fence->live->maps.addresses),
 	};
+}
 
-	fence->explaining = load_with(fence, true, &maps);
+static int load_explaining(struct fence *fence, struct error *error)
+{
+	const struct map_fds maps = own_maps(fence);
+
+	fence->explaining = filter_load(fence, true, &maps);
 	if (!fence->explaining)
 		return load_error(error, -errno);
 	fence_spare_skeleton(fence->explaining->skeleton, fence->explaining->bss);
 	return 0;
 }
 
-/* Opens what is pinned under a name, or, on the way there, under "NAME-next". */
-static int open_pin(const struct fence *fence, const char *name, bool prefer_next)
+/* Puts programs that were loaded over the same maps into the place of those there are. */
+static int replace_programs(struct fence *fence, struct filter *live, struct filter *explaining)
 {
-	const int fd = prefer_next ? fence_open_pin(fence, name, true) : -ENOENT;
-
-	return fd >= 0 ? fd : fence_open_pin(fence, name, false);
+	filter__destroy(fence->explaining);
+	filter__destroy(fence->live);
+	fence->live = live;
+	fence->explaining = explaining;
+	fence->tables = &live->bss->tables;
+	fence_spare_rows(fence);
+	fence_spare_skeleton(explaining->skeleton, explaining->bss);
+	for (size_t i = 1; i < ALL_BASES; i++)
+		fence->bases[i].current = false;
+	return note_programs(fence);
 }
 
-static struct map_fds open_pins(const struct fence *fence, bool prefer_next)
+int fence_gain_conntrack(struct fence *fence)
 {
-	return (struct map_fds){
-		.tables = open_pin(fence, PIN_TABLES, prefer_next),
-		.counters = open_pin(fence, PIN_COUNTERS, prefer_next),
-		.peers = open_pin(fence, PIN_PEERS, prefer_next),
-		.sieves = open_pin(fence, PIN_SIEVES, prefer_next),
-		.addresses = open_pin(fence, PIN_ADDRESSES, prefer_next),
-	};
-}
+	const struct map_fds maps = own_maps(fence);
+	struct filter *live, *explaining;
 
-static void close_pins(struct map_fds *maps)
-{
-	const int fds[] = {maps->tables, maps->counters, maps->peers, maps->sieves,
-			   maps->addresses};
-
-	for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++)
-		if (fds[i] >= 0)
-			close(fds[i]);
-}
-
-static const struct bpf_map_info tables_shape = {
-	.type = BPF_MAP_TYPE_ARRAY,
-	.key_size = sizeof(__u32),
-	.value_size = sizeof(struct tables),
-	.max_entries = 1,
-};
-static const struct bpf_map_info counters_shape = {
-	.type = BPF_MAP_TYPE_PERCPU_ARRAY,
-	.key_size = sizeof(__u32),
-	.value_size = sizeof(struct tally),
-	.max_entries = COUNTERS_MAX,
-};
-static const struct bpf_map_info peers_shape = {
-	.type = BPF_MAP_TYPE_ARRAY_OF_MAPS,
-	.key_size = sizeof(__u32),
-	.value_size = sizeof(__u32),
-	.max_entries = 2,
-};
-static const struct bpf_map_info sieves_shape = {
-	.type = BPF_MAP_TYPE_ARRAY,
-	.key_size = sizeof(__u32),
-	.value_size = sizeof(struct sieve),
-	.max_entries = 2,
-};
-
-static const struct bpf_map_info addresses_shape = {
-	.type = BPF_MAP_TYPE_LPM_TRIE,
-	.key_size = sizeof(struct address_key),
-	.value_size = sizeof(__u8),
-	.max_entries = ADDRESSES_MAX,
-};
-
-static bool has_version(int fd)
-{
-	const struct tables *tables = mmap(NULL, sizeof(*tables), PROT_READ, MAP_SHARED, fd, 0);
-	bool fits;
-
-	if (tables == MAP_FAILED)
-		return false;
-	fits = tables->version == CONTRACT_VERSION && tables->layout.magic == LAYOUT_MAGIC;
-	munmap((void *)tables, sizeof(*tables));
-	return fits;
-}
-
-static bool fit(const struct map_fds *maps)
-{
-	return map_has_shape(maps->tables, &tables_shape) &&
-	       map_has_shape(maps->counters, &counters_shape) &&
-	       map_has_shape(maps->peers, &peers_shape) &&
-	       map_has_shape(maps->sieves, &sieves_shape) &&
-	       map_has_shape(maps->addresses, &addresses_shape) && has_version(maps->tables);
-}
-
-/* The tables come last: where they are pinned, all is. */
-static int pin_maps(const struct fence *fence, struct error *error)
-{
-	const bool next = fence->succeeding;
-	int code = fence_pin_map(fence, fence->live->maps.counters, PIN_COUNTERS, next, error);
-
-	if (!code)
-		code = fence_pin_map(fence, fence->live->maps.peers, PIN_PEERS, next, error);
-	if (!code)
-		code = fence_pin_map(fence, fence->live->maps.sieves, PIN_SIEVES, next, error);
-	if (!code)
-		code = fence_pin_map(fence, fence->live->maps.addresses, PIN_ADDRESSES, next,
-				     error);
-	if (!code)
-		code = fence_pin_map(fence, fence->live->maps.bss, PIN_TABLES, next, error);
-	return code;
-}
-
-/*
- * Into new maps: beside those of another layout where there are some, and until the policy is in
- * force on every link, under "-next" names. Where an earlier agent began with that and did not get
- * to its end, it is gone on with.
- */
-static int load_successor(struct fence *fence, const struct map_fds *old, struct error *error)
-{
-	struct map_fds begun = open_pins(fence, true);
-	const struct map_fds none = {-1, -1, -1, -1, -1};
-	int code;
-
-	fence->succeeding = old->tables != -ENOENT || old->counters != -ENOENT ||
-			    old->peers != -ENOENT || old->sieves != -ENOENT ||
-			    old->addresses != -ENOENT;
-	fence->start = fence->succeeding ? FENCE_REPLACED : FENCE_FRESH;
-	if (old->tables >= 0)
-		fence->predecessor = predecessor_open(old->tables, old->counters,
-						      fence->possible_cpus);
-	if (fence->succeeding && fit(&begun)) {
-		code = load_best(fence, &begun, error);
-	} else {
-		fence_remove_pins(fence, true);
-		code = load_best(fence, &none, error);
-		if (!code) {
-			tables_describe(fence->tables);
-			if (fence->predecessor)
-				predecessor_hand_over(fence->predecessor, fence->tables);
-			code = pin_maps(fence, error);
-		}
-	}
-	close_pins(&begun);
-	return code;
-}
-
-/* Into the pinned maps where all of them are there and fit. */
-static int load_or_adopt(struct fence *fence, struct error *error)
-{
-	struct map_fds pinned = open_pins(fence, false);
-	int code;
-
-	if (fit(&pinned)) {
-		fence->start = FENCE_ADOPTED;
-		fence_remove_pins(fence, true); /* of an upgrade that was given up */
-		code = load_best(fence, &pinned, error);
-	} else {
-		code = load_successor(fence, &pinned, error);
-	}
-	close_pins(&pinned);
-	return code;
+	if (fence->features.conntrack || fence->conntrack_refused || fence->succeeding ||
+	    access(CONNTRACK_TYPES, F_OK) < 0)
+		return 0;
+	fence->features.conntrack = true;
+	live = filter_load(fence, false, &maps);
+	explaining = live ? filter_load(fence, true, &maps) : NULL;
+	if (explaining)
+		return replace_programs(fence, live, explaining) ?: 1;
+	filter__destroy(live);
+	fence->features.conntrack = false;
+	fence->conntrack_refused = true;
+	return 0;
 }
 
 int fence_open(const char *pin_dir, struct fence **result, struct error *error)
@@ -356,7 +244,7 @@ int fence_open(const char *pin_dir, struct fence **result, struct error *error)
 	}
 	if (!code) {
 		events_adopt(fence);
-		code = load_or_adopt(fence, error);
+		code = maps_adopt(fence, error);
 	}
 	if (!code)
 		code = events_settle(fence, error);
@@ -393,6 +281,7 @@ void fence_close(struct fence *fence)
 		close(fence->peers_fd);
 	if (fence->lock_fd >= 0)
 		close(fence->lock_fd);
+	free(fence->stale);
 	free(fence->states);
 	free(fence->addresses);
 	free(fence->pin_dir);

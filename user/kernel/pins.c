@@ -56,9 +56,10 @@ int fence_pin_map(const struct fence *fence, const struct bpf_map *map, const ch
  * In the order in which an interrupted fence_succeed() can be gone on with: where the tables have
  * their name, all have. (The events' rows have theirs by then.)
  */
-static const char *const pins[] = {PIN_WATCH,	   PIN_GATE,  PIN_LISTENERS, PIN_REGISTRATIONS,
-				   PIN_COUNTERS,   PIN_PEERS, PIN_SIEVES,    PIN_ADDRESSES,
-				   PIN_EVENT_ROWS, PIN_TABLES};
+static const char *const pins[] = {PIN_WATCH,	  PIN_GATE,	     PIN_PROGRAMS, PIN_LISTENS,
+				   PIN_LISTENERS, PIN_REGISTRATIONS, PIN_USERS,	   PIN_CLAIMS,
+				   PIN_COUNTERS,  PIN_PEERS,	     PIN_SIEVES,   PIN_BINDINGS,
+				   PIN_ADDRESSES, PIN_EVENT_ROWS,    PIN_TABLES};
 
 void fence_remove_pins(const struct fence *fence, bool next)
 {

@@ -72,11 +72,14 @@ static int restore_maps(const struct fence *fence)
 		{fence->live->maps.counters, PIN_COUNTERS},
 		{fence->live->maps.peers, PIN_PEERS},
 		{fence->live->maps.sieves, PIN_SIEVES},
+		{fence->live->maps.bindings, PIN_BINDINGS},
 		{fence->live->maps.addresses, PIN_ADDRESSES},
 		{fence->live->maps.events, PIN_EVENTS},
 		{fence->live->maps.event_rows, PIN_EVENT_ROWS},
 		{fence->watch ? fence->watch->maps.listeners : NULL, PIN_LISTENERS},
 		{fence->watch ? fence->watch->maps.registrations : NULL, PIN_REGISTRATIONS},
+		{fence->watch ? fence->watch->maps.users : NULL, PIN_USERS},
+		{fence->watch ? fence->watch->maps.claims : NULL, PIN_CLAIMS},
 	};
 	int restored = 0;
 

@@ -152,8 +152,11 @@ void predecessor_hand_over(const struct predecessor *predecessor, struct tables 
 	struct policy_tables *policy = &tables->policy[tables->generation & 1];
 	const uint8_t *old = old_policy(predecessor);
 
-	memcpy(tables->claimed, predecessor->tables + predecessor->layout->claimed, PORTS);
-	memcpy(policy->cluster_of, old + predecessor->layout->cluster_of, PORTS);
+	for (size_t port = 0; port < PORTS; port++)
+		tables->claimed[port] = predecessor->tables[predecessor->layout->claimed + port] !=
+					CLAIM_NONE;
+	for (size_t family = 0; family < 2; family++)
+		memcpy(policy->cluster_of[family], old + predecessor->layout->cluster_of, PORTS);
 	memcpy(policy->cluster_names, old + predecessor->layout->cluster_names,
 	       sizeof(policy->cluster_names));
 }

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* The listener watch: attached, pinned, and what it found. */
+#include <arpa/inet.h>
 #include <errno.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -61,7 +63,30 @@ static int share_map(const struct fence *fence, struct bpf_map *map, const char 
 	return code ?: bpf_map__set_pin_path(map, path);
 }
 
-static int load(struct fence *fence)
+/* The maps of the filter that the watch fills, and those that are pinned with it. */
+static int share_maps(const struct fence *fence, struct listeners *watch)
+{
+	const struct {
+		struct bpf_map *map;
+		const char *name;
+	} pinned[] = {
+		{watch->maps.listeners, PIN_LISTENERS},
+		{watch->maps.registrations, PIN_REGISTRATIONS},
+		{watch->maps.users, PIN_USERS},
+		{watch->maps.claims, PIN_CLAIMS},
+	};
+	int code = bpf_map__reuse_fd(watch->maps.bss, bpf_map__fd(fence->live->maps.bss));
+
+	if (!code)
+		code = bpf_map__reuse_fd(watch->maps.bindings,
+					 bpf_map__fd(fence->live->maps.bindings));
+	for (size_t i = 0; i < sizeof(pinned) / sizeof(pinned[0]) && !code; i++)
+		code = share_map(fence, pinned[i].map, pinned[i].name);
+	return code;
+}
+
+/* @listens: with the hook of the BPF LSM, which not every kernel has. */
+static int load_with(struct fence *fence, bool listens)
 {
 	struct listeners *watch = listeners__open();
 	struct stat status;
@@ -74,11 +99,8 @@ static int load(struct fence *fence)
 		return -errno;
 	}
 	watch->rodata->namespace_inode = (__u32)status.st_ino;
-	code = bpf_map__reuse_fd(watch->maps.bss, bpf_map__fd(fence->live->maps.bss));
-	if (!code)
-		code = share_map(fence, watch->maps.listeners, PIN_LISTENERS);
-	if (!code)
-		code = share_map(fence, watch->maps.registrations, PIN_REGISTRATIONS);
+	bpf_program__set_autoload(watch->progs.watch_listens, listens);
+	code = share_maps(fence, watch);
 	if (!code)
 		code = listeners__load(watch);
 	if (code) {
@@ -87,19 +109,53 @@ static int load(struct fence *fence)
 	}
 	fence_spare_skeleton(watch->skeleton, watch->bss);
 	fence->watch = watch;
+	fence->watch_missed = 0;
+	fence->changes_lost = fence->tables->changes_lost;
+	if (fence->start == FENCE_REPLACED)
+		watch_import_claims(fence);
 	return 0;
+}
+
+static int load(struct fence *fence)
+{
+	fence->features.listens = !load_with(fence, true);
+	return fence->features.listens ? 0 : load_with(fence, false);
+}
+
+/* Whether the hook is called: the kernel has the BPF LSM, but may not have been told to use it. */
+static bool hears_listens(const struct fence *fence)
+{
+	const uint64_t before = fence->tables->listens_heard;
+	_cleanup_close_ int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	struct sockaddr_in address = {.sin_family = AF_INET,
+				      .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+
+	return fd >= 0 && !bind(fd, (struct sockaddr *)&address, sizeof(address)) &&
+	       !listen(fd, 1) && fence->tables->listens_heard != before;
 }
 
 /*
  * Attaches, then puts the link into the place of an earlier agent's. For a moment both programs
  * see every change, which the shared table of sockets makes one.
  */
+static int attach_one(struct fence *fence, const struct bpf_program *program, const char *pin)
+{
+	_cleanup_close_ int link = bpf_raw_tracepoint_open(NULL, bpf_program__fd(program));
+
+	return link < 0 ? -errno : fence_replace_pin(fence, link, pin);
+}
+
 static int attach(struct fence *fence)
 {
-	const int program = bpf_program__fd(fence->watch->progs.watch_states);
-	_cleanup_close_ int link = bpf_raw_tracepoint_open(NULL, program);
+	const int code = attach_one(fence, fence->watch->progs.watch_states, PIN_WATCH);
 
-	return link < 0 ? -errno : fence_replace_pin(fence, link, PIN_WATCH);
+	if (fence->features.listens &&
+	    (attach_one(fence, fence->watch->progs.watch_listens, PIN_LISTENS) ||
+	     !hears_listens(fence)))
+		fence->features.listens = false;
+	if (!fence->features.listens)
+		remove_pin(fence, PIN_LISTENS); /* an earlier agent's: over other maps, perhaps */
+	return code ?: attach_one(fence, fence->watch->progs.watch_programs, PIN_PROGRAMS);
 }
 
 int fence_list(struct fence *fence, struct error *error)
@@ -127,11 +183,14 @@ int fence_list(struct fence *fence, struct error *error)
 
 static void stop_watching(struct fence *fence)
 {
-	static const char *const pins[] = {PIN_GATE, PIN_WATCH, PIN_LISTENERS, PIN_REGISTRATIONS};
+	static const char *const pins[] = {PIN_LISTENS,	 PIN_GATE,	PIN_WATCH,
+					   PIN_PROGRAMS, PIN_LISTENERS, PIN_REGISTRATIONS,
+					   PIN_USERS,	 PIN_CLAIMS};
 
 	for (size_t i = 0; i < sizeof(pins) / sizeof(pins[0]); i++)
 		remove_pin(fence, pins[i]);
 	fence->features.gate = false;
+	fence->features.listens = false;
 	states_tell_gate(fence);
 	ring_buffer__free(fence->changes);
 	listeners__destroy(fence->watch);
@@ -143,9 +202,18 @@ static void stop_watching(struct fence *fence)
 /* With the watch gone nobody counts down any more. */
 static void forget_listeners(struct fence *fence)
 {
-	memset(fence->tables->listeners, 0, sizeof(fence->tables->listeners));
-	memset(fence->tables->claimed, 0, sizeof(fence->tables->claimed));
-	fence->tables->listeners_untracked = 0;
+	struct tables *tables = fence->tables;
+	struct binding_key key;
+
+	memset(tables->listeners, 0, sizeof(tables->listeners));
+	memset(tables->claimed, 0, sizeof(tables->claimed));
+	memset(tables->bound, 0, sizeof(tables->bound));
+	memset(tables->epmd_ports, 0, sizeof(tables->epmd_ports));
+	tables->listeners_untracked = tables->listeners_refused = 0;
+	tables->changes_begun = tables->changes_done = 0;
+	while (!bpf_map_get_next_key(bpf_map__fd(fence->live->maps.bindings), NULL, &key) &&
+	       !bpf_map_delete_elem(bpf_map__fd(fence->live->maps.bindings), &key))
+		;
 }
 
 static int start_watching(struct fence *fence, struct error *error)
@@ -211,8 +279,11 @@ int fence_watch_restore(struct fence *fence, struct error *error)
 
 	if (!fence->watch)
 		return 0;
-	if (!is_pinned(fence, PIN_WATCH)) {
+	if (!is_pinned(fence, PIN_WATCH) || !is_pinned(fence, PIN_PROGRAMS) ||
+	    (fence->features.listens && !is_pinned(fence, PIN_LISTENS))) {
+		remove_pin(fence, PIN_LISTENS);
 		remove_pin(fence, PIN_WATCH);
+		remove_pin(fence, PIN_PROGRAMS);
 		code = attach(fence);
 		restored++;
 	}
@@ -228,6 +299,25 @@ int fence_watch_restore(struct fence *fence, struct error *error)
 	return code ? code : restored;
 }
 
+int fence_list_nodes(struct fence *fence, const uint64_t ports[static PORTS / 64],
+		     const uint32_t *pids, size_t count, struct error *error)
+{
+	const uint8_t yes = 1;
+	int map, code;
+
+	if (!fence->watch)
+		return 0;
+	map = bpf_map__fd(fence->watch->maps.listed);
+	for (size_t i = 0; i < count; i++)
+		bpf_map_update_elem(map, &pids[i], &yes, BPF_ANY);
+	memcpy(fence->tables->listed_ports, ports, sizeof(fence->tables->listed_ports));
+	code = fence_list(fence, error);
+	memset(fence->tables->listed_ports, 0, sizeof(fence->tables->listed_ports));
+	for (size_t i = 0; i < count; i++)
+		bpf_map_delete_elem(map, &pids[i]);
+	return code;
+}
+
 int fence_changes_fd(const struct fence *fence)
 {
 	return fence->changes ? ring_buffer__epoll_fd(fence->changes) : -1;
@@ -240,112 +330,9 @@ uint32_t fence_changes(struct fence *fence)
 	if (fence->changes)
 		ring_buffer__consume(fence->changes);
 	changes = fence->pending_changes;
+	if (fence->changes_lost != fence->tables->changes_lost) /* whichever they were */
+		changes |= 1u << CHANGE_UNBOUND | 1u << CHANGE_REGISTRATIONS;
+	fence->changes_lost = fence->tables->changes_lost;
 	fence->pending_changes = 0;
 	return changes;
-}
-
-/* Reads a whole hash of 64-bit keys. Rows are the key, then the value. */
-static int read_hash(const struct bpf_map *map, size_t value_size, void **result)
-{
-	const size_t row_size = sizeof(uint64_t) + value_size;
-	const size_t limit = bpf_map__max_entries(map);
-	_cleanup_free_ char *rows = NULL;
-	uint64_t key, *previous = NULL;
-	size_t count = 0, room = 0;
-
-	while (count < limit && !bpf_map_get_next_key(bpf_map__fd(map), previous, &key)) {
-		char *row;
-
-		previous = &key;
-		if (count == room) {
-			room = room ? 2 * room : 64;
-			row = reallocarray(rows, room, row_size);
-			if (!row)
-				return -ENOMEM;
-			rows = row;
-		}
-		row = rows + count * row_size;
-		memcpy(row, &key, sizeof(key));
-		if (!bpf_map_lookup_elem(bpf_map__fd(map), &key, row + sizeof(key)))
-			count++;
-	}
-	*result = TAKE_POINTER(rows);
-	return (int)count;
-}
-
-int fence_listeners(const struct fence *fence, struct fence_listener **list)
-{
-	_Static_assert(sizeof(struct fence_listener) == 8 + sizeof(struct listener), "no padding");
-
-	*list = NULL;
-	return fence->watch ? read_hash(fence->watch->maps.listeners, sizeof(struct listener),
-					(void **)list)
-			    : 0;
-}
-
-int fence_registrations(const struct fence *fence, struct fence_registration **list)
-{
-	_Static_assert(sizeof(struct fence_registration) == 8 + sizeof(struct registration),
-		       "no padding");
-
-	*list = NULL;
-	return fence->watch ? read_hash(fence->watch->maps.registrations,
-					sizeof(struct registration), (void **)list)
-			    : 0;
-}
-
-uint64_t fence_listeners_untracked(const struct fence *fence)
-{
-	return fence->tables->listeners_untracked;
-}
-
-void fence_claim(struct fence *fence, uint16_t port, enum claim claim)
-{
-	__atomic_store_n(&fence->tables->claimed[port], (__u8)claim, __ATOMIC_SEQ_CST);
-	if (claim == CLAIM_NONE)
-		return;
-	fence_suspect(&fence->tables->policy[0], port);
-	fence_suspect(&fence->tables->policy[1], port);
-}
-
-enum claim fence_claimed(const struct fence *fence, uint16_t port)
-{
-	return (enum claim)fence->tables->claimed[port];
-}
-
-static bool has_bit(const __u64 *bits, uint16_t port)
-{
-	return bits[port / 64] >> (port % 64) & 1;
-}
-
-void fence_assign(struct fence *fence, uint16_t port, uint8_t cluster)
-{
-	struct policy_tables *policy = &fence->tables->policy[fence->tables->generation & 1];
-
-	if (!has_bit(policy->configured, port))
-		policy->cluster_of[port] = cluster;
-}
-
-const char *fence_cluster_name(const struct fence *fence, uint16_t port)
-{
-	const struct policy_tables *policy = &fence->tables->policy[fence->tables->generation & 1];
-	const uint8_t cluster = policy->cluster_of[port];
-
-	return cluster < CLUSTERS_MAX ? policy->cluster_names[cluster] : "";
-}
-
-uint8_t fence_cluster(const struct fence *fence, uint16_t port)
-{
-	return fence->tables->policy[fence->tables->generation & 1].cluster_of[port];
-}
-
-bool fence_protects(const struct fence *fence, uint16_t port)
-{
-	const struct policy_tables *policy = &fence->tables->policy[fence->tables->generation & 1];
-	const struct port_listeners *counts = &fence->tables->listeners[port];
-
-	if (has_bit(policy->configured, port) || has_bit(policy->exempt, port))
-		return has_bit(policy->configured, port);
-	return counts->epmd || (counts->autobound && policy->protect_autobound) ||
-	       (fence->tables->claimed[port] && (counts->fixed || counts->autobound));
 }

@@ -6,7 +6,7 @@
 #include <event2/event.h>
 #include <stdint.h>
 
-#define ASKS_MAX	 16   /* under way, of both kinds; one beyond is not asked */
+#define ASKS_MAX	 64   /* under way, of both kinds; one beyond is not asked */
 #define ASKS_PATIENCE_MS 2000 /* for epmd, and for the agent */
 
 struct asks;

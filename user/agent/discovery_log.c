@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "agent/discovery_log.h"
+
+#include <string.h>
+#include <syslog.h>
+
+#include "agent/events.h"
+#include "agent/log.h"
+#include "agent/moment.h"
+
+#define AGAIN_MS 10000 /* what anybody can bring about is logged no more often */
+
+static bool is_due(int64_t *last_ms)
+{
+	const int64_t now_ms = boot_ms_now();
+
+	if (*last_ms && now_ms - *last_ms < AGAIN_MS)
+		return false;
+	*last_ms = now_ms;
+	return true;
+}
+
+void log_listener(const struct agent *agent, enum listener_event event,
+		  const struct known_listener *listener)
+{
+	const char *kind = listener->kernel.kind == LISTENER_EPMD ? "epmd" : "dist";
+	const char *source = listener_source(agent, listener);
+	const bool released = event == LISTENER_WENT && source && strcmp(source, "config") != 0;
+	char port[16], pid[16], address[PREFIX_TEXT_SIZE];
+
+	snprintf(port, sizeof(port), "%u", listener->kernel.port);
+	snprintf(pid, sizeof(pid), "%u", listener->kernel.pid);
+	listener_address(listener, address);
+	event_emit(agent->events, "listener", "{s:s, s:i, s:s, s:s*, s:s*, s:s, s:i, s:s}", "what",
+		   event == LISTENER_CAME ? "came" : "gone", "port", (int)listener->kernel.port,
+		   "kind", kind, "source", released ? NULL : source, "node", listener->node,
+		   "address", address, "pid", (int)listener->kernel.pid, "process",
+		   listener->process);
+	if (event == LISTENER_CAME)
+		log_line(LOG_INFO, source ? "port protected" : "listener not protected", "port",
+			 port, "source", source, "kind", kind, "address", address, "pid", pid,
+			 "process", listener->process, NULL);
+	else
+		log_line(LOG_INFO, released ? "port released" : "listener gone", "port", port,
+			 "kind", kind, "node", listener->node, "address", address, "pid", pid,
+			 "process", listener->process, NULL);
+}
+
+#define NUMBER_SIZE 24
+
+static const char *digits(uint64_t count, char number[static NUMBER_SIZE])
+{
+	snprintf(number, NUMBER_SIZE, "%llu", (unsigned long long)count);
+	return number;
+}
+
+void log_node(const struct agent *agent, struct known_listener *listener)
+{
+	const char *source = listener_source(agent, listener);
+	char port[16];
+
+	listener->told = true;
+	snprintf(port, sizeof(port), "%u", listener->kernel.port);
+	log_line(LOG_INFO, "node registered", "node", listener->node, "port", port, "source",
+		 source, NULL);
+	event_emit(agent->events, "node", "{s:s, s:s, s:i, s:s*}", "what", "registered", "node",
+		   listener->node, "port", (int)listener->kernel.port, "source", source);
+	if (listener_is_orphan(agent, listener))
+		log_line(LOG_WARNING, "node of no cluster: no peer may reach it", "node",
+			 listener->node, "port", port, NULL);
+}
+
+void log_settled(const struct agent *agent, enum evidence was, struct known_listener *listener)
+{
+	const char *source = listener_source(agent, listener);
+	char port[16], pid[16];
+
+	if (listener->node && !listener->told)
+		log_node(agent, listener);
+	if (was == listener->evidence)
+		return;
+	snprintf(port, sizeof(port), "%u", listener->kernel.port);
+	snprintf(pid, sizeof(pid), "%u", listener->kernel.pid);
+	if (listener->evidence == EVIDENCE_REFUTED)
+		log_line(LOG_WARNING,
+			 "epmd names a port, and it does not speak the distribution: released",
+			 "port", port, "pid", pid, "process", listener->process, NULL);
+	else if (listener->evidence == EVIDENCE_NONE)
+		log_line(LOG_INFO, "port released", "port", port, "pid", pid, "process",
+			 listener->process, NULL);
+	else
+		log_line(LOG_INFO, "port is a node's: it answered", "port", port, "pid", pid,
+			 "source", source, NULL);
+}
+
+void log_tables(struct said *said, const struct fence *fence)
+{
+	const uint64_t untracked = fence_listeners_untracked(fence);
+	const uint64_t refused = fence_listeners_refused(fence);
+	char number[NUMBER_SIZE];
+
+	if ((untracked == said->untracked && refused == said->refused) || !is_due(&said->tables_ms))
+		return;
+	if (untracked != said->untracked)
+		log_line(LOG_WARNING,
+			 "no room to follow listeners: their ports are protected, and stay so a "
+			 "while when they close",
+			 "untracked", digits(untracked, number), NULL);
+	if (refused != said->refused)
+		log_line(LOG_WARNING,
+			 "a user has more listeners than can be followed, or more connections to "
+			 "epmd: the rest is not protected (see status)",
+			 "refused", digits(refused, number), NULL);
+	said->untracked = untracked;
+	said->refused = refused;
+}
+
+void log_heard(struct said *said, const struct heard *heard)
+{
+	char number[NUMBER_SIZE];
+
+	if (heard->code) {
+		log_line(LOG_ERR, "cannot take in what epmd says", "error", strerror(-heard->code),
+			 NULL);
+		return;
+	}
+	if (heard->doubted && heard->doubted != said->doubted)
+		log_line(LOG_WARNING,
+			 "epmd names more nodes on a process's ports than the process registered: "
+			 "the ports are asked",
+			 "names", digits(heard->doubted, number), NULL);
+	if (heard->stray && heard->stray != said->stray)
+		log_line(LOG_WARNING,
+			 "epmd names nodes at ports where no registered process listens: not "
+			 "protected for that",
+			 "names", digits(heard->stray, number), NULL);
+	said->doubted = heard->doubted;
+	said->stray = heard->stray;
+}
+
+void log_findings(struct said *said, const struct fence *fence,
+		  const struct watch_findings *findings)
+{
+	const uint64_t missed = fence_watch_missed(fence);
+	char number[NUMBER_SIZE];
+
+	if (missed != said->missed && is_due(&said->missed_ms)) {
+		log_line(LOG_WARNING,
+			 "the kernel kept events from the listener watch: what they told was "
+			 "listed",
+			 "missed", digits(missed - said->missed, number), NULL);
+		said->missed = missed;
+	}
+	if (findings->dropped)
+		log_line(LOG_WARNING, "listeners were gone without a word: dropped", "listeners",
+			 digits(findings->dropped, number), NULL);
+	if (findings->corrected)
+		log_line(LOG_WARNING, "counts of listeners were wrong: corrected", "ports",
+			 digits(findings->corrected, number), NULL);
+}
