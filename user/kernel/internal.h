@@ -26,6 +26,7 @@ struct base {
 	enum attach_mode mode;
 	bool ethernet;
 	bool tags_hidden; /* the driver takes VLAN tags out of frames and will not leave them in */
+	bool generic_only; /* see struct host_interface */
 	bool current;	  /* the link runs the program that this process loaded */
 	bool wanted;	  /* in the plan that is being applied */
 	bool lost;	  /* the filter was on it and is not, for no reason of ours */
