@@ -21,8 +21,10 @@ enum attach { ATTACH_AUTO, ATTACH_NATIVE, ATTACH_GENERIC };
 
 /* One entry of interfaces.client, .cluster or .trusted: a name or glob, maybe with a VLAN. */
 struct interface_rule {
-	char *pattern; /* without the VLAN: "eth0" of "eth0.120" */
-	uint16_t vlan; /* 1..4094, or 0 where the entry names the interface itself */
+	char *pattern;	/* without the VLAN: "eth0" of "eth0.120" */
+	bool literal;	/* a name, though it has characters of globs: "x*0", written "x[*]0" */
+	bool like_vlan; /* a name, though it ends as a VLAN does: "eth0.4095" */
+	uint16_t vlan;	/* 1..4094, or 0 where the entry names the interface itself */
 	enum zone zone;
 	unsigned line; /* in the file, from 1 */
 };

@@ -3,8 +3,10 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "core/config_read.h"
+#include "core/text.h"
 
 __attribute__((format(printf, 2, 3))) static int warn(const struct reader *reader,
 						      const char *format, ...)
@@ -79,10 +81,27 @@ static int warn_of_discovery(const struct reader *reader)
 		    reader->fixed_line);
 }
 
+/* It may be a VLAN, mistyped, or what the device is called. */
+static int warn_of_name(const struct reader *reader, const struct interface_rule *rule)
+{
+	const char *dot = strrchr(rule->pattern, '.');
+
+	if (!rule->like_vlan)
+		return 0;
+	return warn(reader,
+		    "line %u: %s is taken for the name of an interface, not for a VLAN (1-4094) on "
+		    "another; write \"%.*s[.]%s\" if that is meant",
+		    rule->line, QUOTE(rule->pattern), (int)(dot - rule->pattern), rule->pattern,
+		    dot + 1);
+}
+
 int config_warn(const struct reader *reader)
 {
 	const struct config *config = reader->config;
 	int result = warn_of_discovery(reader);
+
+	for (size_t i = 0; i < config->interface_count && !result; i++)
+		result = warn_of_name(reader, &config->interfaces[i]);
 
 	for (size_t i = 0; i < config->preset_count && !result; i++) {
 		const struct preset_use *use = &config->presets[i];

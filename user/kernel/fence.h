@@ -61,9 +61,10 @@ int fence_apply(struct fence *fence, const struct policy *policy, const struct p
 
 /*
  * Whether our program is on every interface of the plan that can have it: by the links, and by what
- * the interfaces themselves said when the plan was made.
+ * the interfaces themselves said when the plan was made; and there is no news of why a driver does
+ * not run it.
  */
-bool fence_is_whole(const struct fence *fence, const struct plan *plan);
+bool fence_is_whole(struct fence *fence, const struct plan *plan);
 
 /* Whether the last fence_apply() left fence_interfaces() other than it was before. */
 bool fence_interfaces_changed(const struct fence *fence);

@@ -12,6 +12,7 @@
 #include "listeners.skel.h"
 
 #include "kernel/fence.h"
+#include "kernel/refusal.h"
 
 #define ALL_BASES (BASES_MAX + UPPER_BASES_MAX)
 
@@ -25,12 +26,14 @@ struct base {
 	int link_fd; /* -1: not attached */
 	enum attach_mode mode;
 	bool ethernet;
-	bool tags_hidden; /* the driver takes VLAN tags out of frames and will not leave them in */
-	bool current;	  /* the link runs the program that this process loaded */
-	bool wanted;	  /* in the plan that is being applied */
-	bool lost;	  /* the filter was on it and is not, for no reason of ours */
-	bool restored;	  /* it was put back, and nobody was told yet */
+	bool tags_hidden;  /* the driver takes VLAN tags out of frames and will not leave them in */
+	bool generic_only; /* see struct host_interface */
+	bool current;	   /* the link runs the program that this process loaded */
+	bool wanted;	   /* in the plan that is being applied */
+	bool lost;	   /* the filter was on it and is not, for no reason of ours */
+	bool restored;	   /* it was put back, and nobody was told yet */
 	struct plan_place below; /* of a device above others: where its frames are judged */
+	struct refusal refusal;	 /* while attached in generic mode: why not natively */
 	uint32_t seen_program;	 /* on it when the plan was made; 0: none */
 };
 
@@ -155,6 +158,8 @@ void states_tell_gate(struct fence *fence);
 /* attach.c: each deals with one base and writes the outcome to it and, if it fails, @problem. */
 void base_attach(struct fence *fence, struct base *base, enum attach attach, char *problem,
 		 size_t problem_size);
+/* Why it is not attached natively, where one might think that it should be: one line, or "". */
+void base_describe_mode(const struct base *base, char *note, size_t note_size);
 /* Whether the link is alive and runs our program on it, of which @seen_program is the number. */
 bool base_is_whole(const struct fence *fence, const struct base *base, uint32_t seen_program);
 void base_drop_link(struct fence *fence, struct base *base);
