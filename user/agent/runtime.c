@@ -75,7 +75,7 @@ void runtime_load(struct runtime *runtime, struct commands *commands)
 	runtime->commands = commands;
 	commands->state_dir = runtime->state_dir;
 	open_state(runtime);
-	commands->keeper_error = runtime->state_error;
+	runtime->agent->keeper_error = runtime->state_error;
 	if (!runtime->state)
 		return;
 	moment_now(&now);
@@ -175,8 +175,8 @@ static int open_keepers(struct runtime *runtime, struct event_base *base, struct
 				   runtime, &runtime->config_keeper, error);
 	if (code)
 		return code;
-	runtime->commands->keeper = runtime->keeper;
-	runtime->commands->config_keeper = runtime->config_keeper;
+	runtime->agent->keeper = runtime->keeper;
+	runtime->agent->config_keeper = runtime->config_keeper;
 	code = keeper_save(runtime->keeper, &runtime->agent->peers, NULL, NULL, 0);
 	return code ? error_set(error, code, "out of memory") : 0;
 }
