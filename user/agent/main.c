@@ -314,15 +314,7 @@ static int configure(struct daemon *daemon, const struct options *options, struc
 	const int code = runtime_configure(&daemon->runtime, &daemon->agent, options->config,
 					   options->state_dir, error);
 
-	daemon->no_config = code == -EBADMSG;
-	return code;
-}
-
-static int begin(struct daemon *daemon, struct error *error)
-{
-	const int code = runtime_start(&daemon->runtime, error);
-
-	daemon->no_config = code == -EBADMSG;
+	daemon->no_config = code != 0;
 	return code;
 }
 
@@ -350,7 +342,7 @@ static int start(struct daemon *daemon, const struct options *options, struct er
 	if (!code)
 		code = endpoints_open_network(&daemon->endpoints, options->net_socket, error);
 	if (!code)
-		code = begin(daemon, error);
+		code = runtime_start(&daemon->runtime, error);
 	if (!code)
 		code = events_open(daemon->base, &daemon->agent, &daemon->agent.events, error);
 	if (code)

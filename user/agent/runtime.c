@@ -48,7 +48,7 @@ static int fall_back(struct runtime *runtime, const struct error *reason, struct
 		code = agent_load_last_good(runtime->agent, name, text, size, since_s, reason,
 					    &second);
 	if (code)
-		return error_set(error, -EBADMSG, "%s (and %s)", reason->text, second.text);
+		return error_set(error, code, "%s (and %s)", reason->text, second.text);
 	log_line(LOG_CRIT, "the configuration cannot be used: the last good one is put into force",
 		 "error", reason->text, "file", name, NULL);
 	return 0;
@@ -84,7 +84,7 @@ void runtime_load(struct runtime *runtime, struct commands *commands)
 	take_peers(runtime, peers, count);
 }
 
-static int start_without_peers(struct runtime *runtime, struct error *error)
+int runtime_start(struct runtime *runtime, struct error *error)
 {
 	struct agent *agent = runtime->agent;
 	const int code = agent_start(agent, error);
@@ -96,30 +96,6 @@ static int start_without_peers(struct runtime *runtime, struct error *error)
 	state_set_aside(runtime->state);
 	peer_list_free(&agent->peers);
 	return agent_start(agent, error);
-}
-
-/* Whether it is the configuration that no policy can be made of. */
-static bool is_no_policy(const struct config *config, struct error *reason)
-{
-	struct policy *policy = NULL;
-	const int code = policy_build(config, NULL, 0, &policy, reason);
-
-	policy_free(policy);
-	return code && code != -ENOMEM;
-}
-
-int runtime_start(struct runtime *runtime, struct error *error)
-{
-	struct agent *agent = runtime->agent;
-	struct error reason;
-	int code = start_without_peers(runtime, error);
-
-	if (!code || !is_no_policy(agent->config, &reason))
-		return code;
-	if (agent->fallback.text[0])
-		return error_set(error, -EBADMSG, "%s (and %s)", agent->fallback.text, reason.text);
-	code = fall_back(runtime, &reason, error);
-	return code ? code : start_without_peers(runtime, error);
 }
 
 static void log_end(void *context, const struct runtime_peer *peer)

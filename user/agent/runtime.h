@@ -36,11 +36,7 @@ int runtime_configure(struct runtime *runtime, struct agent *agent, const char *
  */
 void runtime_load(struct runtime *runtime, struct commands *commands);
 
-/*
- * Starts the policy: without the runtime peers where it does not fit with them; that of the last
- * good configuration where none can be made of the file. Returns 0 or a negative errno: -EBADMSG
- * where there is none of either.
- */
+/* Starts the policy; without the runtime peers where it does not fit with them. */
 int runtime_start(struct runtime *runtime, struct error *error);
 
 /* Follows time and changes in the loop. Due when the privileges are given up. */
