@@ -36,6 +36,11 @@ static void find_pins(const struct agent *agent, struct problems *problems)
 
 static void find_config(const struct agent *agent, struct problems *problems)
 {
+	if (agent->fallback.text[0])
+		problems_add(problems, PROBLEM_CONFIG_LAST_GOOD, "",
+			     "the last good configuration is in force, because the file cannot be "
+			     "used: %s: mend it and reload",
+			     agent->fallback.text);
 	for (size_t i = 0; i < agent->config->warning_count; i++)
 		problems_add(problems, PROBLEM_CONFIG, agent->config->warnings[i], "%s",
 			     agent->config->warnings[i]);
@@ -106,6 +111,9 @@ static void find_peers(const struct agent *agent, struct problems *problems)
 
 	if (problem && problem->text[0])
 		problems_add(problems, PROBLEM_STATE_NOT_KEPT, "", "%s", problem->text);
+	problem = agent->config_keeper ? keeper_problem(agent->config_keeper) : NULL;
+	if (problem)
+		problems_add(problems, PROBLEM_STATE_NOT_KEPT, LAST_GOOD, "%s", problem->text);
 	if (dormant)
 		problems_add(problems, PROBLEM_PEERS_DORMANT, "",
 			     "%zu runtime peers are of clusters that the configuration does not "
