@@ -73,6 +73,17 @@ static struct heard hear(struct discovery *discovery, const struct hearing *hear
 	return nodes_hear(discovery->agent, hearing);
 }
 
+/* Of those that epmd has named, or of all. */
+static void tell_of_nodes(const struct agent *agent, bool named)
+{
+	for (size_t i = 0; i < agent->listener_count; i++) {
+		struct known_listener *listener = &agent->listeners[i];
+
+		if (listener->node && !listener->told && (listener->named || !named))
+			log_node(agent, listener);
+	}
+}
+
 static void on_heard(void *context, const struct hearing *hearing)
 {
 	struct discovery *discovery = context;
@@ -84,9 +95,7 @@ static void on_heard(void *context, const struct hearing *hearing)
 		agent->epmd_heard = true;
 		agent->stray_names = heard.stray;
 	}
-	for (size_t i = 0; i < agent->listener_count; i++)
-		if (agent->listeners[i].node && !agent->listeners[i].told)
-			log_node(agent, &agent->listeners[i]);
+	tell_of_nodes(agent, true);
 	doubts_look(discovery->doubts, false);
 }
 
@@ -126,10 +135,12 @@ static void on_round(evutil_socket_t fd, short events, void *context)
 		return;
 	}
 	epmd_asks_all(discovery->asks);
-	if (++discovery->round < ROUNDS)
+	if (++discovery->round < ROUNDS) {
 		set_timer(discovery->next_round, delays_ms[discovery->round]);
-	else
-		doubts_look(discovery->doubts, true);
+		return;
+	}
+	tell_of_nodes(discovery->agent, false);
+	doubts_look(discovery->doubts, true);
 }
 
 static void look(struct discovery *discovery)
