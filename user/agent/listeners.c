@@ -366,7 +366,7 @@ const char *listener_address(const struct known_listener *listener,
 
 bool listener_is_exposed(const struct agent *agent, const struct known_listener *listener)
 {
-	return listener->kernel.kind != LISTENER_EPMD && listener_is_wildcard(listener) &&
+	return listener->kernel.kind != LISTENER_EPMD && !listener_is_loopback(listener) &&
 	       !listener_source(agent, listener) &&
 	       !has_bit(agent->policy->exempt, listener->kernel.port) &&
 	       !config_is_client_port(agent->config, listener->kernel.port);
