@@ -127,6 +127,9 @@ int plan_places(const struct plan *plan, struct plan_hold **places);
 int plan_find_holds(const struct plan *plan, const struct plan_hold *places, size_t place_count,
 		    struct plan_hold **holds);
 
+/* Whether an entry fits an interface of that name, or a VLAN on it, by the name alone. */
+bool plan_rule_fits(const struct interface_rule *rule, const char *name);
+
 /* How well an entry names an interface of that name, or a VLAN on it; RANK_NONE where none does. */
 enum rank plan_rank(const struct config *config, const char *name, uint16_t vlan);
 

@@ -169,6 +169,14 @@ int collect_offers(struct builder *builder)
 	return code;
 }
 
+bool plan_rule_fits(const struct interface_rule *rule, const char *name)
+{
+	struct host_interface host = {.ethernet = true};
+
+	snprintf(host.name, sizeof(host.name), "%s", name);
+	return rule_names(rule, &host) || names_vlan_of(rule, &host);
+}
+
 enum rank plan_rank(const struct config *config, const char *name, uint16_t vlan)
 {
 	struct host_interface host = {.ethernet = true};
