@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """What is shipped for Prometheus and Grafana: rules, cases, a dashboard, against a real server."""
+import contextlib
 import json
 import os
 import re
@@ -120,6 +121,7 @@ def _watched():
     """An agent with nothing to complain of, and a server that watches it."""
     with Lab("client", "peer", "stranger") as lab:
         lab.textfiles = start_exporter(lab)
+        lab.service = contextlib.ExitStack()
         with Fence(lab, **QUIET) as fence:
             lab.client.probe(lab.client.host4, 9105, 0.1)
             yield lab, fence, Prometheus(lab)
@@ -228,6 +230,11 @@ def listen_too_often(lab, _):
         pass
 
 
+def serve_on_a_protected_port(lab, fence):
+    lab.service = lab.host.listen(9110)
+    reload(fence)
+
+
 def kill_the_agent(_, fence):
     fence.kill()
 
@@ -235,6 +242,7 @@ def kill_the_agent(_, fence):
 def stop_complaining(lab, fence):
     """Mends whatever was done."""
     (lab.textfiles / "beamfence.prom").unlink(missing_ok=True)
+    lab.service.close()
     if fence.process.poll() is not None:
         fence.start()
     reload(fence)
@@ -252,6 +260,7 @@ LIVE = {
     "BeamfenceStrangersKnocking": (knock_as_a_stranger, False),
     "BeamfenceEventsLost": (knock_from_many_addresses, False),
     "BeamfenceClientsKnocking": (sweep_as_clients, False),
+    "BeamfenceUnexpectedListeners": (serve_on_a_protected_port, True),
     "BeamfenceListenersUnfollowed": (listen_too_often, False),
     "BeamfenceAgentDown": (kill_the_agent, True),
 }
