@@ -92,7 +92,7 @@ int agent_apply(struct agent *agent, struct config **config, struct error *error
 	if (!code && listeners_assign(agent, *config, policy))
 		code = error_set(error, -ENOMEM, "out of memory for the policy");
 	if (!code)
-		code = fence_apply(agent->fence, policy, plan, (*config)->attach, error);
+		code = fence_apply(agent->fence, policy, plan, (*config)->attach, NULL, error);
 	if (code) {
 		if (!agent->config->discovery_listeners)
 			fence_watch(agent->fence, false, NULL);
@@ -190,7 +190,7 @@ int agent_replan(struct agent *agent, struct error *error)
 	changed = !plan_equal(plan, agent->plan);
 	if (!changed && fence_is_whole(agent->fence, plan))
 		return 0;
-	code = fence_apply(agent->fence, NULL, plan, agent->config->attach, error);
+	code = fence_apply(agent->fence, NULL, plan, agent->config->attach, NULL, error);
 	if (code)
 		return code;
 	plan_free(agent->plan);
