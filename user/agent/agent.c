@@ -79,7 +79,27 @@ static int make_plan(const struct agent *agent, const struct config *config, str
 	return code;
 }
 
-int agent_apply(struct agent *agent, struct config **config, struct error *error)
+/* What looking at a policy has moved is as the plan in force has it again. */
+static void lay_back(struct agent *agent)
+{
+	fence_apply(agent->fence, NULL, agent->plan, agent->config->attach, NULL, NULL);
+}
+
+static int switch_policy(struct agent *agent, const struct config *config,
+			 const struct policy *policy, const struct plan *plan,
+			 struct review *review, struct error *error)
+{
+	const struct fence_review look = review_of_policy(review);
+	const int code = fence_apply(agent->fence, policy, plan, config->attach,
+				     review ? &look : NULL, error);
+
+	if (code && review)
+		lay_back(agent);
+	return code;
+}
+
+int agent_apply(struct agent *agent, struct config **config, struct review *review,
+		struct error *error)
 {
 	_cleanup_(cleanup_policy) struct policy *policy = NULL;
 	_cleanup_(cleanup_plan) struct plan *plan = NULL;
@@ -88,12 +108,14 @@ int agent_apply(struct agent *agent, struct config **config, struct error *error
 
 	if (!code)
 		code = make_plan(agent, *config, &plan, error);
-	if (!code && (*config)->discovery_listeners)
+	if (!code && review && review_config(review, agent->config, *config))
+		code = error_set(error, -ENOMEM, "out of memory");
+	if (!code && (*config)->discovery_listeners && !(review && review->rehearse))
 		code = fence_watch(agent->fence, true, error);
 	if (!code && listeners_assign(agent, *config, policy))
 		code = error_set(error, -ENOMEM, "out of memory for the policy");
 	if (!code)
-		code = fence_apply(agent->fence, policy, plan, (*config)->attach, NULL, error);
+		code = switch_policy(agent, *config, policy, plan, review, error);
 	if (code) {
 		if (!agent->config->discovery_listeners)
 			fence_watch(agent->fence, false, NULL);
@@ -122,13 +144,13 @@ static void note_outcome(struct agent *agent, int code, const struct error *erro
 	malloc_trim(0); /* a large file leaves megabytes behind */
 }
 
-int agent_reload(struct agent *agent, struct error *error)
+int agent_reload(struct agent *agent, struct review *review, struct error *error)
 {
 	_cleanup_(cleanup_config) struct config *config = NULL;
 	int code = config_load(agent->config_path, &config, error);
 
 	if (!code)
-		code = agent_apply(agent, &config, error);
+		code = agent_apply(agent, &config, review, error);
 	if (!code)
 		trial_forget(&agent->trial);
 	config_free(TAKE_POINTER(config)); /* the former one, before memory is given back */
@@ -161,7 +183,7 @@ int agent_start(struct agent *agent, struct error *error)
 	int code;
 
 	agent_look_at_addresses(agent, NULL); /* looked at again, and told, when the loop begins */
-	code = agent_apply(agent, &config, error);
+	code = agent_apply(agent, &config, NULL, error);
 
 	if (!code)
 		note_outcome(agent, 0, NULL);
@@ -171,6 +193,7 @@ int agent_start(struct agent *agent, struct error *error)
 void agent_close(struct agent *agent)
 {
 	listeners_free(agent);
+	fence_cuts_free(&agent->refused);
 	fence_close(agent->fence);
 	plan_free(agent->plan);
 	policy_free(agent->policy);

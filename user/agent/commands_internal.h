@@ -10,6 +10,7 @@ typedef int command_function(struct commands *commands, const struct control_pee
 			     json_t *arguments, json_t **result, struct error *error);
 
 command_function command_capture;
+command_function command_check;
 command_function command_confirm;
 command_function command_counters;
 command_function command_events;

@@ -13,6 +13,9 @@ void report_start(const struct agent *agent);
 /* Where the filter is, and what else an operator should know of the policy in force. */
 void report_outcome(struct outcome *outcome, const struct agent *agent);
 
+/* Another configuration is in force: how much of it is new, and what it cuts. */
+void report_reload(const struct agent *agent, const struct review *review);
+
 /* A command that changes something: who gave it, and what came of it. */
 void report_change(const struct control_peer *peer, const char *command, const json_t *arguments,
 		   int code, const struct error *error);

@@ -62,7 +62,8 @@ static int remember(struct trial *trial, const struct trial_request *request, st
 	return 0;
 }
 
-int agent_try(struct agent *agent, const struct trial_request *request, struct error *error)
+int agent_try(struct agent *agent, const struct trial_request *request, struct review *review,
+	      struct error *error)
 {
 	_cleanup_(cleanup_config) struct config *config = NULL;
 	struct trial *trial = &agent->trial;
@@ -75,7 +76,7 @@ int agent_try(struct agent *agent, const struct trial_request *request, struct e
 		code = remember(trial, request, error);
 	if (code)
 		return code;
-	code = agent_apply(agent, &config, error);
+	code = agent_apply(agent, &config, review, error);
 	if (code)
 		forget_current(trial);
 	else
@@ -108,7 +109,7 @@ int agent_revert(struct agent *agent, struct error *error)
 
 	if (!trial->former)
 		return no_trial(error);
-	code = agent_apply(agent, &trial->former, error);
+	code = agent_apply(agent, &trial->former, NULL, error);
 	if (!code)
 		forget_current(trial); /* its "former" is by now the one that was tried */
 	return code;

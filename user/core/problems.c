@@ -14,6 +14,8 @@ static const struct kind {
 	[PROBLEM_AMBIGUOUS_ZONE] = {"ambiguous-zone", .told_elsewhere = true},
 	[PROBLEM_CONFIG] = {"config", .told_elsewhere = true},
 	[PROBLEM_CONFIG_NOT_FILE] = {"config-not-file"},
+	[PROBLEM_CONNECTION_REFUSED] = {"connection-refused"},
+	[PROBLEM_CONNECTIONS_UNKNOWN] = {"connections-unknown"},
 	[PROBLEM_CONTROL_STALE] = {"control-stale"},
 	[PROBLEM_EVENTS_MISSED] = {"events-missed", .told_elsewhere = true},
 	[PROBLEM_EXPOSED_LISTENER] = {"exposed-listener"},
