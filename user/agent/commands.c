@@ -22,7 +22,8 @@ static int command_reload(struct commands *commands, const struct control_peer *
 	code = agent_reload(commands->agent, &review, error);
 	commands->reloaded(commands->context, &review, code, error);
 	if (!code || code == -ECANCELED) {
-		*result = json_pack("{s:s}", "config", commands->agent->config_path);
+		*result = json_pack("{s:s, s:b}", "config", commands->agent->config_path,
+				    "reloaded", !code);
 		review_tell(&review, *result);
 	}
 	review_free(&review);
