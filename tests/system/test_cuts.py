@@ -54,7 +54,7 @@ def test_reload_names_what_it_would_cut_and_changes_nothing(cluster, fence):
     assert peer.probe(peer.host4, 9100) == "open"
     assert fence.counters().keys() == before
     assert not fence.json("status")["last_reload"]["ok"]
-    assert not fence.warnings("stand and are cut")
+    assert not fence.warnings("is cut off")
 
     answer = fence.ask("--json", "reload")
     assert answer.returncode == 1
@@ -72,7 +72,7 @@ def test_reload_all_the_same_cuts_and_that_is_seen_within_a_minute(cluster, fenc
     assert CUT.replace("would cut", "cuts") in said
     assert refused(fence) == 1
     assert time.monotonic() - began < 60
-    assert fence.warnings("1 connections of 10.77.2.2 to port 9100 stand and are cut",
+    assert fence.warnings("10.77.2.2 is connected to port 9100 and is cut off (connections: 1)",
                           "peers add app 10.77.2.2")
     assert "problem=connection-refused" in fence.log()
     assert "cut_connections=1" in fence.log()
@@ -114,7 +114,7 @@ def test_signal_cannot_ask_and_says_it_in_the_log(cluster, fence):
     fence.configure(clusters=[WITHOUT_PEER])
     os.kill(fence.process.pid, signal.SIGHUP)
     wait_until(lambda: "cut_connections=1" in fence.log(), 10, "reloaded")
-    wait_until(lambda: "10.77.2.2 to port 9100 stand and are cut" in fence.log(), 10, "told")
+    wait_until(lambda: "10.77.2.2 is connected to port 9100 and is cut off" in fence.log(), 10, "told")
     assert cluster.peer.probe(cluster.peer.host4, 9100, 0.5) == "silent"
 
 

@@ -42,6 +42,7 @@ struct agent {
 	struct error keeper_error;
 	struct fence_cuts refused;	/* connections that stand, at the last look */
 	struct error connections_error; /* why they could not be looked at */
+	uint64_t connections_rest_ms;	/* by CLOCK_MONOTONIC: until then nobody looks again */
 	bool control_is_stale; /* its configuration changed: takes effect at the next start */
 };
 

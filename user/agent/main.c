@@ -112,7 +112,7 @@ static void on_check(evutil_socket_t fd, short events, void *context)
 	look_at_addresses(daemon);
 	restore_pins(daemon);
 	discovery_check(daemon->discovery);
-	agent_look_at_connections(&daemon->agent);
+	agent_look_at_connections_again(&daemon->agent);
 	problems_log(&daemon->agent, &daemon->problems);
 }
 

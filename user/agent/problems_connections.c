@@ -2,7 +2,12 @@
 /* Connections that stand, and that the policy in force refuses. */
 #include "agent/problems_connections.h"
 
-void agent_look_at_connections(struct agent *agent)
+#include "core/clock.h"
+
+#define REST	    100	  /* times as long as the last look took */
+#define REST_MAX_MS 30000 /* an alert is due within a minute */
+
+static void look(struct agent *agent)
 {
 	struct fence_cuts refused;
 	struct error error = {};
@@ -17,6 +22,23 @@ void agent_look_at_connections(struct agent *agent)
 	agent->refused = refused;
 }
 
+void agent_look_at_connections(struct agent *agent)
+{
+	const uint64_t began_ms = monotonic_ms();
+	uint64_t ended_ms, rest_ms;
+
+	look(agent);
+	ended_ms = monotonic_ms();
+	rest_ms = (ended_ms - began_ms) * REST;
+	agent->connections_rest_ms = ended_ms + (rest_ms < REST_MAX_MS ? rest_ms : REST_MAX_MS);
+}
+
+void agent_look_at_connections_again(struct agent *agent)
+{
+	if (monotonic_ms() >= agent->connections_rest_ms)
+		agent_look_at_connections(agent);
+}
+
 static void add_refused(const struct agent *agent, const struct fence_cut *cut,
 			struct problems *problems)
 {
@@ -26,15 +48,17 @@ static void add_refused(const struct agent *agent, const struct fence_cut *cut,
 	address_format(&cut->remote, remote);
 	snprintf(subject, sizeof(subject), "%s %u", remote, cut->port);
 	if (cluster && cut->reason == REASON_STRANGER_SEGMENT)
-		problems_add(problems, PROBLEM_CONNECTION_REFUSED, subject,
-			     "%u connections of %s to port %u stand and are cut: it is no peer of "
-			     "\"%s\" (\"beamfence peers add %s %s\" lets it in)",
-			     cut->count, remote, cut->port, cluster, cluster, remote);
+		problems_add(
+			problems, PROBLEM_CONNECTION_REFUSED, subject,
+			"%s is connected to port %u and is cut off (connections: %u): it is no "
+			"peer of \"%s\" (\"beamfence peers add %s %s\" lets it in)",
+			remote, cut->port, cut->count, cluster, cluster, remote);
 	else
 		problems_add(problems, PROBLEM_CONNECTION_REFUSED, subject,
-			     "%u connections of %s to port %u stand and are cut: by %s no peer may "
-			     "reach that port (\"beamfence ports\" says why it is protected)",
-			     cut->count, remote, cut->port, cut->interface);
+			     "%s is connected to port %u and is cut off (connections: %u): on %s "
+			     "nobody may reach that port (\"beamfence ports\" says why it is "
+			     "protected)",
+			     remote, cut->port, cut->count, cut->interface);
 }
 
 void find_connections(const struct agent *agent, struct problems *problems)

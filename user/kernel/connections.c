@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <linux/inet_diag.h>
 #include <linux/rtnetlink.h>
-#include <linux/sock_diag.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -123,7 +122,7 @@ static int take_connection(void *context, const struct nlmsghdr *message)
 	const struct inet_diag_msg *found = mnl_nlmsg_get_payload(message);
 	struct listing *listing = context;
 
-	if (message->nlmsg_type != SOCK_DIAG_BY_FAMILY || !netlink_holds(message, sizeof(*found)) ||
+	if (message->nlmsg_type != TCPDIAG_GETSOCK || !netlink_holds(message, sizeof(*found)) ||
 	    !is_among(listing->ports, ntohs(found->id.idiag_sport)))
 		return 0;
 	listing->full = listing->count == HOST_CONNECTIONS_MAX;
@@ -144,13 +143,17 @@ static struct mnl_socket *diag_open(void)
 	return NULL;
 }
 
-static int list_family(struct listing *listing, uint8_t family)
+/*
+ * By the older form of the question, which is for both families: each walk through the kernel's
+ * table takes its time, on a host of many connections, whatever is looked for.
+ */
+static int list(struct listing *listing)
 {
 	_cleanup_(cleanup_rtnetlink) struct mnl_socket *socket = diag_open();
 	struct inet_diag_bc_op filter[RANGES_MAX * RANGE_SIZE / sizeof(struct inet_diag_bc_op)];
 	char buffer[BUFFER_SIZE] __attribute__((aligned(8)));
 	struct nlmsghdr *request = mnl_nlmsg_put_header(buffer);
-	struct inet_diag_req_v2 *wanted = mnl_nlmsg_put_extra_header(request, sizeof(*wanted));
+	struct inet_diag_req *wanted = mnl_nlmsg_put_extra_header(request, sizeof(*wanted));
 	const size_t size = write_filter(listing->ports, filter);
 	bool torn = false;
 	int code;
@@ -159,11 +162,9 @@ static int list_family(struct listing *listing, uint8_t family)
 		return -errno;
 	if (!size)
 		return 0;
-	request->nlmsg_type = SOCK_DIAG_BY_FAMILY;
+	request->nlmsg_type = TCPDIAG_GETSOCK;
 	request->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
-	*wanted = (struct inet_diag_req_v2){.sdiag_family = family,
-					    .sdiag_protocol = IPPROTO_TCP,
-					    .idiag_states = 1u << STATE_ESTABLISHED};
+	wanted->idiag_states = 1u << STATE_ESTABLISHED;
 	mnl_attr_put(request, INET_DIAG_REQ_BYTECODE, size, filter);
 	code = rtnetlink_ask(socket, request, take_connection, listing, &torn);
 	return code == -EXFULL ? 0 : code;
@@ -173,10 +174,8 @@ int host_connections(const uint64_t ports[static PORTS / 64], struct host_connec
 		     bool *more, struct error *error)
 {
 	struct listing listing = {.ports = ports};
-	int code = list_family(&listing, AF_INET);
+	const int code = list(&listing);
 
-	if (!code && !listing.full)
-		code = list_family(&listing, AF_INET6);
 	if (code) {
 		free(listing.list);
 		return error_set(error, code, "cannot list the host's connections: %s",
