@@ -93,6 +93,9 @@ def test_check_on_the_host_itself_says_the_same_and_leaves_all_as_it_is(cluster,
     file.write_text(config_text(fence.socket, clusters=[WITHOUT_PEER]))
     assert CUT in fence.tell("check", file)
     assert fence.json("check", file)["cuts"][0]["reason"] == "stranger-segment"
+    done = fence.ask("check", "--no-cuts", file)
+    assert done.returncode == 1 and "(1): 10.77.2.2 to port 9100" in done.stderr, done
+    fence.tell("check", "--no-cuts", fence.config)
     assert fence.counters().keys() == before
     assert fence.interface("cluster0")["zone"] == "cluster"
     assert fence.json("status")["last_reload"]["ok"]
@@ -133,7 +136,7 @@ def test_port_that_a_client_uses_is_told_before_it_closes(cluster, fence):
                 "connections 2)") in done.stdout
         assert ("would cut fd77:1::2 to port 9301 (cluster web, interface client0, "
                 "connections 1)") in done.stdout
-        assert "(3)" in done.stderr
+        assert "(3): 10.77.1.2 to port 9300, fd77:1::2 to port 9301" in done.stderr
         fence.configure(clusters=[APP, {"name": "web", "ports": "9300-9301", "peers": []}],
                         mode="audit")
         assert "cuts" not in fence.tell("reload")

@@ -10,15 +10,11 @@ static int command_reload(struct commands *commands, const struct control_peer *
 			  json_t *arguments, json_t **result, struct error *error)
 {
 	struct review review = {};
-	const char *cuts;
-	int code = argument_string(arguments, "cuts", "allow", &cuts, error);
+	int code = argument_cuts(arguments, &review, error);
 
 	(void)peer;
-	if (!code && strcmp(cuts, "allow") && strcmp(cuts, "refuse"))
-		code = error_set(error, -EINVAL, "argument \"cuts\" is \"allow\" or \"refuse\"");
 	if (code)
 		return code;
-	review.refuse_cuts = !strcmp(cuts, "refuse");
 	code = agent_reload(commands->agent, &review, error);
 	commands->reloaded(commands->context, &review, code, error);
 	if (!code || code == -ECANCELED) {

@@ -35,6 +35,9 @@ json_t *json_null_or_string(const char *text);
 int argument_string(json_t *arguments, const char *name, const char *fallback, const char **value,
 		    struct error *error);
 
+/* Fetches whether connections may be cut; as argument_string(). */
+int argument_cuts(json_t *arguments, struct review *review, struct error *error);
+
 /* Fetches a whole number from @minimum to @maximum; as argument_string(). */
 int argument_number(json_t *arguments, const char *name, json_int_t fallback, json_int_t minimum,
 		    json_int_t maximum, json_int_t *value, struct error *error);

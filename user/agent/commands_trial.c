@@ -54,8 +54,10 @@ int command_check(struct commands *commands, const struct control_peer *peer, js
 
 	(void)peer;
 	if (!code)
+		code = argument_cuts(arguments, &review, error);
+	if (!code)
 		code = agent_rehearse(commands->agent, name, text, strlen(text), &review, error);
-	if (!code) {
+	if (!code || code == -ECANCELED) {
 		*result = json_pack("{s:s}", "file", name);
 		review_tell(&review, *result);
 	}

@@ -7,7 +7,8 @@
 #include "agent/commands_internal.h"
 #include "core/cleanup.h"
 
-#define CUTS_TOLD_MAX 100
+#define CUTS_TOLD_MAX  100
+#define CUTS_NAMED_MAX 3
 
 static void cleanup_config(struct config **config)
 {
@@ -35,6 +36,23 @@ static json_t *cut_json(const struct fence_cut *cut, const struct config *config
 			 (json_int_t)cut->count);
 }
 
+/* In one line, for whom sees no more than that. */
+static int refuse(const struct review *review, const struct fence_cuts *cuts, struct error *error)
+{
+	char names[CUTS_NAMED_MAX * (PREFIX_TEXT_SIZE + 16)], remote[PREFIX_TEXT_SIZE];
+	size_t length = 0;
+
+	for (size_t i = 0; i < cuts->count && i < CUTS_NAMED_MAX; i++)
+		length += (size_t)snprintf(
+			names + length, sizeof(names) - length, "%s%s to port %u", i ? ", " : "",
+			address_format(&cuts->list[i].remote, remote), cuts->list[i].port);
+	return error_set(error, -ECANCELED,
+			 "nothing changed: it would cut connections that stand on protected ports "
+			 "(%s%zu): %s%s",
+			 review->more ? "at least " : "", review->connections, names,
+			 cuts->count > CUTS_NAMED_MAX ? ", ..." : "");
+}
+
 static int look(void *context, struct fence_cuts *cuts, int code, struct error *error)
 {
 	struct review *review = context;
@@ -48,14 +66,9 @@ static int look(void *context, struct fence_cuts *cuts, int code, struct error *
 		if (i < CUTS_TOLD_MAX)
 			json_array_append_new(review->cuts, cut_json(&cuts->list[i], review->next));
 	}
-	if (review->rehearse)
-		return error_set(error, -ECANCELED, "only looked at");
 	if (review->refuse_cuts && cuts->count)
-		return error_set(error, -ECANCELED,
-				 "nothing changed: it would cut connections that stand on "
-				 "protected ports (%zu%s)",
-				 review->connections, review->more ? ", or more" : "");
-	return 0;
+		return refuse(review, cuts, error);
+	return review->rehearse ? error_set(error, -ECANCELED, "only looked at") : 0;
 }
 
 int review_config(struct review *review, const struct config *former, const struct config *next)
@@ -103,5 +116,5 @@ int agent_rehearse(struct agent *agent, const char *name, const char *text, size
 	review->rehearse = true;
 	if (!code)
 		code = agent_apply(agent, &config, review, error);
-	return code == -ECANCELED ? 0 : code;
+	return code == -ECANCELED && !(review->refuse_cuts && review->connections) ? 0 : code;
 }

@@ -39,7 +39,8 @@ void review_free(struct review *review);
 struct agent;
 
 /*
- * Reviews the text of a configuration called @name, and changes nothing. Errors as agent_reload().
+ * Reviews the text of a configuration called @name, and changes nothing. Errors as agent_reload():
+ * -ECANCELED where it was asked to refuse cuts.
  */
 int agent_rehearse(struct agent *agent, const char *name, const char *text, size_t size,
 		   struct review *review, struct error *error);

@@ -86,7 +86,9 @@ enum status run_check(const struct cli *cli, const struct arguments *arguments, 
 
 	if (!ok && !cli->json)
 		return STATUS_FAILED;
-	live = ok ? live_review(cli, arguments->words[0]) : NULL;
+	live = ok ? live_review(cli, arguments->words[0], arguments_option(arguments, "--no-cuts"),
+				error)
+		  : NULL;
 	if (!ok)
 		result = describe_fault(error);
 	else if (live)
@@ -94,5 +96,5 @@ enum status run_check(const struct cli *cli, const struct arguments *arguments, 
 	json_decref(live);
 	status = cli_show(cli, result, print_check, error);
 	json_decref(result);
-	return ok ? status : STATUS_FAILED;
+	return ok && !error->text[0] ? status : STATUS_FAILED;
 }

@@ -40,7 +40,7 @@ static json_t *describe_refusal(const struct error *error)
 	return json_pack("{s:s}", "live_error", escaped ? escaped : "");
 }
 
-json_t *live_review(const struct cli *cli, const char *path)
+json_t *live_review(const struct cli *cli, const char *path, bool refuse, struct error *refusal)
 {
 	struct error error = {""};
 	json_t *arguments = configuration_arguments(path, &error);
@@ -49,14 +49,16 @@ json_t *live_review(const struct cli *cli, const char *path)
 
 	if (!arguments)
 		return NULL;
+	if (refuse)
+		json_object_set_new(arguments, "cuts", json_string("refuse"));
 	code = client_request(cli->socket, CLIENT_SLOW_TIMEOUT_MS, "check", arguments, &result,
 			      &error);
 	json_decref(arguments);
-	if (code == -EREMOTEIO || code == -ETIMEDOUT) {
-		json_decref(result);
+	if (result && code)
+		*refusal = error;
+	else if (code == -EREMOTEIO || code == -ETIMEDOUT)
 		return describe_refusal(&error);
-	}
-	return code ? NULL : result;
+	return result;
 }
 
 int print_live_review(const json_t *review, FILE *out)

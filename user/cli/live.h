@@ -16,9 +16,10 @@ json_t *configuration_arguments(const char *path, struct error *error);
 
 /*
  * Asks the agent what the file would change and cut. NULL where there is none, or none that this
- * user may ask: then nobody says anything of it.
+ * user may ask: then nobody says anything of it. Where it cuts something, and @refuse says that it
+ * must not, *@refusal has a text.
  */
-json_t *live_review(const struct cli *cli, const char *path);
+json_t *live_review(const struct cli *cli, const char *path, bool refuse, struct error *refusal);
 
 /* Prints the members that live_review() has. Returns 0 or -ENOMEM. */
 int print_live_review(const json_t *review, FILE *out);

@@ -21,13 +21,16 @@ static const struct command commands[] = {
 	{
 		.name = "check",
 		.run = run_check,
-		.usage = "FILE",
+		.usage = "FILE [--no-cuts]",
 		.summary = "Checks a configuration file; needs no agent",
 		.help = "Reads the file as the agent would, and says which line is wrong. Where an "
 			"agent\nanswers, also what the file would change there, and which "
 			"connections it would\ncut.\n\n"
+			"Options:\n"
+			"  --no-cuts  fail where it would cut any\n\n"
 			"Example:\n"
 			"  beamfence check /etc/beamfence/beamfence.yaml\n",
+		.options = (const char *const[]){"--no-cuts", NULL},
 		.words_min = 1,
 		.words_max = 1,
 	},
