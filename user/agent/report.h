@@ -16,6 +16,12 @@ void report_outcome(struct outcome *outcome, const struct agent *agent);
 /* Another configuration is in force: how much of it is new, and what it cuts. */
 void report_reload(const struct agent *agent, const struct review *review);
 
+/*
+ * There is no configuration: neither the file nor a last good one. Says whether anything is fenced
+ * all the same, by what is pinned in @pin_dir, to the log and to the service manager.
+ */
+void report_no_config(const char *pin_dir, const struct error *error);
+
 /* A command that changes something: who gave it, and what came of it. */
 void report_change(const struct control_peer *peer, const char *command, const json_t *arguments,
 		   int code, const struct error *error);
