@@ -122,8 +122,9 @@ static void list_facts(struct facts *facts, const struct config *config)
 	for (size_t i = 0; i < config->interface_count; i++) {
 		const struct interface_rule *rule = &config->interfaces[i];
 
-		add_fact(facts, rule->vlan ? "%s interface %s.%u" : "%s interface %s",
-			 zone_name(rule->zone), rule->pattern, rule->vlan);
+		add_fact(facts, rule->vlan ? "%s interface %s%s.%u" : "%s interface %s%s",
+			 zone_name(rule->zone), rule->literal ? "the very " : "", rule->pattern,
+			 rule->vlan);
 	}
 	add_ports(facts, "epmd port", &config->epmd_ports, "");
 	for (size_t i = 0; i < config->cluster_count; i++)
