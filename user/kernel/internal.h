@@ -148,6 +148,19 @@ int rows_fill(struct fence *fence, struct policy_tables *policy, const struct pl
 /* apply.c: returns when no frame is being judged that was so before. */
 int fence_wait_for_frames(struct fence *fence);
 
+/*
+ * explain.c: what the policy in force, or the one aside, says of a frame that arrives on @base.
+ * The question's own interface and VLAN are not looked at. Returns 0 or a negative errno.
+ */
+int explain_on(struct fence *fence, const struct base *base, const struct fence_question *question,
+	       uint16_t vlan, bool aside, struct fence_answer *answer);
+
+/*
+ * cuts.c: the connections that the policy in force refuses; or, with @aside, those that the policy
+ * aside would refuse and the one in force does not. fence_cuts_free() is due in any case.
+ */
+int cuts_find(struct fence *fence, bool aside, struct fence_cuts *cuts, struct error *error);
+
 /* states.c */
 struct interface_state *states_allocate(const struct plan *plan);
 void states_add(struct fence *fence, const struct plan_interface *interface,
