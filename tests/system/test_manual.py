@@ -119,6 +119,15 @@ def test_every_metric_is_in_the_manual():
     assert words(section("beamfenced.8", "METRICS"), "Ic") - {"metrics.listen"} == program
 
 
+def test_every_kind_of_warning_is_in_the_manual_and_marked_where_it_is_unhealthy():
+    """[PROBLEM_PINS] = {"pins", .unhealthy = true}"""
+    program = {name + (" *" if "unhealthy" in rest else "") for name, rest in
+               re.findall(r'\[PROBLEM_\w+\] = \{"([\w-]+)"(.*?)\}',
+                          (ROOT / "user/core/problems.c").read_text(), re.S)}
+    manual = re.findall(r"^\.It Li (.+)$", section("beamfenced.8", "WARNINGS"), re.M)
+    assert program and (set(manual), manual) == (program, sorted(manual))
+
+
 def test_every_field_of_the_journal_is_in_the_manual():
     calls = re.findall(r"\blog_line\((.*?)\);", sources("user/agent", "user/net"), re.S)
     keys = {key for call in calls if "NULL" in call and not call.startswith("int level")

@@ -8,6 +8,7 @@
 
 #include "agent/events.h"
 #include "agent/listeners.h"
+#include "agent/problems.h"
 #include "core/cleanup.h"
 #include "core/metrics.h"
 #include "kernel/host.h"
@@ -311,6 +312,7 @@ int agent_write_metrics(struct agent *agent, FILE *out)
 	_cleanup_free_ struct counter *counters = NULL;
 	_cleanup_free_ struct reattachments *reattachments = NULL;
 	_cleanup_free_ struct interface_state *interfaces = NULL;
+	_cleanup_(problems_free) struct problems problems = {};
 	struct port_count ports[PORT_COUNTS];
 	struct snapshot snapshot = {
 		.mode = agent->policy->mode,
@@ -349,5 +351,7 @@ int agent_write_metrics(struct agent *agent, FILE *out)
 	if (!interfaces)
 		return -ENOMEM;
 	snapshot.interfaces = interfaces;
+	agent_problems(agent, &problems);
+	snapshot.problems = problems.of_kind;
 	return metrics_write(out, &snapshot);
 }

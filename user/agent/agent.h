@@ -37,7 +37,9 @@ struct agent {
 	struct error last_reload_error;
 	struct error metrics_error; /* why the metrics are not where the configuration wants them */
 	struct error network_error; /* why the network side does not do what it is there for */
-	bool control_is_stale;	    /* its configuration changed: takes effect at the next start */
+	struct keeper *keeper;	    /* of runtime peers; NULL: nothing is kept, for this reason: */
+	struct error keeper_error;
+	bool control_is_stale; /* its configuration changed: takes effect at the next start */
 };
 
 /*

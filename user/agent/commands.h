@@ -10,8 +10,6 @@
 struct commands {
 	struct agent *agent;
 	struct control *control; /* where peers.add and peers.del are answered */
-	struct keeper *keeper;	 /* NULL: nothing is kept, for this reason: */
-	struct error keeper_error;
 	const char *state_dir;
 	/* Called after a reload, with its outcome; after detach; when the peers' ends changed. */
 	void (*reloaded)(void *context, int code, const struct error *error);

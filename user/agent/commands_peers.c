@@ -106,12 +106,12 @@ static int keep(struct commands *commands, const struct control_peer *peer, json
 		json_t **result)
 {
 	struct pending *pending = malloc(sizeof(*pending));
-	struct error problem = commands->keeper_error;
+	struct error problem = commands->agent->keeper_error;
 
-	if (commands->keeper) {
+	if (commands->agent->keeper) {
 		if (pending) {
 			*pending = (struct pending){commands, done};
-			if (!keeper_save(commands->keeper, &commands->agent->peers, on_kept,
+			if (!keeper_save(commands->agent->keeper, &commands->agent->peers, on_kept,
 					 pending, peer->client))
 				return CONTROL_LATER;
 		}

@@ -7,6 +7,7 @@
 #include "agent/commands_internal.h"
 #include "agent/listeners.h"
 #include "agent/moment.h"
+#include "agent/problems.h"
 #include "core/cleanup.h"
 
 static json_t *interfaces_json(struct agent *agent)
@@ -42,123 +43,15 @@ static json_t *interfaces_json(struct agent *agent)
 	return list;
 }
 
-static void warn_of_listener(const struct agent *agent, const struct known_listener *listener,
-			     json_t *list)
+static json_t *warnings_json(const struct agent *agent)
 {
-	const unsigned int port = listener->kernel.port;
-
-	if (listener_is_exposed(agent, listener))
-		json_array_append_new(
-			list, json_sprintf("port %u: a BEAM (pid %u) listens there on every "
-					   "address, and it is not protected: if it is for "
-					   "clients, name it in discovery.exempt_ports",
-					   port, listener->kernel.pid));
-	if (listener_is_orphan(agent, listener))
-		json_array_append_new(
-			list, json_sprintf("port %u: node \"%s\" fits the \"nodes\" of no cluster: "
-					   "no peer may reach it",
-					   port, listener->node));
-}
-
-static void warn_of_peers(const struct commands *commands, json_t *list)
-{
-	const struct error *problem = commands->keeper ? keeper_problem(commands->keeper)
-						       : &commands->keeper_error;
-	const size_t dormant = agent_count_dormant(commands->agent);
-
-	if (problem)
-		json_array_append_new(list, json_string(problem->text));
-	if (dormant)
-		json_array_append_new(
-			list,
-			json_sprintf("%zu runtime peers are of clusters that the configuration "
-				     "does not have, and not in force: see \"beamfence peers\"",
-				     dormant));
-}
-
-static void warn_of_pins(const struct agent *agent, json_t *list)
-{
-	char name[256];
-
-	if (fence_pins_problem(agent->fence)[0])
-		json_array_append_new(list, json_string(fence_pins_problem(agent->fence)));
-	if (fence_stray_pin(agent->fence, name, sizeof(name)))
-		json_array_append_new(list, json_sprintf("%s/%s is not beamfence's: it is left "
-							 "alone, but does not belong there",
-							 agent->pin_dir, name));
-}
-
-/* Whoever has too many listeners hurts himself alone, and an operator should know who it is. */
-static void warn_of_users(const struct agent *agent, json_t *list)
-{
-	_cleanup_free_ struct fence_user *users = NULL;
-	const int count = fence_users(agent->fence, &users);
-
-	for (int i = 0; i < count; i++) {
-		const struct user *user = &users[i].user;
-
-		if (user->refused)
-			json_array_append_new(
-				list,
-				json_sprintf(
-					"user %u has had more listeners of BEAMs, or connections "
-					"to epmd, than are followed (%d, %d): %u were not, and "
-					"were not protected",
-					users[i].account, USER_LISTENERS_MAX,
-					USER_REGISTRATIONS_MAX, user->refused));
-	}
-	if (fence_watch_missed(agent->fence))
-		json_array_append_new(
-			list, json_sprintf("the kernel has kept %llu events from the listener "
-					   "watch: what they told was listed soon after",
-					   (unsigned long long)fence_watch_missed(agent->fence)));
-	if (agent->stray_names)
-		json_array_append_new(
-			list,
-			json_sprintf("epmd names %zu nodes at ports where no process that is "
-				     "registered listens: they are not protected (a lie, or a "
-				     "node in a container)",
-				     agent->stray_names));
-}
-
-static json_t *warnings_json(const struct commands *commands)
-{
-	const struct agent *agent = commands->agent;
+	struct problems problems;
 	json_t *list = json_array();
 
-	for (size_t i = 0; i < agent->plan->ambiguous_count; i++) {
-		const struct interface_rule *rule = agent->plan->ambiguous[i];
-
-		json_array_append_new(
-			list,
-			json_sprintf(
-				"line %u: \"%s\" (%s) also fits an interface, or a device that "
-				"shares its frames, that another entry puts into a stricter "
-				"zone: the stricter one holds",
-				rule->line, rule->pattern, zone_name(rule->zone)));
-	}
-	warn_of_pins(agent, list);
-	for (size_t i = 0; i < agent->config->warning_count; i++)
-		json_array_append_new(list, json_string(agent->config->warnings[i]));
-	for (size_t i = 0; i < agent->listener_count; i++)
-		warn_of_listener(agent, &agent->listeners[i], list);
-	warn_of_users(agent, list);
-	warn_of_peers(commands, list);
-	if (agent_differs_from_file(agent))
-		json_array_append_new(
-			list,
-			json_sprintf("the configuration in force was tried and confirmed, and "
-				     "is not that of %s: install it there and reload, or the "
-				     "next start brings back the one that is there",
-				     agent->config_path));
-	if (agent->metrics_error.text[0])
-		json_array_append_new(list, json_string(agent->metrics_error.text));
-	if (agent->network_error.text[0])
-		json_array_append_new(list, json_string(agent->network_error.text));
-	if (agent->control_is_stale)
-		json_array_append_new(
-			list,
-			json_string("a change of \"control\" takes effect at the next start"));
+	agent_problems(agent, &problems);
+	for (size_t i = 0; i < problems.count; i++)
+		json_array_append_new(list, json_string(problems.list[i].text));
+	problems_free(&problems);
 	return list;
 }
 
@@ -225,8 +118,8 @@ int command_status(struct commands *commands, const struct control_peer *peer, j
 		(json_int_t)agent->last_reload_time_s, "error",
 		agent->last_reload_successful ? json_null()
 					      : json_string(agent->last_reload_error.text),
-		"warnings", warnings_json(commands), "state_dir",
-		commands->keeper ? json_string(commands->state_dir) : json_null(), "runtime_peers",
+		"warnings", warnings_json(agent), "state_dir",
+		agent->keeper ? json_string(commands->state_dir) : json_null(), "runtime_peers",
 		(json_int_t)agent->peers.count, "trial", trial_json(agent), "config_in_force",
 		config_in_force(agent));
 	json_object_set_new(*result, "clusters", cluster_names_json(agent));

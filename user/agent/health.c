@@ -3,8 +3,12 @@
 
 #include <errno.h>
 
+#include "agent/problems.h"
+#include "core/cleanup.h"
+
 int agent_health(struct agent *agent, struct error *reason)
 {
+	_cleanup_(problems_free) struct problems problems = {};
 	const struct plan *plan = agent->plan;
 	const struct interface_state *states;
 	const size_t count = fence_interfaces(agent->fence, &states);
@@ -20,5 +24,9 @@ int agent_health(struct agent *agent, struct error *reason)
 			return error_set(reason, -ENOTCONN, "%s (%s): there is no such interface",
 					 plan->absent[i]->pattern,
 					 zone_name(plan->absent[i]->zone));
+	agent_problems(agent, &problems);
+	for (size_t i = 0; i < problems.count; i++)
+		if (problem_is_unhealthy(problems.list[i].kind))
+			return error_set(reason, -EHOSTDOWN, "%s", problems.list[i].text);
 	return 0;
 }

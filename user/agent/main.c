@@ -19,6 +19,7 @@
 #include "agent/notify.h"
 #include "agent/options.h"
 #include "agent/privileges.h"
+#include "agent/problems.h"
 #include "agent/report.h"
 #include "agent/runtime.h"
 #include "core/cleanup.h"
@@ -40,7 +41,8 @@ struct daemon {
 	struct event *watchdog;
 	struct event *check; /* that all is where it should be */
 	struct outcome outcome;
-	bool addresses_unknown; /* and it was logged */
+	struct problems problems; /* that were logged */
+	bool addresses_unknown;	  /* and it was logged */
 };
 
 static void tell_restored(void *context, const char *interface)
@@ -109,6 +111,7 @@ static void on_check(evutil_socket_t fd, short events, void *context)
 	look_at_addresses(daemon);
 	restore_pins(daemon);
 	discovery_check(daemon->discovery);
+	problems_log(&daemon->agent, &daemon->problems);
 }
 
 static void on_interfaces_changed(void *context)
@@ -359,6 +362,7 @@ static void stop(struct daemon *daemon)
 	if (daemon->check)
 		event_free(daemon->check);
 	outcome_free(&daemon->outcome);
+	problems_free(&daemon->problems);
 	events_close(daemon->agent.events);
 	daemon->agent.events = NULL;
 	agent_close(&daemon->agent);

@@ -30,7 +30,7 @@ void runtime_load(struct runtime *runtime, struct agent *agent, struct commands 
 	commands->state_dir = state_dir;
 	if (state_open(state_dir, &runtime->state, &error)) {
 		log_line(LOG_WARNING, error.text, NULL);
-		commands->keeper_error = error;
+		agent->keeper_error = error;
 		return;
 	}
 	moment_now(&now);
@@ -92,7 +92,7 @@ static int open_keeper(struct runtime *runtime, struct event_base *base, struct 
 
 	if (code)
 		return code;
-	runtime->commands->keeper = runtime->keeper;
+	runtime->agent->keeper = runtime->keeper;
 	code = keeper_save(runtime->keeper, &runtime->agent->peers, NULL, NULL, 0);
 	return code ? error_set(error, code, "out of memory") : 0;
 }

@@ -144,6 +144,13 @@ static void write_agent(FILE *out, const struct snapshot *snapshot)
 	write_header(out, "beamfence_registered_unfenced", "gauge",
 		     "Names that epmd has for ports where no registered process listens.");
 	fprintf(out, "beamfence_registered_unfenced %zu\n", snapshot->stray_names);
+	write_header(out, "beamfence_warnings", "gauge",
+		     "What status warns of, by kind: see WARNINGS in beamfenced(8).");
+	for (int kind = 0; kind < PROBLEM_KINDS; kind++) {
+		fputs("beamfence_warnings", out);
+		write_label(out, "{", "kind", problem_kind_name(kind));
+		fprintf(out, "} %zu\n", snapshot->problems ? snapshot->problems[kind] : 0);
+	}
 	write_header(out, "beamfence_build_info", "gauge", "1, with the version as a label.");
 	fputs("beamfence_build_info", out);
 	write_label(out, "{", "version", snapshot->version);

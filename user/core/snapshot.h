@@ -4,6 +4,7 @@
 #define BEAMFENCE_SNAPSHOT_H
 
 #include "core/config.h"
+#include "core/problems.h"
 
 #define ENTRY_NAME_SIZE 24 /* "interface.vlan" */
 
@@ -68,6 +69,7 @@ struct snapshot {
 	uint64_t listeners_refused;
 	uint64_t watch_missed;
 	size_t stray_names;
+	const size_t *problems; /* how many there are of each kind */
 	const char *version;
 };
 

@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "agent/problems.h"
+
+#include "agent/keeper.h"
+#include "agent/listeners.h"
+#include "agent/log.h"
+#include "core/cleanup.h"
+
+#define SUBJECT_SIZE 24
+
+static void find_ambiguous_zones(const struct agent *agent, struct problems *problems)
+{
+	for (size_t i = 0; i < agent->plan->ambiguous_count; i++) {
+		const struct interface_rule *rule = agent->plan->ambiguous[i];
+
+		problems_add(problems, PROBLEM_AMBIGUOUS_ZONE, rule->pattern,
+			     "line %u: \"%s\" (%s) also fits an interface, or a device that "
+			     "shares its frames, that another entry puts into a stricter "
+			     "zone: the stricter one holds",
+			     rule->line, rule->pattern, zone_name(rule->zone));
+	}
+}
+
+static void find_pins(const struct agent *agent, struct problems *problems)
+{
+	char name[256];
+
+	if (fence_pins_problem(agent->fence)[0])
+		problems_add(problems, PROBLEM_PINS, "", "%s", fence_pins_problem(agent->fence));
+	if (fence_stray_pin(agent->fence, name, sizeof(name)))
+		problems_add(problems, PROBLEM_PINS, name,
+			     "%s/%s is not beamfence's: it is left alone, but does not belong "
+			     "there",
+			     agent->pin_dir, name);
+}
+
+static void find_config(const struct agent *agent, struct problems *problems)
+{
+	for (size_t i = 0; i < agent->config->warning_count; i++)
+		problems_add(problems, PROBLEM_CONFIG, agent->config->warnings[i], "%s",
+			     agent->config->warnings[i]);
+}
+
+static void find_listeners(const struct agent *agent, struct problems *problems)
+{
+	for (size_t i = 0; i < agent->listener_count; i++) {
+		const struct known_listener *listener = &agent->listeners[i];
+		const unsigned int port = listener->kernel.port;
+		char subject[SUBJECT_SIZE];
+
+		snprintf(subject, sizeof(subject), "%u", port);
+		if (listener_is_exposed(agent, listener))
+			problems_add(problems, PROBLEM_EXPOSED_LISTENER, subject,
+				     "port %u: a BEAM (pid %u) listens there on every address, "
+				     "and it is not protected: if it is for clients, name it in "
+				     "discovery.exempt_ports",
+				     port, listener->kernel.pid);
+		if (listener_is_orphan(agent, listener))
+			problems_add(problems, PROBLEM_NODE_OF_NO_CLUSTER, subject,
+				     "port %u: node \"%s\" fits the \"nodes\" of no cluster: no "
+				     "peer may reach it",
+				     port, listener->node);
+	}
+}
+
+/* Whoever has too many listeners hurts himself alone, and an operator should know who it is. */
+static void find_users(const struct agent *agent, struct problems *problems)
+{
+	_cleanup_free_ struct fence_user *users = NULL;
+	const int count = fence_users(agent->fence, &users);
+
+	for (int i = 0; i < count; i++) {
+		const struct user *user = &users[i].user;
+		char subject[SUBJECT_SIZE];
+
+		if (!user->refused)
+			continue;
+		snprintf(subject, sizeof(subject), "%u", users[i].account);
+		problems_add(problems, PROBLEM_USER_LIMIT, subject,
+			     "user %u has had more listeners of BEAMs, or connections to epmd, "
+			     "than are followed (%d, %d): %u were not, and were not protected",
+			     users[i].account, USER_LISTENERS_MAX, USER_REGISTRATIONS_MAX,
+			     user->refused);
+	}
+}
+
+static void find_watch(const struct agent *agent, struct problems *problems)
+{
+	if (fence_watch_missed(agent->fence))
+		problems_add(problems, PROBLEM_EVENTS_MISSED, "",
+			     "the kernel has kept %llu events from the listener watch: what they "
+			     "told was listed soon after",
+			     (unsigned long long)fence_watch_missed(agent->fence));
+	if (agent->stray_names)
+		problems_add(problems, PROBLEM_STRAY_NAMES, "",
+			     "epmd names %zu nodes at ports where no process that is registered "
+			     "listens: they are not protected (a lie, or a node in a container)",
+			     agent->stray_names);
+}
+
+static void find_peers(const struct agent *agent, struct problems *problems)
+{
+	const struct error *problem = agent->keeper ? keeper_problem(agent->keeper)
+						    : &agent->keeper_error;
+	const size_t dormant = agent_count_dormant(agent);
+
+	if (problem && problem->text[0])
+		problems_add(problems, PROBLEM_STATE_NOT_KEPT, "", "%s", problem->text);
+	if (dormant)
+		problems_add(problems, PROBLEM_PEERS_DORMANT, "",
+			     "%zu runtime peers are of clusters that the configuration does not "
+			     "have, and not in force: see \"beamfence peers\"",
+			     dormant);
+}
+
+static void find_service(const struct agent *agent, struct problems *problems)
+{
+	if (agent_differs_from_file(agent))
+		problems_add(problems, PROBLEM_CONFIG_NOT_FILE, "",
+			     "the configuration in force was tried and confirmed, and is not that "
+			     "of %s: install it there and reload, or the next start brings back "
+			     "the one that is there",
+			     agent->config_path);
+	if (agent->metrics_error.text[0])
+		problems_add(problems, PROBLEM_METRICS, "", "%s", agent->metrics_error.text);
+	if (agent->network_error.text[0])
+		problems_add(problems, PROBLEM_NETWORK_SIDE, "", "%s", agent->network_error.text);
+	if (agent->control_is_stale)
+		problems_add(problems, PROBLEM_CONTROL_STALE, "",
+			     "a change of \"control\" takes effect at the next start");
+}
+
+void agent_problems(const struct agent *agent, struct problems *problems)
+{
+	*problems = (struct problems){};
+	find_ambiguous_zones(agent, problems);
+	find_pins(agent, problems);
+	find_config(agent, problems);
+	find_listeners(agent, problems);
+	find_users(agent, problems);
+	find_watch(agent, problems);
+	find_peers(agent, problems);
+	find_service(agent, problems);
+}
+
+static void log_missing(int level, const struct problems *now, const struct problems *then,
+			void (*tell)(int level, const struct problem *problem))
+{
+	for (size_t i = 0; i < now->count; i++) {
+		const struct problem *problem = &now->list[i];
+
+		if (!problem_is_told_elsewhere(problem->kind) &&
+		    !problems_have(then, problem->kind, problem->subject))
+			tell(level, problem);
+	}
+}
+
+static void tell_new(int level, const struct problem *problem)
+{
+	log_line(level, problem->text, "problem", problem_kind_name(problem->kind), NULL);
+}
+
+static void tell_over(int level, const struct problem *problem)
+{
+	log_line(level, "no longer a problem", "problem", problem_kind_name(problem->kind),
+		 "subject", problem->subject[0] ? problem->subject : NULL, NULL);
+}
+
+void problems_log(const struct agent *agent, struct problems *known)
+{
+	struct problems now;
+
+	agent_problems(agent, &now);
+	log_missing(LOG_WARNING, &now, known, tell_new);
+	log_missing(LOG_NOTICE, known, &now, tell_over);
+	problems_free(known);
+	*known = now;
+}

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "core/problems.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const struct kind {
+	const char *name;
+	bool unhealthy;
+	bool told_elsewhere;
+} kinds[PROBLEM_KINDS] = {
+	[PROBLEM_AMBIGUOUS_ZONE] = {"ambiguous-zone", .told_elsewhere = true},
+	[PROBLEM_CONFIG] = {"config", .told_elsewhere = true},
+	[PROBLEM_CONFIG_NOT_FILE] = {"config-not-file"},
+	[PROBLEM_CONTROL_STALE] = {"control-stale"},
+	[PROBLEM_EVENTS_MISSED] = {"events-missed", .told_elsewhere = true},
+	[PROBLEM_EXPOSED_LISTENER] = {"exposed-listener"},
+	[PROBLEM_METRICS] = {"metrics", .told_elsewhere = true},
+	[PROBLEM_NETWORK_SIDE] = {"network-side", .told_elsewhere = true},
+	[PROBLEM_NODE_OF_NO_CLUSTER] = {"node-of-no-cluster", .told_elsewhere = true},
+	[PROBLEM_PEERS_DORMANT] = {"peers-dormant", .told_elsewhere = true},
+	[PROBLEM_PINS] = {"pins", .told_elsewhere = true},
+	[PROBLEM_STATE_NOT_KEPT] = {"state-not-kept", .told_elsewhere = true},
+	[PROBLEM_STRAY_NAMES] = {"stray-names", .told_elsewhere = true},
+	[PROBLEM_USER_LIMIT] = {"user-limit", .told_elsewhere = true},
+};
+
+static bool make_room(struct problems *problems)
+{
+	const size_t room = problems->room ? problems->room * 2 : 16;
+	struct problem *list;
+
+	if (problems->count >= PROBLEMS_MAX)
+		return false;
+	if (problems->count < problems->room)
+		return true;
+	list = realloc(problems->list, room * sizeof(*list));
+	if (!list)
+		return false;
+	problems->list = list;
+	problems->room = room;
+	return true;
+}
+
+void problems_add(struct problems *problems, enum problem_kind kind, const char *subject,
+		  const char *format, ...)
+{
+	struct problem problem = {.kind = kind};
+	va_list arguments;
+	int length;
+
+	problems->of_kind[kind]++;
+	if (!make_room(problems))
+		return;
+	va_start(arguments, format);
+	length = vasprintf(&problem.text, format, arguments);
+	va_end(arguments);
+	if (length < 0)
+		return;
+	problem.subject = strdup(subject);
+	if (problem.subject)
+		problems->list[problems->count++] = problem;
+	else
+		free(problem.text);
+}
+
+bool problems_have(const struct problems *problems, enum problem_kind kind, const char *subject)
+{
+	for (size_t i = 0; i < problems->count; i++)
+		if (problems->list[i].kind == kind && !strcmp(problems->list[i].subject, subject))
+			return true;
+	return false;
+}
+
+void problems_free(struct problems *problems)
+{
+	for (size_t i = 0; i < problems->count; i++) {
+		free(problems->list[i].subject);
+		free(problems->list[i].text);
+	}
+	free(problems->list);
+	*problems = (struct problems){};
+}
+
+const char *problem_kind_name(enum problem_kind kind)
+{
+	return kinds[kind].name;
+}
+
+bool problem_is_unhealthy(enum problem_kind kind)
+{
+	return kinds[kind].unhealthy;
+}
+
+bool problem_is_told_elsewhere(enum problem_kind kind)
+{
+	return kinds[kind].told_elsewhere;
+}

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What is wrong, or hardly meant, at one moment: one list, which status, the metrics, /healthz and
+ * the log all read, so that they say the same in the same words.
+ */
+#ifndef BEAMFENCE_PROBLEMS_H
+#define BEAMFENCE_PROBLEMS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+enum problem_kind {
+	PROBLEM_AMBIGUOUS_ZONE,	    /* two lists name one interface */
+	PROBLEM_CONFIG,		    /* valid, and hardly meant */
+	PROBLEM_CONFIG_NOT_FILE,    /* what is in force is not what the file says */
+	PROBLEM_CONTROL_STALE,	    /* takes effect at the next start */
+	PROBLEM_EVENTS_MISSED,	    /* the kernel kept some from the listener watch */
+	PROBLEM_EXPOSED_LISTENER,   /* a BEAM listens on every address, not protected */
+	PROBLEM_METRICS,	    /* not where the configuration wants them */
+	PROBLEM_NETWORK_SIDE,	    /* beamfence-net is not there */
+	PROBLEM_NODE_OF_NO_CLUSTER, /* no peer may reach it */
+	PROBLEM_PEERS_DORMANT,	    /* of clusters that the configuration does not have */
+	PROBLEM_PINS,		    /* something is wrong in the pin directory */
+	PROBLEM_STATE_NOT_KEPT,	    /* runtime peers do not outlive a restart */
+	PROBLEM_STRAY_NAMES,	    /* epmd names ports where nobody registered listens */
+	PROBLEM_USER_LIMIT,	    /* a user has more listeners than are followed */
+	PROBLEM_KINDS
+};
+
+#define PROBLEMS_MAX 1000 /* are listed; more are only counted */
+
+struct problem {
+	enum problem_kind kind;
+	char *subject; /* what tells it from others of its kind: "25672", "eth0", or "" */
+	char *text;    /* one line: what is wrong, and what to do */
+};
+
+struct problems {
+	struct problem *list;
+	size_t count;
+	size_t room;
+	size_t of_kind[PROBLEM_KINDS]; /* the ones that found no place in the list too */
+};
+
+/* Adds one; without memory it is only counted. @subject and the text are copied. */
+void problems_add(struct problems *problems, enum problem_kind kind, const char *subject,
+		  const char *format, ...) __attribute__((format(printf, 4, 5)));
+
+/* Whether one of this kind and subject is listed. */
+bool problems_have(const struct problems *problems, enum problem_kind kind, const char *subject);
+
+/* Frees the list; @problems is empty then. */
+void problems_free(struct problems *problems);
+
+/* The name of the contract: "node-of-no-cluster". */
+const char *problem_kind_name(enum problem_kind kind);
+
+/* Whether the host is not fenced as the configuration says while there is one of this kind. */
+bool problem_is_unhealthy(enum problem_kind kind);
+
+/* Whether the log is told by the one who finds it, in words of his own. */
+bool problem_is_told_elsewhere(enum problem_kind kind);
+
+#endif
