@@ -44,9 +44,9 @@ struct discovery {
 static void on_listener(void *context, enum listener_event event,
 			const struct known_listener *listener)
 {
-	const struct discovery *discovery = context;
+	struct discovery *discovery = context;
 
-	log_listener(discovery->agent, event, listener);
+	log_listener(&discovery->said, discovery->agent, event, listener);
 }
 
 static void on_settled(void *context, enum evidence was, struct known_listener *listener)
@@ -82,11 +82,13 @@ static void on_heard(void *context, const struct hearing *hearing)
 	log_heard(&discovery->said, &heard);
 	if (fence_configured_cluster(agent->fence, hearing->epmd_port) == CLUSTER_ANY) {
 		agent->epmd_heard = true;
+		if (!agent->stray_names)
+			agent->stray_since_ms = boot_ms_now();
 		agent->stray_names = heard.stray;
 	}
 	for (size_t i = 0; i < agent->listener_count; i++)
 		if (agent->listeners[i].node && !agent->listeners[i].told)
-			log_node(agent, &agent->listeners[i]);
+			emit_node(agent, &agent->listeners[i]);
 	doubts_look(discovery->doubts, false);
 }
 
@@ -139,6 +141,7 @@ static void look(struct discovery *discovery)
 	discovery->looked_ms = boot_ms_now();
 	if (nodes < 0)
 		log_line(LOG_ERR, "cannot read the listeners", "error", strerror(-nodes), NULL);
+	log_standing(&discovery->said, discovery->agent);
 	log_tables(&discovery->said, discovery->agent->fence);
 	if (nodes > 0)
 		discovery_ask(discovery);
@@ -172,6 +175,7 @@ void discovery_check(struct discovery *discovery)
 	log_findings(&discovery->said, discovery->agent->fence, &findings);
 	if (findings.missed || findings.dropped)
 		look(discovery);
+	log_standing(&discovery->said, discovery->agent);
 	count = fence_registrations(discovery->agent->fence, &rows);
 	nodes_note_check(discovery->agent, rows, count);
 	doubts_turn(discovery->doubts);

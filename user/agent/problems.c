@@ -4,6 +4,7 @@
 #include "agent/keeper.h"
 #include "agent/listeners.h"
 #include "agent/log.h"
+#include "agent/moment.h"
 #include "core/cleanup.h"
 
 #define SUBJECT_SIZE 24
@@ -55,7 +56,7 @@ static void find_listeners(const struct agent *agent, struct problems *problems)
 				     "and it is not protected: if it is for clients, name it in "
 				     "discovery.exempt_ports",
 				     port, listener->kernel.pid);
-		if (listener_is_orphan(agent, listener))
+		if (listener_is_orphan(agent, listener) && listener_stays(listener))
 			problems_add(problems, PROBLEM_NODE_OF_NO_CLUSTER, subject,
 				     "port %u: node \"%s\" fits the \"nodes\" of no cluster: no "
 				     "peer may reach it",
@@ -91,7 +92,8 @@ static void find_watch(const struct agent *agent, struct problems *problems)
 			     "the kernel has kept %llu events from the listener watch: what they "
 			     "told was listed soon after",
 			     (unsigned long long)fence_watch_missed(agent->fence));
-	if (agent->stray_names)
+	/* A node that ends is in epmd for a moment longer than its listener. */
+	if (agent->stray_names && boot_ms_now() - agent->stray_since_ms >= LISTENER_STAYS_S * 1000)
 		problems_add(problems, PROBLEM_STRAY_NAMES, "",
 			     "epmd names %zu nodes at ports where no process that is registered "
 			     "listens: they are not protected (a lie, or a node in a container)",

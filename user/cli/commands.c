@@ -109,8 +109,10 @@ enum status run_ports(const struct cli *cli, const struct arguments *arguments, 
 enum status run_counters(const struct cli *cli, const struct arguments *arguments,
 			 struct error *error)
 {
-	(void)arguments;
-	return cli_ask_and_show(cli, CLIENT_TIMEOUT_MS, "counters", NULL, print_counters, error);
+	return cli_ask_and_show(cli, CLIENT_TIMEOUT_MS, "counters", NULL,
+				arguments_option(arguments, "--all") ? print_counters
+								     : print_counters_moved,
+				error);
 }
 
 enum status run_reload(const struct cli *cli, const struct arguments *arguments,

@@ -19,6 +19,7 @@ int print_peer_deleted(const json_t *peer, FILE *out);
 int print_event(const json_t *event, FILE *out); /* one line */
 int print_warnings(const json_t *warnings, FILE *out);
 int print_counters(const json_t *counters, FILE *out);
+int print_counters_moved(const json_t *counters, FILE *out); /* those that are not 0 */
 int print_explanation(const json_t *explanation, FILE *out);
 int print_reload(const json_t *reload, FILE *out);
 int print_detach(const json_t *detach, FILE *out);
