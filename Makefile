@@ -101,9 +101,9 @@ $(BUILD)/beamfence-net: $(call objects,$(NET_PARTS:%=%.c) $(NET) user/net/main.c
 	$(call say,LD,$@)$(CC) $(CFLAGS) $(LDFLAGS_) $(LDFLAGS) $^ \
 		$(call PKG,--libs,jansson libevent) -o $@
 $(BUILD)/beamfence: $(call objects,$(CORE) $(CLI) user/cli/main.c user/kernel/detach.c \
-		user/kernel/lock.c,obj)
+		user/kernel/in_force.c user/kernel/lock.c,obj)
 	$(call say,LD,$@)$(CC) $(CFLAGS) $(LDFLAGS_) $(LDFLAGS) $^ \
-		$(call PKG,--libs,yaml-0.1 jansson) -o $@
+		$(call PKG,--libs,libbpf yaml-0.1 jansson) -o $@
 
 $(BUILD)/test-unit: $(call objects,$(CORE) $(AGENT) $(NET) $(CLI) $(KERNEL) $(UNIT) tests/bpf/frames.c,san)
 	$(call say,LD,$@)$(CC) $(CFLAGS) $(SANITIZE) $(LDFLAGS) $^ \

@@ -29,13 +29,19 @@ static const struct command commands[] = {
 	{
 		.name = "status",
 		.run = run_status,
-		.usage = "",
+		.usage = "[--pin-dir DIR]",
 		.summary = "Shows mode, interfaces and problems",
 		.help = "An interface with a zone that is not attached is not protected; one in "
 			"no\n"
-			"zone is left alone.\n\n"
+			"zone is left alone. Where no agent answers, what is in force is read from "
+			"the\n"
+			"pins one left; that takes root.\n\n"
+			"Options:\n"
+			"  --pin-dir DIR  where the pins are when no agent answers\n"
+			"                 (default: /sys/fs/bpf/beamfence)\n\n"
 			"Example:\n"
 			"  beamfence --json status\n",
+		.options = (const char *const[]){"--pin-dir=", NULL},
 	},
 	{
 		.name = "ports",

@@ -11,6 +11,7 @@
 
 #define PRINT_TIME_SIZE 32
 
+int print_in_force(const json_t *status, FILE *out); /* what is known without an agent */
 int print_status(const json_t *status, FILE *out);
 int print_ports(const json_t *ports, FILE *out);
 int print_peers(const json_t *peers, FILE *out);
