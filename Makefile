@@ -339,6 +339,9 @@ kernels: deps-kernels
 		$(addprefix --test=,$(TEST)) $(addprefix --preempt=,$(PREEMPT))
 
 MAN_PAGES := $(wildcard deploy/man/*.[1-9])
+MONITORING := prometheus/beamfence.rules.yml prometheus/prometheus.yml \
+	      prometheus/beamfence-textfile.service prometheus/beamfence-textfile.timer \
+	      grafana/beamfence.json
 ZSHDIR = share/zsh/$(if $(filter /usr,$(PREFIX)),vendor-completions,site-functions)
 install: all
 	install -D -m 755 $(BUILD)/beamfenced $(DESTDIR)$(PREFIX)/sbin/beamfenced
@@ -346,6 +349,11 @@ install: all
 	install -D -m 755 $(BUILD)/beamfence-net $(DESTDIR)$(LIBEXECDIR)/beamfence-net
 	install -D -m 644 deploy/config/beamfence.yaml \
 		$(DESTDIR)$(PREFIX)/share/doc/beamfence/beamfence.yaml
+	install -D -m 644 README.md $(DESTDIR)$(PREFIX)/share/doc/beamfence/README.md
+	install -D -m 644 deploy/prometheus/README.md \
+		$(DESTDIR)$(PREFIX)/share/doc/beamfence/monitoring.md
+	for file in $(MONITORING); do install -D -m 644 "deploy/$$file" \
+		"$(DESTDIR)$(PREFIX)/share/beamfence/$$file" || exit; done
 	install -d -m 755 $(DESTDIR)$(SYSCONFDIR)/beamfence
 	test -e $(DESTDIR)$(SYSCONFDIR)/beamfence/beamfence.yaml || \
 		install -m 644 deploy/config/beamfence.yaml $(DESTDIR)$(SYSCONFDIR)/beamfence/
