@@ -46,7 +46,8 @@ UNIT   := $(wildcard tests/unit/*.c)
 BPF_TESTS := $(wildcard tests/bpf/*.c) $(addprefix user/agent/,hearing.c listeners.c nodes.c)
 ORACLE := $(filter-out %.bpf.c,$(wildcard tests/oracle/*.c))
 
-SKELETONS := $(BUILD)/filter.skel.h $(BUILD)/listeners.skel.h $(BUILD)/gate.skel.h
+SKELETONS := $(BUILD)/filter.skel.h $(BUILD)/listeners.skel.h $(BUILD)/gate.skel.h \
+	     $(BUILD)/occupant.skel.h
 
 objects = $(patsubst %.c,$(BUILD)/$(2)/%.o,$(1))
 
@@ -59,7 +60,7 @@ objects = $(patsubst %.c,$(BUILD)/$(2)/%.o,$(1))
 all: $(BUILD)/beamfenced $(BUILD)/beamfence-net $(BUILD)/beamfence
 
 # The filter: an object file, and from it a header that carries it into the agent.
-$(BUILD)/filter.bpf.o $(BUILD)/listeners.bpf.o $(BUILD)/gate.bpf.o: $(BUILD)/%.bpf.o: bpf/%.bpf.c
+$(SKELETONS:.skel.h=.bpf.o): $(BUILD)/%.bpf.o: bpf/%.bpf.c
 	@command -v $(CLANG) >/dev/null || { echo 'no $(CLANG): as root, "make deps" installs' \
 		'what building needs' >&2; exit 1; }
 	@mkdir -p $(@D)

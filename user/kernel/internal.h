@@ -187,6 +187,9 @@ void base_drop_link(struct fence *fence, struct base *base);
 void base_release(struct fence *fence, struct base *base);
 int fence_adopt_links(struct fence *fence, struct error *error);
 
+/* occupant.c: says which program stands in the way, and what takes it off. */
+void describe_occupant(uint32_t ifindex, char *problem, size_t problem_size);
+
 /* restore.c: whether a descriptor is a "link", a "map" or a "prog". */
 bool fd_is_bpf(int fd, const char *kind);
 int link_path(const struct fence *fence, uint32_t ifindex, char **path);
