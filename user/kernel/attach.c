@@ -39,10 +39,10 @@ static void describe_refusal(const struct base *base, int code, enum attach atta
 	else if (code == -EBUSY || code == -EEXIST)
 		describe_occupant(base->ifindex, problem, problem_size);
 	else
-		snprintf(problem, problem_size, "the kernel refuses to attach%s: %s",
-			 attach == ATTACH_NATIVE ? " natively (attach: auto would try generic mode)"
-						 : "",
-			 strerror(-code));
+		snprintf(problem, problem_size, "the kernel refuses to attach%s: %s%s",
+			 attach == ATTACH_NATIVE ? " natively" : "",
+			 base->refusal.words[0] ? base->refusal.words : strerror(-code),
+			 attach == ATTACH_NATIVE ? " (attach: auto would try generic mode)" : "");
 }
 
 static int create_link(int program, uint32_t ifindex, __u32 flags)
@@ -53,16 +53,29 @@ static int create_link(int program, uint32_t ifindex, __u32 flags)
 	return fd < 0 ? -errno : fd;
 }
 
-static int create_best_link(int program, uint32_t ifindex, enum attach attach)
+/* Natively. Where the driver refuses, its words are asked for, while nothing is attached. */
+static int create_native_link(struct base *base, int program)
+{
+	const int fd = create_link(program, base->ifindex, XDP_FLAGS_DRV_MODE);
+
+	if (fd != -EOPNOTSUPP && fd != -EINVAL && fd != -E2BIG && fd != -ENOSPC && fd != -ERANGE)
+		return fd;
+	return refusal_ask(&base->refusal, program, base->ifindex, base->name)
+		       ? create_link(program, base->ifindex, XDP_FLAGS_DRV_MODE)
+		       : fd;
+}
+
+static int create_best_link(struct base *base, int program, enum attach attach)
 {
 	int fd;
 
-	if (attach == ATTACH_GENERIC)
-		return create_link(program, ifindex, XDP_FLAGS_SKB_MODE);
-	fd = create_link(program, ifindex, XDP_FLAGS_DRV_MODE);
+	base->refusal = (struct refusal){};
+	if (attach == ATTACH_GENERIC || base->generic_only)
+		return create_link(program, base->ifindex, XDP_FLAGS_SKB_MODE);
+	fd = create_native_link(base, program);
 	if (fd >= 0 || attach == ATTACH_NATIVE || fd == -EBUSY || fd == -EEXIST || fd == -ENODEV)
 		return fd;
-	return create_link(program, ifindex, XDP_FLAGS_SKB_MODE);
+	return create_link(program, base->ifindex, XDP_FLAGS_SKB_MODE);
 }
 
 static void attach_new(struct fence *fence, struct base *base, enum attach attach, char *problem,
@@ -71,7 +84,7 @@ static void attach_new(struct fence *fence, struct base *base, enum attach attac
 	_cleanup_close_ int fd = -1;
 	_cleanup_free_ char *path = NULL;
 
-	fd = create_best_link(fence_program(fence->live, base->ethernet), base->ifindex, attach);
+	fd = create_best_link(base, fence_program(fence->live, base->ethernet), attach);
 	if (fd < 0) {
 		describe_refusal(base, fd, attach, problem, problem_size);
 		return;
@@ -170,10 +183,32 @@ static void update_link(struct fence *fence, struct base *base, char *problem, s
 		note_restored(fence, base);
 }
 
+void base_describe_mode(const struct base *base, char *note, size_t note_size)
+{
+	note[0] = '\0';
+	if (base->mode == ATTACHED_GENERIC && base->generic_only)
+		snprintf(note, note_size,
+			 "not native: frames of another device come out of this one, past a "
+			 "program in its driver");
+	else if (base->mode == ATTACHED_GENERIC)
+		refusal_describe(&base->refusal, note, note_size);
+}
+
+/* Nothing can come in at present, so that the filter may be off for a moment. */
+static void retry_native(struct fence *fence, struct base *base, enum attach attach)
+{
+	if (attach == ATTACH_AUTO && base->link_fd >= 0 &&
+	    refusal_look(&base->refusal, base->name) == REFUSAL_RETRY)
+		base_drop_link(fence, base);
+	else
+		refusal_note_change(&base->refusal, base->name);
+}
+
 void base_attach(struct fence *fence, struct base *base, enum attach attach, char *problem,
 		 size_t problem_size)
 {
 	drop_dead_link(fence, base);
+	retry_native(fence, base, attach);
 	if (base->link_fd < 0) {
 		attach_new(fence, base, attach, problem, problem_size);
 		if (base->link_fd >= 0 && base->lost)
@@ -184,6 +219,8 @@ void base_attach(struct fence *fence, struct base *base, enum attach attach, cha
 	if (problem[0])
 		return;
 	base->mode = query_mode(base->ifindex);
+	if (base->generic_only && attach != ATTACH_GENERIC)
+		attach = ATTACH_GENERIC;
 	if ((attach == ATTACH_NATIVE && base->mode == ATTACHED_GENERIC) ||
 	    (attach == ATTACH_GENERIC && base->mode == ATTACHED_NATIVE))
 		snprintf(problem, problem_size,
