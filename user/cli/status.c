@@ -24,16 +24,16 @@ static json_t *interfaces_json(const struct in_force *in_force)
 		const bool attached = state->attached != ATTACHED_NOT;
 
 		json_array_append_new(
-			list,
-			json_pack("{s:s, s:o, s:b, s:o, s:o, s:o, s:n}", "name", state->name,
-				  "zone",
-				  in_force->is_known ? json_string(zone_name(state->zone))
-						     : json_null(),
-				  "attached", attached, "attach_mode",
-				  attached ? json_string(attach_mode_name(state->attached))
-					   : json_null(),
-				  "problem", text_or_null(state->problem), "vlan",
-				  state->vlan ? json_integer(state->vlan) : json_null(), "on"));
+			list, json_pack("{s:s, s:o, s:b, s:o, s:o, s:o, s:n, s:n}", "name",
+					state->name, "zone",
+					in_force->is_known ? json_string(zone_name(state->zone))
+							   : json_null(),
+					"attached", attached, "attach_mode",
+					attached ? json_string(attach_mode_name(state->attached))
+						 : json_null(),
+					"problem", text_or_null(state->problem), "vlan",
+					state->vlan ? json_integer(state->vlan) : json_null(), "on",
+					"note"));
 	}
 	return list;
 }
