@@ -11,8 +11,7 @@ TestSuite(event_filter, .init = start, .fini = stop);
 #define DROP(interface, time, source)                                                    \
 	"{\"time\":" time                                                                \
 	",\"event\":\"drop\",\"interface\":\"" interface "\",\"reason\":\"client-new\"," \
-							 "\"source\":\"" source          \
-	"\",\"source_port\":1,"                                                          \
+	"\"source\":\"" source "\",\"source_port\":1,"                                   \
 	"\"destination\":\"10.0.0.1\",\"port\":4369,\"flags\":\"S\"}"
 #define REPLY                                                                                   \
 	"{\"version\":1,\"ok\":true,\"result\":["                                               \
