@@ -221,6 +221,28 @@ Test(cli_commands, counters_align_their_numbers)
 				 "eth0.120   cluster  pass     peer         123456  9876543210\n");
 }
 
+Test(cli_commands, counters_that_are_0_are_for_those_who_ask_for_all)
+{
+	static const char reply[] =
+		"{\"version\":1,\"ok\":true,\"result\":["
+		"{\"interface\":\"eth0\",\"zone\":\"client\",\"verdict\":\"drop\","
+		"\"reason\":\"client-new\",\"packets\":0,\"bytes\":0},"
+		"{\"interface\":\"eth0\",\"zone\":\"client\",\"verdict\":\"pass\","
+		"\"reason\":\"not-tcp\",\"packets\":1,\"bytes\":60}]}\n";
+
+	answer(reply);
+	cr_assert_eq(ASK("counters"), 0);
+	cr_assert(!strstr(output, "client-new") && strstr(output, "not-tcp"), "%s", output);
+	dismiss();
+	answer(reply);
+	cr_assert_eq(ASK("counters", "--all"), 0);
+	cr_assert(strstr(output, "client-new") && strstr(output, "not-tcp"), "%s", output);
+	dismiss();
+	answer(reply);
+	cr_assert_eq(ASK("--json", "counters"), 0);
+	cr_assert(strstr(output, "client-new"), "%s", output);
+}
+
 #define FRAME "--src", "192.0.2.7", "--dst", "192.0.2.1", "--dport", "4369"
 
 Test(cli_commands, explain_asks_about_the_frame_and_tells_why)

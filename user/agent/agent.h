@@ -28,6 +28,7 @@ struct agent {
 	struct known_listener *listeners; /* see agent/listeners.h */
 	size_t listener_count;
 	size_t stray_names;	/* that epmd gives for ports where no registered process listens */
+	int64_t stray_since_ms; /* CLOCK_BOOTTIME, while there are any */
 	bool epmd_heard;	/* that of a configured port has answered, since the last check */
 	bool listeners_read;	/* at least once: what came before may have been judged already */
 	struct peer_list peers; /* added at run time; see agent_add_peer() */

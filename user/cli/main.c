@@ -37,13 +37,19 @@ static const struct command commands[] = {
 	{
 		.name = "status",
 		.run = run_status,
-		.usage = "",
+		.usage = "[--pin-dir DIR]",
 		.summary = "Shows mode, interfaces and problems",
 		.help = "An interface with a zone that is not attached is not protected; one in "
 			"no\n"
-			"zone is left alone.\n\n"
+			"zone is left alone. Where no agent answers, what is in force is read from "
+			"the\n"
+			"pins one left; that takes root.\n\n"
+			"Options:\n"
+			"  --pin-dir DIR  where the pins are when no agent answers\n"
+			"                 (default: /sys/fs/bpf/beamfence)\n\n"
 			"Example:\n"
 			"  beamfence --json status\n",
+		.options = (const char *const[]){"--pin-dir=", NULL},
 	},
 	{
 		.name = "ports",
@@ -78,27 +84,39 @@ static const struct command commands[] = {
 	{
 		.name = "counters",
 		.run = run_counters,
-		.usage = "",
+		.usage = "[--all]",
 		.summary = "Shows frames and bytes for each interface and reason",
 		.help = "Every frame is counted under one reason. In audit mode a verdict of pass\n"
-			"stands beside reasons that would drop.\n\n"
+			"stands beside reasons that would drop. With --json all are printed.\n\n"
+			"Options:\n"
+			"  --all  those too that are 0\n\n"
 			"Example:\n"
 			"  beamfence counters | grep drop\n",
+		.options = (const char *const[]){"--all", NULL},
 	},
 	{
 		.name = "events",
 		.run = run_events,
-		.usage = "[--follow] [--last N]",
+		.usage = "[--follow] [--last N] [--type KIND] [--interface IFACE] [--since TIME]",
 		.summary = "Shows what happens: frames dropped, listeners, reloads, and more",
 		.help = "An event for each source and port, at most every ten seconds; those in "
 			"between\nare counted. With --json each event is an object on a line of "
 			"its own.\n\n"
 			"Options:\n"
-			"  --follow  go on with events as they come\n"
-			"  --last N  so many of those before (default: 256, with --follow 10)\n\n"
+			"  --follow           go on with events as they come\n"
+			"  --last N           so many of those before (default: all, with --follow "
+			"10)\n"
+			"  --type KIND        only these: drop, listener, node, interface, reload, "
+			"trial,\n"
+			"                     peer, agent; several with commas\n"
+			"  --interface IFACE  only those of an interface, or of all that a glob "
+			"fits\n"
+			"  --since TIME       only those since 10m ago, or since "
+			"2026-11-28T08:00:00Z\n\n"
 			"Example:\n"
-			"  beamfence events --follow\n",
-		.options = (const char *const[]){"--follow", "--last=", NULL},
+			"  beamfence events --type drop --interface eth0 --since 1h\n",
+		.options = (const char *const[]){"--follow", "--last=", "--type=", "--interface=",
+						 "--since=", NULL},
 	},
 	{
 		.name = "capture",

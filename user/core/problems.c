@@ -24,13 +24,13 @@ static const struct kind {
 	[PROBLEM_EXPOSED_LISTENER] = {"exposed-listener"},
 	[PROBLEM_METRICS] = {"metrics", .told_elsewhere = true},
 	[PROBLEM_NETWORK_SIDE] = {"network-side", .told_elsewhere = true},
-	[PROBLEM_NODE_OF_NO_CLUSTER] = {"node-of-no-cluster", .told_elsewhere = true},
+	[PROBLEM_NODE_OF_NO_CLUSTER] = {"node-of-no-cluster"},
 	[PROBLEM_OTHER_NAMESPACE] = {"other-namespace"},
 	[PROBLEM_PEERS_DORMANT] = {"peers-dormant", .told_elsewhere = true},
 	[PROBLEM_INTERFACE_RENAMED] = {"interface-renamed"},
 	[PROBLEM_PINS] = {"pins", .told_elsewhere = true},
 	[PROBLEM_STATE_NOT_KEPT] = {"state-not-kept", .told_elsewhere = true},
-	[PROBLEM_STRAY_NAMES] = {"stray-names", .told_elsewhere = true},
+	[PROBLEM_STRAY_NAMES] = {"stray-names"},
 	[PROBLEM_USER_LIMIT] = {"user-limit", .told_elsewhere = true},
 };
 

@@ -115,7 +115,7 @@
  * detach          -
  *                 object: detached (names). Every program and pin is gone, and the agent ends.
  *                 Runtime peers stay in the state directory.
- * events       r  last (0 to 256; 256), follow (true: see STREAMS)
+ * events       r  last (0 to 1536; 1536), follow (true: see STREAMS)
  *                 list of the last events, oldest first
  * sources      r  -
  *                 list of objects: source, port, interface, reason, verdict, packets. The sources of

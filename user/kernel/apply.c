@@ -273,16 +273,18 @@ int fence_apply(struct fence *fence, const struct policy *policy, const struct p
 		enum attach attach, const struct fence_review *review, struct error *error)
 {
 	struct interface_state *states = states_allocate(plan);
-	const int code = !states  ? error_set(error, -ENOMEM, "out of memory")
-			 : policy ? apply_policy(fence, policy, plan, attach, review, error)
-				  : apply_plan(fence, plan, error);
+	int code = !states  ? error_set(error, -ENOMEM, "out of memory")
+		   : policy ? apply_policy(fence, policy, plan, attach, review, error)
+			    : apply_plan(fence, plan, error);
 
 	if (code) {
 		free(states);
 		return code;
 	}
 	attach_all(fence, plan, attach, states);
-	return succeed(fence, error);
+	code = succeed(fence, error);
+	slots_end(fence);
+	return code;
 }
 
 bool fence_is_whole(struct fence *fence, const struct plan *plan)

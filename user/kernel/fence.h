@@ -89,7 +89,8 @@ void fence_restored(struct fence *fence, void (*tell)(void *context, const char 
 		    void *context);
 
 /*
- * How often the filter had to be put back, by interface, over all agents' lives. Returns the length
+ * How often the filter had to be put back, by interface, over all agents' lives; for the interfaces
+ * that fence_counters() has. Returns the length
  * of a list for the caller to free(), or -ENOMEM.
  */
 int fence_reattachments(const struct fence *fence, struct reattachments **list);
@@ -123,8 +124,9 @@ int fence_set_addresses(struct fence *fence, const struct prefix *list, size_t c
 size_t fence_interfaces(struct fence *fence, const struct interface_state **states);
 
 /*
- * Reads every counter. Returns 0 and a list in *@counters, *@count long, for the caller to free(),
- * or a negative errno.
+ * Reads every counter; those of an interface that went away are left out ten seconds later, and go
+ * on when one of its name comes back. Returns 0 and a list in *@counters, *@count long, for the
+ * caller to free(), or a negative errno.
  */
 int fence_counters(struct fence *fence, struct counter **counters, size_t *count,
 		   struct error *error);
