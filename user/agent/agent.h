@@ -36,6 +36,7 @@ struct agent {
 	int64_t last_success_time_s; /* of the last that succeeded */
 	struct error last_reload_error;
 	struct error metrics_error; /* why the metrics are not where the configuration wants them */
+	struct error watch_error;   /* why there is no listener watch, though there should be one */
 	struct error network_error; /* why the network side does not do what it is there for */
 	struct keeper *keeper;	    /* of runtime peers; NULL: nothing is kept, for this reason: */
 	struct error keeper_error;
@@ -63,6 +64,12 @@ int agent_reload(struct agent *agent, struct error *error);
  * NULL when it was the same). When that fails nothing has changed.
  */
 int agent_apply(struct agent *agent, struct config **config, struct error *error);
+
+/*
+ * Tries again to have the listener watch that the configuration wants and the kernel refused.
+ * Returns 1 when it is there now, and the policy anew with it, 0 when nothing changed.
+ */
+int agent_regain_watch(struct agent *agent);
 
 /*
  * Looks at the host's interfaces again, lays the same policy over them and puts the filter back

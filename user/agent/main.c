@@ -13,6 +13,7 @@
 #include "agent/discovery.h"
 #include "agent/endpoints.h"
 #include "agent/events.h"
+#include "agent/features.h"
 #include "agent/interfaces.h"
 #include "agent/log.h"
 #include "agent/memory.h"
@@ -40,6 +41,7 @@ struct daemon {
 	struct event *signals[3];
 	struct event *watchdog;
 	struct event *check; /* that all is where it should be */
+	struct features features;
 	struct outcome outcome;
 	struct problems problems; /* that were logged */
 	bool addresses_unknown;	  /* and it was logged */
@@ -95,6 +97,19 @@ static void look_at_addresses(struct daemon *daemon)
 	daemon->addresses_unknown = failed;
 }
 
+/* Another configuration is in force. */
+static void follow_config(struct daemon *daemon)
+{
+	const struct trial *trial = &daemon->agent.trial;
+
+	/* First: it lets go of a descriptor that is closed by now, and whose number is free. */
+	discovery_restart(daemon->discovery);
+	report_outcome(&daemon->outcome, &daemon->agent);
+	endpoints_check_control(&daemon->endpoints);
+	endpoints_open_metrics(&daemon->endpoints);
+	boot_timer_set(daemon->trial_end, trial->former ? trial->ends_ms : -1);
+}
+
 /*
  * Whatever holds an interface may let go of it without a word to anybody, and who takes the filter
  * off says nothing either.
@@ -104,9 +119,8 @@ static void on_check(evutil_socket_t fd, short events, void *context)
 	struct daemon *daemon = context;
 
 	(void)fd, (void)events;
-	if (fence_gain_conntrack(daemon->agent.fence) > 0)
-		log_line(LOG_NOTICE, "the connection tracker was loaded: it is asked from now on",
-			 NULL);
+	if (features_retry(&daemon->features, &daemon->agent) == GAINED_WATCH)
+		follow_config(daemon);
 	replan(daemon);
 	look_at_addresses(daemon);
 	restore_pins(daemon);
@@ -122,19 +136,6 @@ static void on_interfaces_changed(void *context)
 static void on_addresses_changed(void *context)
 {
 	look_at_addresses(context);
-}
-
-/* Another configuration is in force. */
-static void follow_config(struct daemon *daemon)
-{
-	const struct trial *trial = &daemon->agent.trial;
-
-	/* First: it lets go of a descriptor that is closed by now, and whose number is free. */
-	discovery_restart(daemon->discovery);
-	report_outcome(&daemon->outcome, &daemon->agent);
-	endpoints_check_control(&daemon->endpoints);
-	endpoints_open_metrics(&daemon->endpoints);
-	boot_timer_set(daemon->trial_end, trial->former ? trial->ends_ms : -1);
 }
 
 static void on_reloaded(void *context, int code, const struct error *reason)
@@ -342,7 +343,7 @@ static int start(struct daemon *daemon, const struct options *options, struct er
 	if (!code)
 		code = watch_interfaces(daemon, error);
 	if (!code)
-		code = privileges_drop(error);
+		code = privileges_drop(!fence_features(daemon->agent.fence).conntrack, error);
 	return code ? code : runtime_open(&daemon->runtime, daemon->base, error);
 }
 

@@ -15,6 +15,7 @@ enum problem_kind {
 	PROBLEM_CONFIG_NOT_FILE,    /* what is in force is not what the file says */
 	PROBLEM_CONTROL_STALE,	    /* takes effect at the next start */
 	PROBLEM_EVENTS_MISSED,	    /* the kernel kept some from the listener watch */
+	PROBLEM_EVENTS_UNREAD,	    /* drops are not told of */
 	PROBLEM_EXPOSED_LISTENER,   /* a BEAM listens on every address, not protected */
 	PROBLEM_METRICS,	    /* not where the configuration wants them */
 	PROBLEM_NETWORK_SIDE,	    /* beamfence-net is not there */
@@ -24,6 +25,7 @@ enum problem_kind {
 	PROBLEM_STATE_NOT_KEPT,	    /* runtime peers do not outlive a restart */
 	PROBLEM_STRAY_NAMES,	    /* epmd names ports where nobody registered listens */
 	PROBLEM_USER_LIMIT,	    /* a user has more listeners than are followed */
+	PROBLEM_WATCH_MISSING,	    /* only listed ports are protected */
 	PROBLEM_KINDS
 };
 
