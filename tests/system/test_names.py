@@ -35,7 +35,7 @@ def test_interface_of_any_name_can_be_named_and_is_shown_everywhere(lab):
         assert {one["name"]: one["attached"] for one in status["interfaces"]} == {
             name: True for name in NAMES}
         assert {"xzy", "wan1"} <= set(status["unassigned"])
-        assert not status["warnings"]
+        assert not fence.warnings("name of an interface")
         for name in NAMES:
             assert explained(fence, name) == "drop", name
         labels = {re.sub(r"\\(.)", r"\1", dict(labels)["interface"]) for (metric, labels), _ in

@@ -100,6 +100,8 @@ static const char *config_in_force(const struct agent *agent)
 {
 	if (agent->trial.former)
 		return "trial";
+	if (agent->fallback.text[0])
+		return "last-good";
 	return agent_differs_from_file(agent) ? "confirmed" : "file";
 }
 

@@ -102,6 +102,17 @@ int config_read(const char *name, const char *text, size_t size, struct config *
 
 void config_free(struct config *config);
 
+/* What protects a port. All of it is the configuration's. */
+struct port_owner {
+	const struct port_range *range;
+	const struct preset *preset; /* NULL: the file lists the range itself */
+	const char *cluster;	     /* NULL: no peer may reach it */
+	bool epmd;		     /* any cluster's peer may */
+};
+
+/* Whether the configuration protects the port, and if so, which line of it. */
+bool config_port_owner(const struct config *config, uint16_t port, struct port_owner *owner);
+
 /* Whether clients use the port of a product whose preset is listed. */
 bool config_is_client_port(const struct config *config, uint16_t port);
 

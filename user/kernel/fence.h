@@ -6,6 +6,7 @@
 #ifndef BEAMFENCE_FENCE_H
 #define BEAMFENCE_FENCE_H
 
+#include "../bpf/contract_bystanders.h"
 #include "core/address.h"
 #include "core/plan.h"
 #include "core/policy.h"
@@ -185,6 +186,16 @@ int fence_list(struct fence *fence, struct error *error);
  */
 int fence_list_nodes(struct fence *fence, const uint64_t ports[static PORTS / 64],
 		     const uint32_t *pids, size_t count, struct error *error);
+
+/*
+ * Listeners that the watch does not follow, as the last listing found them: see struct bystander.
+ * Returns how many are in *@rows, which are valid until the next call of any other function, and
+ * how many rows were one too many of their user's.
+ */
+size_t fence_bystanders(const struct fence *fence, const struct bystander **rows, size_t *left_out);
+
+/* How many of them have come and gone by now, by the watch's account: what to list again for. */
+uint64_t fence_bystanders_heard(const struct fence *fence);
 
 /* What fence_watch_check() found and did. */
 struct watch_findings {

@@ -65,6 +65,7 @@ struct fence {
 	uint64_t watch_missed;	  /* by the programs that this process loaded */
 	struct stale *stale;	  /* at the last check; see recount.c */
 	size_t stale_count;
+	struct bystanders *bystanders; /* of the last listing, or NULL; see bystanders.c */
 	uint64_t checked_at; /* tables->changes_begun at the last check that was no quick one */
 	unsigned int checks_skipped;
 	uint64_t
@@ -189,6 +190,12 @@ void fence_suspect(struct policy_tables *policy, uint16_t port);
  * value. Returns its length or a negative errno.
  */
 int watch_read_hash(const struct bpf_map *map, size_t key_size, size_t value_size, void **list);
+
+/*
+ * bystanders.c: reads a listing of the watch to its end, and keeps what it says of listeners that
+ * are not followed. Returns 0 or a negative errno; then what an earlier one said is kept.
+ */
+int bystanders_read(struct fence *fence, int listing);
 
 /* What only a program can do: takes out what is gone. Return 0 or a negative errno. */
 int watch_drop_listener(struct fence *fence, uint64_t socket, uint64_t since_ns);
