@@ -28,7 +28,6 @@ def start_with_refusal(subject, call, number, error):
     assert subject.verdicts() == subject.old
 
 
-
 def health(fence):
     return fence.health()[0]
 
