@@ -30,6 +30,41 @@ static void cleanup_plan(struct plan **plan)
 	plan_free(*plan);
 }
 
+/*
+ * Without it the filter still is for what the configuration lists. Only where tables of another
+ * layout are to be replaced, whose listeners would be open then, the earlier agent's are better.
+ */
+static int start_watch(struct agent *agent, struct error *error)
+{
+	const int code = fence_watch(agent->fence, true, &agent->watch_error);
+
+	if (!code)
+		agent->watch_error = (struct error){};
+	if (!code || agent->policy || fence_start(agent->fence) != FENCE_REPLACED)
+		return 0;
+	return error_set(error, code, "%s", agent->watch_error.text);
+}
+
+int agent_regain_watch(struct agent *agent)
+{
+	struct config *config = agent->config;
+	struct error error;
+	int code;
+
+	if (!agent->watch_error.text[0] || !config->discovery_listeners)
+		return 0;
+	code = fence_is_watching(agent->fence)
+		       ? fence_list(agent->fence, &agent->watch_error)
+		       : fence_watch(agent->fence, true, &agent->watch_error);
+	if (code)
+		return 0;
+	agent->watch_error = (struct error){};
+	code = agent_apply(agent, &config, NULL, &error);
+	if (code)
+		agent->watch_error = error;
+	return !code;
+}
+
 /* What looking at a policy has moved is as the plan in force has it again. */
 static void lay_back(struct agent *agent)
 {
@@ -62,7 +97,7 @@ int agent_apply(struct agent *agent, struct config **config, struct review *revi
 	if (!code && review && review_config(review, agent->config, *config))
 		code = error_set(error, -ENOMEM, "out of memory");
 	if (!code && (*config)->discovery_listeners && !(review && review->rehearse))
-		code = fence_watch(agent->fence, true, error);
+		code = start_watch(agent, error);
 	if (!code && listeners_assign(agent, *config, policy))
 		code = error_set(error, -ENOMEM, "out of memory for the policy");
 	if (!code)
@@ -79,8 +114,10 @@ int agent_apply(struct agent *agent, struct config **config, struct review *revi
 	agent->policy = TAKE_POINTER(policy);
 	agent->config = *config;
 	*config = former == *config ? NULL : former;
-	if (!agent->config->discovery_listeners)
+	if (!agent->config->discovery_listeners) {
 		fence_watch(agent->fence, false, NULL);
+		agent->watch_error = (struct error){};
+	}
 	return 0;
 }
 

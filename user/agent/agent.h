@@ -49,6 +49,7 @@ struct agent {
 	bool text_is_new;
 	bool text_is_last_good;	    /* neither: there is no telling */
 	struct error metrics_error; /* why the metrics are not where the configuration wants them */
+	struct error watch_error;   /* why there is no listener watch, though there should be one */
 	struct error network_error; /* why the network side does not do what it is there for */
 	struct keeper *keeper;	    /* of runtime peers; NULL: nothing is kept, for this reason: */
 	struct keeper *config_keeper; /* of the last good configuration; NULL as the other */
@@ -97,6 +98,12 @@ int agent_reload(struct agent *agent, struct review *review, struct error *error
  */
 int agent_apply(struct agent *agent, struct config **config, struct review *review,
 		struct error *error);
+
+/*
+ * Tries again to have the listener watch that the configuration wants and the kernel refused.
+ * Returns 1 when it is there now, and the policy anew with it, 0 when nothing changed.
+ */
+int agent_regain_watch(struct agent *agent);
 
 /*
  * Looks at the host's interfaces again, lays the same policy over them and puts the filter back

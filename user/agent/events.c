@@ -24,7 +24,9 @@ struct known_interface {
 };
 
 struct events {
+	struct event_base *base;
 	struct agent *agent;
+	struct error problem; /* why frames are not told of */
 	struct event *ready;
 	struct event_memory memory;
 	struct drop_log drops;
@@ -148,28 +150,50 @@ static void on_ready(evutil_socket_t fd, short what, void *context)
 	fence_events_read(events->agent->fence, BATCH);
 }
 
+static int start_reading(struct events *events)
+{
+	struct fence *fence = events->agent->fence;
+	int code = fence_events_start(fence, on_frame, events, &events->problem);
+
+	if (code)
+		return code;
+	events->ready = event_new(events->base, fence_events_fd(fence), EV_READ | EV_PERSIST,
+				  on_ready, events);
+	if (!events->ready || event_add(events->ready, NULL))
+		return error_set(&events->problem, -ENOMEM, "out of memory");
+	return 0;
+}
+
 int events_open(struct event_base *base, struct agent *agent, struct events **result,
 		struct error *error)
 {
 	struct events *events = calloc(1, sizeof(*events));
-	int code;
 
 	if (!events)
 		return error_set(error, -ENOMEM, "out of memory");
+	events->base = base;
 	events->agent = agent;
-	code = fence_events_start(agent->fence, on_frame, events, error);
-	if (!code) {
-		events->ready = event_new(base, fence_events_fd(agent->fence), EV_READ | EV_PERSIST,
-					  on_ready, events);
-		if (!events->ready || event_add(events->ready, NULL))
-			code = error_set(error, -ENOMEM, "out of memory");
-	}
-	if (code) {
-		events_close(events);
-		return code;
-	}
+	start_reading(events);
 	*result = events;
 	return 0;
+}
+
+const char *events_problem(const struct events *events)
+{
+	return events ? events->problem.text : "";
+}
+
+bool events_retry(struct events *events)
+{
+	if (!events_problem(events)[0])
+		return false;
+	if (events->ready)
+		event_free(events->ready);
+	events->ready = NULL;
+	if (start_reading(events))
+		return false;
+	events->problem = (struct error){};
+	return true;
 }
 
 void events_close(struct events *events)

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "agent/events.h"
 #include "agent/keeper.h"
 #include "agent/listeners.h"
 #include "agent/log.h"
@@ -123,6 +124,19 @@ static void find_watch(const struct agent *agent, struct problems *problems)
 			     agent->stray_names);
 }
 
+static void find_refused(const struct agent *agent, struct problems *problems)
+{
+	if (agent->watch_error.text[0])
+		problems_add(problems, PROBLEM_WATCH_MISSING, "",
+			     "%s: new listeners that the configuration does not list are open; it "
+			     "is tried again",
+			     agent->watch_error.text);
+	if (events_problem(agent->events)[0])
+		problems_add(problems, PROBLEM_EVENTS_UNREAD, "",
+			     "drops are counted, and not told of as events: %s; it is tried again",
+			     events_problem(agent->events));
+}
+
 static void find_peers(const struct agent *agent, struct problems *problems)
 {
 	const struct error *problem = agent->keeper ? keeper_problem(agent->keeper)
@@ -168,6 +182,7 @@ void agent_problems(const struct agent *agent, struct problems *problems)
 	find_listeners(agent, problems);
 	find_users(agent, problems);
 	find_watch(agent, problems);
+	find_refused(agent, problems);
 	find_peers(agent, problems);
 	find_service(agent, problems);
 	find_connections(agent, problems);

@@ -7,6 +7,7 @@
 #include <syslog.h>
 
 #include "agent/events.h"
+#include "agent/features.h"
 #include "agent/log.h"
 #include "agent/notify.h"
 #include "core/cleanup.h"
@@ -55,6 +56,7 @@ void report_start(const struct agent *agent)
 		 features.multi_buffer ? "yes" : "no", "conntrack",
 		 features.conntrack ? "yes" : "no", "gate", features.gate ? "yes" : "no", "listens",
 		 features.listens ? "yes" : "no", NULL);
+	features_log(agent);
 	event_emit(agent->events, "agent", "{s:s, s:s, s:s, s:s}", "what", "started", "version",
 		   BEAMFENCE_VERSION, "start", starts[fence_start(agent->fence)], "mode",
 		   mode_name(agent->policy->mode));

@@ -60,6 +60,19 @@ static int print_notes(const json_t *interfaces, FILE *out)
 	return code;
 }
 
+static int print_lacks(const json_t *lacks, FILE *out)
+{
+	int code = 0;
+
+	for (size_t i = 0; i < json_array_size(lacks) && !code; i++) {
+		json_t *lack = json_pack("{s:O}", "text", json_array_get(lacks, i));
+
+		code = print_members(out, lack, "no %s\n", "text");
+		json_decref(lack);
+	}
+	return code;
+}
+
 /* What is protected for being seen, and what that leaves open. Older agents do not tell. */
 static int print_discovery(const json_t *discovery, FILE *out)
 {
@@ -147,6 +160,8 @@ int print_status(const json_t *status, FILE *out)
 		code = print_members(out, json_object_get(status, "features"),
 				     "features: frags %s, conntrack %s, gate %s, listens %s\n",
 				     "frags", "conntrack", "gate", "listens");
+	if (!code)
+		code = print_lacks(json_object_get(status, "lacks"), out);
 	if (!code)
 		code = print_discovery(json_object_get(status, "discovery"), out);
 	if (!code)

@@ -21,6 +21,7 @@ static const struct kind {
 	[PROBLEM_CONNECTIONS_UNKNOWN] = {"connections-unknown"},
 	[PROBLEM_CONTROL_STALE] = {"control-stale"},
 	[PROBLEM_EVENTS_MISSED] = {"events-missed", .told_elsewhere = true},
+	[PROBLEM_EVENTS_UNREAD] = {"events-unread"},
 	[PROBLEM_EXPOSED_LISTENER] = {"exposed-listener"},
 	[PROBLEM_METRICS] = {"metrics", .told_elsewhere = true},
 	[PROBLEM_NETWORK_SIDE] = {"network-side", .told_elsewhere = true},
@@ -32,6 +33,7 @@ static const struct kind {
 	[PROBLEM_STATE_NOT_KEPT] = {"state-not-kept", .told_elsewhere = true},
 	[PROBLEM_STRAY_NAMES] = {"stray-names"},
 	[PROBLEM_USER_LIMIT] = {"user-limit", .told_elsewhere = true},
+	[PROBLEM_WATCH_MISSING] = {"watch-missing", .unhealthy = true},
 };
 
 static bool make_room(struct problems *problems)

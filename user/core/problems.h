@@ -19,6 +19,7 @@ enum problem_kind {
 	PROBLEM_CONNECTIONS_UNKNOWN, /* the kernel does not tell of them */
 	PROBLEM_CONTROL_STALE,	     /* takes effect at the next start */
 	PROBLEM_EVENTS_MISSED,	     /* the kernel kept some from the listener watch */
+	PROBLEM_EVENTS_UNREAD,	     /* drops are not told of */
 	PROBLEM_EXPOSED_LISTENER,    /* a BEAM listens where clients may be, not protected */
 	PROBLEM_METRICS,	     /* not where the configuration wants them */
 	PROBLEM_NETWORK_SIDE,	     /* beamfence-net is not there */
@@ -30,6 +31,7 @@ enum problem_kind {
 	PROBLEM_STATE_NOT_KEPT,	     /* runtime peers, or the configuration */
 	PROBLEM_STRAY_NAMES,	     /* epmd names ports where nobody registered listens */
 	PROBLEM_USER_LIMIT,	     /* a user has more listeners than are followed */
+	PROBLEM_WATCH_MISSING,	     /* only listed ports are protected */
 	PROBLEM_KINDS
 };
 

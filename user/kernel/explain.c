@@ -108,6 +108,23 @@ static const struct base *base_named(struct fence *fence, const char *name, uint
 	return NULL;
 }
 
+/* "eth0.120" is the device of that name where there is one, be it VLAN 120 of eth0 or not. */
+static const struct base *base_asked(struct fence *fence, const struct fence_question *question,
+				     uint16_t *vlan)
+{
+	char name[2 * INTERFACE_NAME_SIZE];
+	const struct base *base = NULL;
+
+	*vlan = 0;
+	if (question->vlan && snprintf(name, sizeof(name), "%.15s.%u", question->interface,
+				       question->vlan) < INTERFACE_NAME_SIZE)
+		base = base_named(fence, name, vlan);
+	if (base)
+		return base;
+	*vlan = question->vlan;
+	return base_named(fence, question->interface, vlan);
+}
+
 static bool is_gated(const struct fence *fence, const char *name)
 {
 	for (size_t i = 0; i < fence->state_count; i++)
@@ -155,8 +172,8 @@ int explain_on(struct fence *fence, const struct base *base, const struct fence_
 int fence_explain(struct fence *fence, const struct fence_question *question,
 		  struct fence_answer *answer, struct error *error)
 {
-	uint16_t vlan = question->vlan;
-	const struct base *base = base_named(fence, question->interface, &vlan);
+	uint16_t vlan;
+	const struct base *base = base_asked(fence, question, &vlan);
 	int code;
 
 	if (!base && is_gated(fence, question->interface))

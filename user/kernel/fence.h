@@ -43,11 +43,26 @@ enum fence_start fence_start(const struct fence *fence);
 struct fence_features fence_features(const struct fence *fence);
 
 /*
- * Loads the programs anew when the connection tracker has become known to the kernel since: its
- * module may be loaded at any time. Returns 1 when that was done (the next fence_apply() has the
- * links run them), 0 when not, or a negative errno.
+ * Whether something that the kernel refused at the start may be had by now: the connection tracker,
+ * whose module may be loaded at any time, or what there was no memory for. Costs a look at a file.
  */
-int fence_gain_conntrack(struct fence *fence);
+bool fence_may_gain(struct fence *fence);
+
+/*
+ * Then loads the programs anew with what can be had. Returns 1 when something was gained (the next
+ * fence_apply() has the links run the programs), 0 when not, or a negative errno. What a module of
+ * the kernel has for XDP is told to CAP_SYS_ADMIN alone.
+ */
+int fence_gain(struct fence *fence);
+
+#define FENCE_LACKS_MAX 4
+
+struct fence_lack {
+	char why[200]; /* "conntrack: the module nf_conntrack is not loaded" */
+};
+
+/* Says what of struct fence_features there is not, and why. Returns how many. */
+size_t fence_lacks(const struct fence *fence, struct fence_lack lacks[static FENCE_LACKS_MAX]);
 
 struct fence_cuts;
 
@@ -199,9 +214,12 @@ struct fence_registration {
 
 /*
  * Turns the listener watch on or off. On: what an earlier agent left is replaced without a gap,
- * then the listeners that exist already are added. Off: the watch and all that it found are gone.
+ * then the listeners that exist already are added; where the kernel refuses, an earlier agent's
+ * goes on. Off: the watch and all that it found are gone.
  */
 int fence_watch(struct fence *fence, bool on, struct error *error);
+
+bool fence_is_watching(const struct fence *fence);
 
 /* Adds what exists already again: for connections to an epmd that was not known before. */
 int fence_list(struct fence *fence, struct error *error);

@@ -45,9 +45,11 @@ struct fence {
 	struct predecessor
 		*predecessor; /* while succeeding, where there is something to carry over */
 	struct fence_features features;
-	bool conntrack_refused; /* its module is loaded, and the programs are refused all the same
-				 */
-	struct filter *live;	/* attached */
+	size_t choice;		   /* of features.c; 0: programs with all that there is */
+	int refused_code;	   /* what the kernel said to those, where it is not 0 */
+	int gate_code;		   /* the same of the gate */
+	bool conntrack_loaded;	   /* its module was when they were tried */
+	struct filter *live;	   /* attached */
 	struct filter *explaining; /* same code and policy, run on demand, counts nothing */
 	struct listeners *watch;   /* NULL: not watching */
 	struct ring_buffer *changes;
@@ -108,8 +110,17 @@ struct map_fds {
 	int addresses;
 };
 
-/* load.c: loads the programs over these maps, with all that the kernel can do. */
+/* features.c: loads the programs over these maps, with all that the kernel can do. */
 int programs_load(struct fence *fence, const struct map_fds *maps, struct error *error);
+
+/* load.c: opens and loads once, by fence->features. Returns NULL with errno set. */
+struct filter *filter_load(const struct fence *fence, bool explaining, const struct map_fds *maps);
+/* Takes note of fence->live, which is new. */
+int programs_settle(struct fence *fence, struct error *error);
+/* Puts programs that were loaded over the same maps into the place of those there are. */
+int programs_replace(struct fence *fence, struct filter *live, struct filter *explaining);
+struct map_fds own_maps(const struct fence *fence);
+int load_error(struct error *error, int code);
 
 /* adopt.c: does so over the pinned maps, where all of them are there and fit, or over new ones. */
 int maps_adopt(struct fence *fence, struct error *error);
@@ -216,6 +227,7 @@ bool fd_is_bpf(int fd, const char *kind);
 int link_path(const struct fence *fence, uint32_t ifindex, char **path);
 
 /* watch.c */
+void watch_start_gate(struct fence *fence);
 void fence_suspect(struct policy_tables *policy, uint16_t port);
 /*
  * found.c: reads a whole hash into a list for the caller to free(): rows of the key, then the
