@@ -151,7 +151,7 @@ def observe(host, directory):
 
 def reboot(host):
     host.halt()
-    wait_until(lambda: not host.lab.host.program("client0"), 5, "a reboot leaves nothing")
+    wait_until(lambda: not host.lab.host.program("client0"), 20, "a reboot leaves nothing")
     host.boot()
     wait_until(lambda: host.show(UNIT, "ActiveState") in ("active", "failed"), 20,
                "the agent has started, or failed")
