@@ -4,7 +4,10 @@
 #include <string.h>
 
 #include "agent/keeper.h"
+#include "agent/listeners.h"
 #include "agent/log.h"
+#include "agent/moment.h"
+#include "agent/problems_connections.h"
 #include "agent/problems_find.h"
 #include "core/cleanup.h"
 
@@ -112,7 +115,8 @@ static void find_watch(const struct agent *agent, struct problems *problems)
 			     "the kernel has kept %llu events from the listener watch: what they "
 			     "told was listed soon after",
 			     (unsigned long long)fence_watch_missed(agent->fence));
-	if (agent->stray_names)
+	/* A node that ends is in epmd for a moment longer than its listener. */
+	if (agent->stray_names && boot_ms_now() - agent->stray_since_ms >= LISTENER_STAYS_S * 1000)
 		problems_add(problems, PROBLEM_STRAY_NAMES, "",
 			     "epmd names %zu nodes at ports where no process that is registered "
 			     "listens: they are not protected (a lie, or a node in a container)",
@@ -166,6 +170,7 @@ void agent_problems(const struct agent *agent, struct problems *problems)
 	find_watch(agent, problems);
 	find_peers(agent, problems);
 	find_service(agent, problems);
+	find_connections(agent, problems);
 }
 
 static void log_missing(int level, const struct problems *now, const struct problems *then,
