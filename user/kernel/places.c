@@ -129,13 +129,13 @@ static int fill_row(struct fence *fence, struct policy_tables *policy,
 
 	if (!base)
 		return 0;
-	slot = slot_find(fence, policy, row, base, 0, interface->zone);
+	slot = slot_find(fence, policy, row, base, 0, interface->zone, interface->held);
 	if (slot >= 0)
 		memset(row, slot, sizeof(row));
 	for (size_t i = 0; i < interface->vlan_count && slot >= 0 && !base->tags_hidden; i++) {
 		const struct plan_vlan *vlan = &interface->vlans[i];
 
-		slot = slot_find(fence, policy, row, base, vlan->vlan, vlan->zone);
+		slot = slot_find(fence, policy, row, base, vlan->vlan, vlan->zone, vlan->held);
 		if (slot >= 0)
 			row[vlan->vlan] = (__u8)slot;
 	}
@@ -163,7 +163,7 @@ static int fill_gated(struct fence *fence, struct policy_tables *policy,
 
 	if (!base || !base_is_upper(fence, base))
 		return 0;
-	slot = slot_find(fence, policy, row, base, 0, interface->zone);
+	slot = slot_find(fence, policy, row, base, 0, interface->zone, interface->held);
 	if (slot < 0)
 		return error_set(error, slot, "no counters left for interface %s: %s",
 				 interface->host.name, strerror(-slot));

@@ -78,7 +78,7 @@ static __u8 unused_slot(const struct fence *fence, const struct policy_tables *b
 
 int slot_find(struct fence *fence, const struct policy_tables *building,
 	      const __u8 row[static VLAN_IDS], const struct base *base, uint16_t vlan,
-	      enum zone zone)
+	      enum zone zone, bool held)
 {
 	const bool gated = base_is_upper(fence, base);
 	struct slot *slots = fence->tables->slots;
@@ -88,6 +88,7 @@ int slot_find(struct fence *fence, const struct policy_tables *building,
 		if (slot_is(&slots[i], base, vlan, zone)) {
 			slots[i].ifindex = base->ifindex;
 			slots[i].gated = gated;
+			slots[i].held = held;
 			fence->slot_placed[i] = true;
 			return (int)i;
 		}
@@ -106,7 +107,8 @@ int slot_find(struct fence *fence, const struct policy_tables *building,
 				      .vlan = vlan,
 				      .zone = (__u8)zone,
 				      .used = 1,
-				      .gated = gated};
+				      .gated = gated,
+				      .held = held};
 	memcpy(slots[chosen].interface, base->name, sizeof(slots[chosen].interface));
 	fence->slot_placed[chosen] = true;
 	return chosen;
