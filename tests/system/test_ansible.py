@@ -159,6 +159,18 @@ def test_wrong_variables_are_refused_by_their_names_before_anything_changes(site
     wait_until(lambda: site.client.probe(site.client.host4, 9105, 0.3) == "silent", 1, "isolated")
 
 
+def test_what_would_cut_a_connection_is_refused_until_that_is_wanted(site):
+    one = {"name": "app", "ports": [APP["ports"]], "peers": ["10.77.9.0/24"]}
+    before = site.machine.run("cat", "/etc/beamfence/beamfence.yaml")
+    with site.peer.connect(site.peer.host4, 9105):
+        text = site.play.refusal("app", beamfence_clusters=[one])
+        assert "10.77.2.2 to port 9105" in text
+        assert site.machine.run("cat", "/etc/beamfence/beamfence.yaml") == before
+        assert site.peer.probe(site.peer.host4, 9105) == "open"
+        site.play.converge("app", beamfence_clusters=[one], beamfence_cut_connections=True)
+        assert site.peer.probe(site.peer.host4, 9105, 0.3) == "silent"
+
+
 def test_a_dead_host_of_the_group_does_not_keep_the_role_from_the_living(site):
     clusters = [{**APP, "ports": [APP["ports"]], "groups": ["pair"]}]
     status, text, recap = site.play.run("pair", "--limit", "solo", "--check", "--diff",

@@ -98,9 +98,16 @@ Test(cli_commands, what_changes_something_is_sent_whole_and_says_what_was_done)
 		 "removed fd00::/64 from cluster app\n",
 		 "\"peers.del\",\"arguments\":{\"cluster\":\"app\",\"prefix\":\"fd00::/64\"}"},
 		{{"reload"},
-		 "{\"config\":\"/etc/b.yaml\"}",
-		 "reloaded /etc/b.yaml\n",
-		 "\"reload\""},
+		 "{\"config\":\"/etc/b.yaml\",\"changes\":[\"- mode audit\",\"+ mode enforce\"],"
+		 "\"added\":1,\"removed\":1,\"cuts\":[]}",
+		 "reloaded /etc/b.yaml\n- mode audit\n+ mode enforce\n",
+		 "\"reload\",\"arguments\":{\"cuts\":\"refuse\"}"},
+		{{"reload", "--yes"},
+		 "{\"config\":\"/etc/b.yaml\",\"changes\":[\"- mode audit\"],\"added\":30,"
+		 "\"removed\":1,\"cuts\":[],\"cuts_error\":\"no\"}",
+		 "reloaded /etc/b.yaml\n- mode audit\nand 30 more\n"
+		 "warning: what it cuts is not known: no\n",
+		 "\"reload\",\"arguments\":{\"cuts\":\"allow\"}"},
 		{{"detach"},
 		 "{\"detached\":[\"eth0\",\"eth1\"]}",
 		 "detached: eth0 eth1\n",
@@ -113,7 +120,7 @@ Test(cli_commands, what_changes_something_is_sent_whole_and_says_what_was_done)
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		char *words[12] = {"beamfence", "--socket", path};
-		char reply[256], request[256];
+		char reply[512], request[256];
 
 		memcpy(words + 3, rows[i].words, sizeof(rows[i].words));
 		snprintf(reply, sizeof(reply), "{\"version\":1,\"ok\":true,\"result\":%s}\n",

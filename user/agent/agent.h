@@ -10,6 +10,7 @@
 #include <sys/types.h>
 
 #include "agent/peer_list.h"
+#include "agent/review.h"
 #include "agent/trial.h"
 #include "core/plan.h"
 #include "core/policy.h"
@@ -52,6 +53,9 @@ struct agent {
 	struct keeper *keeper;	    /* of runtime peers; NULL: nothing is kept, for this reason: */
 	struct keeper *config_keeper; /* of the last good configuration; NULL as the other */
 	struct error keeper_error;
+	struct fence_cuts refused;	/* connections that stand, at the last look */
+	struct error connections_error; /* why they could not be looked at */
+	uint64_t connections_rest_ms;	/* by CLOCK_MONOTONIC: until then nobody looks again */
 	bool control_is_stale; /* its configuration changed: takes effect at the next start */
 };
 
@@ -80,14 +84,19 @@ int agent_start(struct agent *agent, struct error *error);
 /* Frees everything; what is in force in the kernel stays. */
 void agent_close(struct agent *agent);
 
-/* Loads the configuration again, which ends a trial. When that fails nothing has changed. */
-int agent_reload(struct agent *agent, struct error *error);
+/*
+ * Loads the configuration again, which ends a trial. When that fails nothing has changed; with
+ * -ECANCELED it is what @review was asked for. review_free() is due.
+ */
+int agent_reload(struct agent *agent, struct review *review, struct error *error);
 
 /*
  * Puts *@config into force and takes it over; *@config is then the former one, the caller's (or
- * NULL when it was the same). When that fails nothing has changed.
+ * NULL when it was the same). When that fails nothing has changed. @review: of agent_reload(), or
+ * NULL.
  */
-int agent_apply(struct agent *agent, struct config **config, struct error *error);
+int agent_apply(struct agent *agent, struct config **config, struct review *review,
+		struct error *error);
 
 /*
  * Looks at the host's interfaces again, lays the same policy over them and puts the filter back

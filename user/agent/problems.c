@@ -7,6 +7,7 @@
 #include "agent/listeners.h"
 #include "agent/log.h"
 #include "agent/moment.h"
+#include "agent/problems_connections.h"
 #include "agent/problems_find.h"
 #include "core/cleanup.h"
 
@@ -169,6 +170,7 @@ void agent_problems(const struct agent *agent, struct problems *problems)
 	find_watch(agent, problems);
 	find_peers(agent, problems);
 	find_service(agent, problems);
+	find_connections(agent, problems);
 }
 
 static void log_missing(int level, const struct problems *now, const struct problems *then,

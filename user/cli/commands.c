@@ -108,13 +108,6 @@ enum status run_counters(const struct cli *cli, const struct arguments *argument
 				error);
 }
 
-enum status run_reload(const struct cli *cli, const struct arguments *arguments,
-		       struct error *error)
-{
-	(void)arguments;
-	return cli_ask_and_show(cli, CLIENT_SLOW_TIMEOUT_MS, "reload", NULL, print_reload, error);
-}
-
 static int print_pins_removed(const json_t *result, FILE *out)
 {
 	return print_members(out, result, "no agent answers: removed %s pins below %s\n",

@@ -14,15 +14,23 @@
 
 static const char *const global_options[] = {"--json", "--socket=", "--help", "--version", NULL};
 
+static enum status run_help(const struct cli *cli, const struct arguments *arguments,
+			    struct error *error);
+
 static const struct command commands[] = {
 	{
 		.name = "check",
 		.run = run_check,
-		.usage = "FILE",
+		.usage = "FILE [--no-cuts]",
 		.summary = "Checks a configuration file; needs no agent",
-		.help = "Reads the file as the agent would, and says which line is wrong.\n\n"
+		.help = "Reads the file as the agent would, and says which line is wrong. Where an "
+			"agent\nanswers, also what the file would change there, and which "
+			"connections it would\ncut.\n\n"
+			"Options:\n"
+			"  --no-cuts  fail where it would cut any\n\n"
 			"Example:\n"
 			"  beamfence check /etc/beamfence/beamfence.yaml\n",
+		.options = (const char *const[]){"--no-cuts", NULL},
 		.words_min = 1,
 		.words_max = 1,
 	},
@@ -182,12 +190,16 @@ static const struct command commands[] = {
 	{
 		.name = "reload",
 		.run = run_reload,
-		.usage = "",
+		.usage = "[--yes]",
 		.summary = "Has the agent read its configuration again",
-		.help = "All of it takes effect at once or, where it has an error, nothing "
-			"does.\n\n"
+		.help = "All of it takes effect at once or, where it has an error, nothing does. "
+			"Says what\nchanged. Where connections that stand on protected ports would "
+			"be cut, it names\nthem and changes nothing.\n\n"
+			"Options:\n"
+			"  --yes  reload all the same\n\n"
 			"Example:\n"
 			"  beamfence check /etc/beamfence/beamfence.yaml && beamfence reload\n",
+		.options = (const char *const[]){"--yes", NULL},
 	},
 	{
 		.name = "try",
@@ -239,6 +251,15 @@ static const struct command commands[] = {
 			"  beamfence detach\n",
 		.options = (const char *const[]){"--pin-dir=", NULL},
 	},
+	{
+		.name = "help",
+		.run = run_help,
+		.usage = "[COMMAND]",
+		.summary = "Tells of all commands, or more of one",
+		.help = "\nExample:\n"
+			"  beamfence help reload\n",
+		.words_max = 1,
+	},
 };
 
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
@@ -265,7 +286,7 @@ static void print_usage(void)
 	       "Commands:\n");
 	for (size_t i = 0; i < COMMAND_COUNT; i++)
 		printf("  %-10s %s\n", commands[i].name, commands[i].summary);
-	printf("\n\"beamfence COMMAND --help\" tells more; --version prints the version.\n%s",
+	printf("\n\"beamfence help COMMAND\" tells more; --version prints the version.\n%s",
 	       footer);
 }
 
@@ -273,6 +294,21 @@ static void print_help(const struct command *command)
 {
 	printf("Usage: beamfence [--json] [--socket PATH] %s%s%s\n\n%s.\n%s%s", command->name,
 	       *command->usage ? " " : "", command->usage, command->summary, command->help, footer);
+}
+
+static enum status run_help(const struct cli *cli, const struct arguments *arguments,
+			    struct error *error)
+{
+	const char *name = arguments->word_count ? arguments->words[0] : NULL;
+	const struct command *command = name ? find_command(name) : NULL;
+
+	(void)cli;
+	if (name && !command) {
+		error_set(error, -EINVAL, "unknown command %s", QUOTE(name));
+		return STATUS_USAGE;
+	}
+	command ? print_help(command) : print_usage();
+	return STATUS_DONE;
 }
 
 /* Prints the one line that goes with a status other than STATUS_DONE. */

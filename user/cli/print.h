@@ -22,11 +22,12 @@ int print_warnings(const json_t *warnings, FILE *out);
 int print_counters(const json_t *counters, FILE *out);
 int print_counters_moved(const json_t *counters, FILE *out); /* those that are not 0 */
 int print_explanation(const json_t *explanation, FILE *out);
-int print_reload(const json_t *reload, FILE *out);
 int print_detach(const json_t *detach, FILE *out);
 int print_try(const json_t *trial, FILE *out);
 int print_confirm(const json_t *confirmed, FILE *out);
 int print_revert(const json_t *reverted, FILE *out);
+/* What a configuration changes, and what it "cuts" or "would cut". */
+int print_review(const json_t *review, const char *verb, FILE *out);
 
 /*
  * Prints @format, in which each %s stands for the member of @object that is named next; a member

@@ -17,6 +17,8 @@ static const struct kind {
 	[PROBLEM_CONFIG_LAST_GOOD] = {"config-last-good", .unhealthy = true,
 				      .told_elsewhere = true},
 	[PROBLEM_CONFIG_NOT_FILE] = {"config-not-file"},
+	[PROBLEM_CONNECTION_REFUSED] = {"connection-refused"},
+	[PROBLEM_CONNECTIONS_UNKNOWN] = {"connections-unknown"},
 	[PROBLEM_CONTROL_STALE] = {"control-stale"},
 	[PROBLEM_EVENTS_MISSED] = {"events-missed", .told_elsewhere = true},
 	[PROBLEM_EXPOSED_LISTENER] = {"exposed-listener"},

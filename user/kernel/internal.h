@@ -156,8 +156,8 @@ int rows_fill(struct fence *fence, struct policy_tables *policy, const struct pl
 /*
  * Finds the slot that counts for this place in this zone, or gives one out: a fresh one while there
  * is one, else that of a place which no policy has any more, when no frame is under way to it.
- * @building and @row are a policy and a row of it that are being filled. Returns its index, or
- * -E2BIG.
+ * @building and @row are a policy and a row of it that are being filled; @held: see struct slot.
+ * Returns its index, or -E2BIG.
  */
 int slot_find(struct fence *fence, const struct policy_tables *building,
 	      const __u8 row[static VLAN_IDS], const struct base *base, uint16_t vlan,
@@ -173,6 +173,19 @@ bool slot_is_shown(const struct fence *fence, __u32 slot);
 
 /* apply.c: returns when no frame is being judged that was so before. */
 int fence_wait_for_frames(struct fence *fence);
+
+/*
+ * explain.c: what the policy in force, or the one aside, says of a frame that arrives on @base.
+ * The question's own interface and VLAN are not looked at. Returns 0 or a negative errno.
+ */
+int explain_on(struct fence *fence, const struct base *base, const struct fence_question *question,
+	       uint16_t vlan, bool aside, struct fence_answer *answer);
+
+/*
+ * cuts.c: the connections that the policy in force refuses; or, with @aside, those that the policy
+ * aside would refuse and the one in force does not. fence_cuts_free() is due in any case.
+ */
+int cuts_find(struct fence *fence, bool aside, struct fence_cuts *cuts, struct error *error);
 
 /* states.c */
 struct interface_state *states_allocate(const struct plan *plan);
