@@ -93,7 +93,7 @@ Test(config_diff, every_setting_counts)
 	compare(FENCE,
 		"interfaces: {client: [eth0], attach: generic}\n"
 		"mode: audit\n"
-		"epmd: {ports: [4370]}\n"
+		"epmd: {ports: [4368]}\n"
 		"presets: [emqx]\n"
 		"discovery: {listeners: false, autobound: ignore, fixed: protect, "
 		"exempt_ports: [8080]}\n"
@@ -105,11 +105,12 @@ Test(config_diff, every_setting_counts)
 		     "+ control.socket /tmp/x.sock", "+ discovery.autobound ignore",
 		     "- discovery.autobound protect", "- discovery.fixed known",
 		     "+ discovery.fixed protect", "+ discovery.listeners false",
-		     "- discovery.listeners true", "- epmd port 4369", "+ epmd port 4370",
+		     "- discovery.listeners true", "+ epmd port 4368", "- epmd port 4369",
 		     "+ exempt port 8080", "- interfaces.attach auto",
 		     "+ interfaces.attach generic", "- metrics.listen 127.0.0.1:9369",
 		     "+ metrics.listen [::1]:9400", "+ mode audit", "- mode enforce",
-		     "+ port 4370 of no cluster", "+ port 5370 of no cluster", "+ preset emqx");
+		     "+ port 4370-4379 of no cluster", "+ port 5369-5379 of no cluster",
+		     "+ preset emqx");
 }
 
 /* A list of thousands is nothing to read: they are counted. */
