@@ -97,6 +97,7 @@ Test(config_diff, every_setting_counts)
 		"presets: [emqx]\n"
 		"discovery: {listeners: false, autobound: ignore, fixed: protect, "
 		"exempt_ports: [8080]}\n"
+		"events: {journal: drops}\n"
 		"metrics: {listen: \"[::1]:9400\"}\n"
 		"control: {socket: /tmp/x.sock, group: ops, readers: looks}\n",
 		&diff);
@@ -106,11 +107,11 @@ Test(config_diff, every_setting_counts)
 		     "- discovery.autobound protect", "- discovery.fixed known",
 		     "+ discovery.fixed protect", "+ discovery.listeners false",
 		     "- discovery.listeners true", "+ epmd port 4368", "- epmd port 4369",
-		     "+ exempt port 8080", "- interfaces.attach auto",
-		     "+ interfaces.attach generic", "- metrics.listen 127.0.0.1:9369",
-		     "+ metrics.listen [::1]:9400", "+ mode audit", "- mode enforce",
-		     "+ port 4370-4379 of no cluster", "+ port 5369-5379 of no cluster",
-		     "+ preset emqx");
+		     "+ events.journal drops", "- events.journal off", "+ exempt port 8080",
+		     "- interfaces.attach auto", "+ interfaces.attach generic",
+		     "- metrics.listen 127.0.0.1:9369", "+ metrics.listen [::1]:9400",
+		     "+ mode audit", "- mode enforce", "+ port 4370-4379 of no cluster",
+		     "+ port 5369-5379 of no cluster", "+ preset emqx");
 }
 
 /* A list of thousands is nothing to read: they are counted. */

@@ -88,6 +88,7 @@ static void add_discovery(struct facts *facts, const struct config *config)
 		 config->discovery_autobound ? "protect" : "ignore");
 	add_fact(facts, "discovery.fixed %s", config->discovery_fixed ? "protect" : "known");
 	add_ports(facts, "exempt port", &config->exempt_ports, "");
+	add_fact(facts, "events.journal %s", config->journal_drops ? "drops" : "off");
 }
 
 static void add_endpoints(struct facts *facts, const struct config *config)
