@@ -4,6 +4,7 @@
 #include "agent/keeper.h"
 #include "agent/listeners.h"
 #include "agent/log.h"
+#include "agent/problems_find.h"
 #include "core/cleanup.h"
 
 #define SUBJECT_SIZE 24
@@ -134,6 +135,7 @@ void agent_problems(const struct agent *agent, struct problems *problems)
 {
 	*problems = (struct problems){};
 	find_ambiguous_zones(agent, problems);
+	find_interfaces(agent, problems);
 	find_pins(agent, problems);
 	find_config(agent, problems);
 	find_listeners(agent, problems);

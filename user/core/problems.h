@@ -16,9 +16,11 @@ enum problem_kind {
 	PROBLEM_CONTROL_STALE,	    /* takes effect at the next start */
 	PROBLEM_EVENTS_MISSED,	    /* the kernel kept some from the listener watch */
 	PROBLEM_EXPOSED_LISTENER,   /* a BEAM listens on every address, not protected */
+	PROBLEM_LARGE_FRAMES_LOST,  /* by a driver, while the filter is on natively */
 	PROBLEM_METRICS,	    /* not where the configuration wants them */
 	PROBLEM_NETWORK_SIDE,	    /* beamfence-net is not there */
 	PROBLEM_NODE_OF_NO_CLUSTER, /* no peer may reach it */
+	PROBLEM_NOT_RUN,	    /* attached, and the driver does not run it */
 	PROBLEM_PEERS_DORMANT,	    /* of clusters that the configuration does not have */
 	PROBLEM_PINS,		    /* something is wrong in the pin directory */
 	PROBLEM_STATE_NOT_KEPT,	    /* runtime peers do not outlive a restart */

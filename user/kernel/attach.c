@@ -77,11 +77,14 @@ static int create_link(int program, uint32_t ifindex, __u32 flags)
 	return fd < 0 ? -errno : fd;
 }
 
-static int create_best_link(int program, uint32_t ifindex, enum attach attach)
+/* Under "auto" natively only where that is sound: see core/native.c. */
+static int create_best_link(struct base *base, int program, enum attach attach)
 {
+	const uint32_t ifindex = base->ifindex;
 	int fd;
 
-	if (attach == ATTACH_GENERIC)
+	if (attach == ATTACH_GENERIC ||
+	    (attach == ATTACH_AUTO && native_risk(&base->facts) != NATIVE_SOUND))
 		return create_link(program, ifindex, XDP_FLAGS_SKB_MODE);
 	fd = create_link(program, ifindex, XDP_FLAGS_DRV_MODE);
 	if (fd >= 0 || attach == ATTACH_NATIVE || fd == -EBUSY || fd == -EEXIST || fd == -ENODEV)
@@ -95,7 +98,8 @@ static void attach_new(struct fence *fence, struct base *base, enum attach attac
 	_cleanup_close_ int fd = -1;
 	_cleanup_free_ char *path = NULL;
 
-	fd = create_best_link(fence_program(fence->live, base->ethernet), base->ifindex, attach);
+	base_read_facts(fence, base);
+	fd = create_best_link(base, fence_program(fence->live, base->ethernet), attach);
 	if (fd < 0) {
 		describe_refusal(base, fd, attach, problem, problem_size);
 		return;
@@ -194,10 +198,21 @@ static void update_link(struct fence *fence, struct base *base, char *problem, s
 		note_restored(fence, base);
 }
 
+/* No frame is judged on it: so there is nothing to lose while no program is attached. */
+static enum attach give_up_native(struct fence *fence, struct base *base, enum attach attach)
+{
+	if (!base->to_generic)
+		return attach;
+	base->to_generic = false;
+	base_drop_link(fence, base);
+	return ATTACH_GENERIC;
+}
+
 void base_attach(struct fence *fence, struct base *base, enum attach attach, char *problem,
 		 size_t problem_size)
 {
 	drop_dead_link(fence, base);
+	attach = give_up_native(fence, base, attach);
 	if (base->link_fd < 0) {
 		attach_new(fence, base, attach, problem, problem_size);
 		if (base->link_fd >= 0 && base->lost)
@@ -208,6 +223,8 @@ void base_attach(struct fence *fence, struct base *base, enum attach attach, cha
 	if (problem[0])
 		return;
 	base->mode = query_mode(base->ifindex);
+	if (!base->facts.page_size) /* it was adopted */
+		base_read_facts(fence, base);
 	if ((attach == ATTACH_NATIVE && base->mode == ATTACHED_GENERIC) ||
 	    (attach == ATTACH_GENERIC && base->mode == ATTACHED_NATIVE))
 		snprintf(problem, problem_size,

@@ -11,6 +11,8 @@
 #include "filter.skel.h"
 #include "listeners.skel.h"
 
+#include "core/native.h"
+#include "core/observation.h"
 #include "kernel/fence.h"
 
 #define ALL_BASES (BASES_MAX + UPPER_BASES_MAX)
@@ -32,6 +34,9 @@ struct base {
 	bool restored;	  /* it was put back, and nobody was told yet */
 	struct plan_place below; /* of a device above others: where its frames are judged */
 	uint32_t seen_program;	 /* on it when the plan was made; 0: none */
+	struct native_facts facts;
+	struct observation seen; /* of frames received and counted */
+	bool to_generic;	 /* at the next fence_apply(): natively the program is not run */
 };
 
 struct fence {
@@ -104,6 +109,12 @@ struct map_fds {
 /* load.c: loads the programs over these maps, with all that the kernel can do. */
 int programs_load(struct fence *fence, const struct map_fds *maps, struct error *error);
 
+/*
+ * Loads the same programs once more, for the next fence_apply() to put through the links: a link
+ * hands its driver no program that it has already. Returns 0 or a negative errno.
+ */
+int fence_load_anew(struct fence *fence);
+
 /* adopt.c: does so over the pinned maps, where all of them are there and fit, or over new ones. */
 int maps_adopt(struct fence *fence, struct error *error);
 
@@ -160,6 +171,14 @@ bool base_is_whole(const struct fence *fence, const struct base *base, uint32_t 
 void base_drop_link(struct fence *fence, struct base *base);
 void base_release(struct fence *fence, struct base *base);
 int fence_adopt_links(struct fence *fence, struct error *error);
+
+/*
+ * observe.c: asks what there is to know of the driver. What is found there of the interface since:
+ * whether large frames are lost now, and what there is to say, "" for nothing.
+ */
+void base_read_facts(const struct fence *fence, struct base *base);
+bool base_loses_frames(const struct base *base);
+void base_describe(const struct base *base, char *problem, size_t size);
 
 /* restore.c: whether a descriptor is a "link", a "map" or a "prog". */
 bool fd_is_bpf(int fd, const char *kind);
