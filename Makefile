@@ -208,6 +208,12 @@ check: deps-check
 		$(BUILD)/oracle $(BUILD)/shapes $(BUILD)/flood $(BUILD)/crowd $(BUILD)/faults.so
 	@BUILD=$(BUILD) PYTHON=$(PYTHON) CLANG=$(CLANG) tests/run
 
+# What every commit should pass: a minute, and the time to build.
+.PHONY: quick style
+quick: deps-check
+	@$(MAKE) --no-print-directory $(PARALLEL) all $(BUILD)/test-unit $(BUILD)/test-bpf $(BUILD)/shapes
+	@BUILD=$(BUILD) PYTHON=$(PYTHON) CLANG=$(CLANG) tests/run quick
+
 check-unit: $(BUILD)/test-unit
 	$(BUILD)/test-unit
 check-bpf: $(BUILD)/test-bpf
@@ -377,12 +383,16 @@ deb:
 	@BUILD=$(BUILD) VERSION=$(DEB_VERSION) COMMIT=$(COMMIT) deploy/debian/build
 
 SOURCES = $(shell git ls-files -co --exclude-standard '*.c' '*.h')
+SCRIPTS = .ci/run tests/run $(shell git ls-files -co --exclude-standard '*.sh')
 format:
 	clang-format -i $(SOURCES)
 # The analyser of clang 14 does not know the cleanup attribute: its leak checker is off, and leaks
 # are the business of the sanitizers that the tests run with.
-lint: $(addprefix $(BUILD)/analysed/,$(wildcard user/*/*.c))
-	clang-format --dry-run -Werror $(SOURCES)
+lint: $(addprefix $(BUILD)/analysed/,$(wildcard user/*/*.c)) style
+style:
+	@clang-format --dry-run -Werror $(SOURCES)
+	@shellcheck -x -S warning $(SCRIPTS)
+	@$(PYTHON) -m flake8 --extend-ignore=E127,E128,E501 tests
 $(BUILD)/analysed/%: % $(wildcard user/*/*.h bpf/*.h) | $(SKELETONS)
 	@mkdir -p $(@D)
 	$(call say,LINT,$<)$(CLANG) --analyze --analyzer-output text -Xclang -analyzer-werror \

@@ -118,7 +118,20 @@ struct cred {
 	struct user_namespace *user_ns;
 } KERNEL;
 
+struct new_utsname {
+	char nodename[65];
+} KERNEL;
+
+struct uts_namespace {
+	struct new_utsname name;
+} KERNEL;
+
+struct nsproxy {
+	struct uts_namespace *uts_ns;
+} KERNEL;
+
 struct task_struct {
+	struct nsproxy *nsproxy;
 	int tgid;
 	struct task_struct *group_leader;
 	struct mm_struct *mm;

@@ -6,7 +6,18 @@
  * the port is protected from here on, with no trip through user space: at the address that it is
  * bound to, since a listener may close nobody's port but its own.
  */
+#include "bystanders.h"
 #include "registering.h"
+
+/* One that enters LISTEN or leaves it for good, and is not followed. */
+static __always_inline void watch_bystanders(const struct sock *sk, struct task_struct *leader,
+					     bool ours)
+{
+	if (!ours)
+		hear_elsewhere(leader);
+	else if (is_configured(BPF_CORE_READ(sk, __sk_common.skc_num)))
+		hear_bystander();
+}
 
 /* Arguments as in include/trace/events/sock.h. */
 SEC("tp_btf/inet_sock_set_state")
@@ -16,12 +27,18 @@ int watch_states(__u64 *arguments)
 	const int old_state = (int)arguments[1], new_state = (int)arguments[2];
 	struct task_struct *leader;
 	int change;
+	bool ours;
 
 	if (old_state != BPF_TCP_LISTEN && new_state != BPF_TCP_LISTEN &&
 	    new_state != BPF_TCP_SYN_SENT && new_state != BPF_TCP_CLOSE &&
 	    new_state != BPF_TCP_CLOSE_WAIT)
 		return 0;
-	if (!is_ours(sk))
+	ours = is_ours(sk);
+	leader = BPF_CORE_READ((struct task_struct *)bpf_get_current_task(), group_leader);
+	if (new_state == BPF_TCP_LISTEN ||
+	    (old_state == BPF_TCP_LISTEN && new_state == BPF_TCP_CLOSE))
+		watch_bystanders(sk, leader, ours);
+	if (!ours)
 		return 0;
 	if (old_state == BPF_TCP_LISTEN) {
 		remove_listener(sk);
@@ -32,7 +49,6 @@ int watch_states(__u64 *arguments)
 		remove_registration(sk);
 		return 0;
 	}
-	leader = BPF_CORE_READ((struct task_struct *)bpf_get_current_task(), group_leader);
 	if (new_state == BPF_TCP_SYN_SENT) {
 		add_registration(sk, leader, bpf_ktime_get_boot_ns());
 		return 0;
@@ -87,8 +103,9 @@ int watch_programs(__u64 *arguments)
 }
 
 /*
- * Listeners, and connections to epmd, that were there before the watch. Run after the watch is
- * attached, so that none falls between; one that both see is counted once.
+ * Listeners, and connections to epmd, that were there before the watch, or were handed over to
+ * their process since. Run after the watch is attached, so that none falls between; one that both
+ * see is counted once. Writes the bystanders.
  */
 SEC("iter/task_file")
 int list_listeners(struct bpf_iter__task_file *context)
@@ -106,20 +123,23 @@ int list_listeners(struct bpf_iter__task_file *context)
 	if (!socket)
 		return 0;
 	sk = BPF_CORE_READ(socket, sk);
-	if (!sk || !is_ours(sk))
+	if (!sk)
 		return 0;
 	sk = tcp_socket(sk);
 	if (!sk)
 		return 0;
 	state = BPF_CORE_READ(sk, __sk_common.skc_state);
 	leader = BPF_CORE_READ(task, group_leader);
-	if (state == BPF_TCP_ESTABLISHED) {
+	if (state == BPF_TCP_ESTABLISHED && is_ours(sk))
 		add_registration(sk, leader, 0);
-	} else if (state == BPF_TCP_LISTEN && add_listener(sk, leader, 0, true) != NO_CHANGE) {
+	if (state != BPF_TCP_LISTEN)
+		return 0;
+	if (is_ours(sk) && add_listener(sk, leader, 0, true) != NO_CHANGE) {
 		report(CHANGE_LISTENERS);
 		if (BPF_CORE_READ(sk, __sk_common.skc_state) != BPF_TCP_LISTEN)
 			remove_listener(sk); /* it was closed before it was added */
 	}
+	show_bystander(context->meta->seq, sk, leader);
 	return 0;
 }
 

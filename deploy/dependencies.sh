@@ -31,6 +31,9 @@ build  library   libcap-ng       libcap-ng-dev
 build  library   libmnl          libmnl-dev
 check  library   criterion       libcriterion-dev
 check  python    pytest          python3-pytest
+check  python    xdist           python3-pytest-xdist
+check  python    flake8          python3-flake8
+check  command   shellcheck      shellcheck
 check  python    scapy           python3-scapy
 check  python    yaml            python3-yaml
 check  erlang    ssl             erlang-ssl

@@ -15,7 +15,7 @@ import pytest
 
 from fence import Fence
 from frames import IP, TCP
-from lab import BUILD, run, wait_until
+from lab import BUILD, wait_until
 
 OPEN, PROTECTED = 80, 9105
 _source_ports = itertools.count(20000)

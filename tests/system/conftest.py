@@ -37,9 +37,28 @@ def lacks():
     return ", ".join(missing)
 
 
+# Files that run two at a time: these first, so that none of the long ones is left for the end.
+LONG = ("test_package", "test_network_side", "test_failing_calls", "test_interruption",
+        "test_discovery", "test_agent", "test_failures", "test_probe", "test_events")
+# What measures time, or what a flood costs, has the machine to itself.
+ALONE = ("test_flood", "test_zero_window", "test_abuse", "test_misses")
+
+
 def pytest_configure(config):
     config.addinivalue_line("markers", "kernels: also run in a guest with another kernel")
+    config.addinivalue_line("markers", "alone: not beside others, see tests/run")
     labs.unwind_on_signals()
+
+
+def pytest_collection_modifyitems(items):
+    """A file is run by one worker, in order; so are all files that want the package."""
+    for item in items:
+        if item.path.stem in ALONE:
+            item.add_marker(pytest.mark.alone)
+        group = "package" if "package" in item.fixturenames else str(item.path)
+        item.add_marker(pytest.mark.xdist_group(group))
+    items.sort(key=lambda item: LONG.index(item.path.stem) if item.path.stem in LONG
+               else len(LONG))
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -249,10 +249,10 @@ def test_taken_metrics_port_is_a_warning_and_the_fence_stands(lab):
         with lab.host.listen(METRICS_PORT, "127.0.0.1"):
             fence = stack.enter_context(Fence(lab))
             assert fence.interface("client0")["attached"]
-            warning, = fence.json("status")["warnings"]
+            warning, = fence.warnings()
             assert str(METRICS_PORT) in warning
         fence.tell("reload")
-        assert fence.json("status")["warnings"] == []
+        assert fence.warnings() == []
         assert "beamfence_enforcing 1" in fence.metrics()
 
 

@@ -187,7 +187,7 @@ def test_status_says_what_discovery_leaves_open():
         fence.configure(cluster=["cluster0"], discovery=settings)
         fence.tell("reload")
         status = fence.json("status")
-        return status["discovery"], status["warnings"], fence.tell("status")
+        return status["discovery"], fence.warnings(), fence.tell("status")
     with Lab() as lab, Fence(lab, cluster=["cluster0"]) as fence:
         found, warnings, text = discovery(fence, fixed="known")
         assert found == {"listeners": True, "autobound": "protect", "fixed": "known"}

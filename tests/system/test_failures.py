@@ -15,7 +15,7 @@ import subprocess
 import pytest
 
 from faults import ALLOCATIONS, SYSTEM_CALLS, Faults
-from fence import BEAMFENCE, Fence
+from fence import BEAMFENCE
 from lab import Lab, LabError, http_get, wait_until
 from points import NEW, OLD, Subject
 

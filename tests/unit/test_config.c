@@ -225,3 +225,71 @@ Test(config, text_is_read_as_a_file_is_and_named_as_it_is_called)
 	cr_assert_eq(config_read("new.yaml", good, 0, &config, &error), -EINVAL);
 	cr_expect(strstr(error.text, "holds no configuration"), "%s", error.text);
 }
+
+Test(config, takes_for_an_interface_whatever_the_kernel_takes)
+{
+	_cleanup_config_ struct config *config = loaded("interfaces:\n"
+							"  client:\n"
+							"    - a.b\n"
+							"    - br-1a2b\n"
+							"    - \"10G-a\"\n"
+							"    - p\xc3\xa4"
+							"d0\n"
+							"    - \"x[*]y\"\n"
+							"    - \"wan[[]1]\"\n"
+							"    - \"a,b@c%d'\\\"\"\n"
+							"    - \"b\\x1b#\\\\\"\n"
+							"    - \"...\"\n"
+							"    - \"eth0[.]120\"\n"
+							"    - \"x[?]y.120\"\n"
+							"    - abcdefghijklmno.4094\n");
+	static const struct {
+		const char *pattern;
+		bool literal;
+		uint16_t vlan;
+	} expected[] = {
+		{"a.b", false, 0},
+		{"br-1a2b", false, 0},
+		{"10G-a", false, 0},
+		{"p\xc3\xa4"
+		 "d0",
+		 false, 0},
+		{"x*y", true, 0},
+		{"wan[1]", true, 0},
+		{"a,b@c%d'\"", false, 0},
+		{"b\x1b#\\", false, 0},
+		{"...", false, 0},
+		{"eth0.120", true, 0},
+		{"x?y", true, 120},
+		{"abcdefghijklmno", false, 4094},
+	};
+
+	cr_assert_eq(config->interface_count, sizeof(expected) / sizeof(expected[0]));
+	for (size_t i = 0; i < config->interface_count; i++) {
+		const struct interface_rule *rule = &config->interfaces[i];
+
+		cr_expect_str_eq(rule->pattern, expected[i].pattern);
+		cr_expect_eq(rule->literal, expected[i].literal, "%s", rule->pattern);
+		cr_expect_eq(rule->vlan, expected[i].vlan, "%s", rule->pattern);
+	}
+	cr_expect_eq(config->warning_count, 0);
+}
+
+Test(config, a_number_that_is_no_vlan_is_part_of_a_name_and_a_warning)
+{
+	_cleanup_config_ struct config *config = loaded(
+		"interfaces:\n"
+		"  client: [eth0.4095, eth0.0, eth0.012, lo.5, \".12\", \"x[.]007\"]\n");
+	static const char *const names[] = {"eth0.4095", "eth0.0", "eth0.012",
+					    "lo.5",	 ".12",	   "x.007"};
+
+	cr_assert_eq(config->interface_count, 6);
+	for (size_t i = 0; i < 6; i++) {
+		cr_expect_str_eq(config->interfaces[i].pattern, names[i]);
+		cr_expect_eq(config->interfaces[i].vlan, 0);
+	}
+	cr_assert_eq(config->warning_count, 5);
+	cr_expect_str_eq(config->warnings[0],
+			 "line 2: \"eth0.4095\" is taken for the name of an interface, not for a "
+			 "VLAN (1-4094) on another; write \"eth0[.]4095\" if that is meant");
+}

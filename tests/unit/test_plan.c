@@ -70,6 +70,43 @@ Test(plan, globs_know_classes)
 	cr_expect_str_eq(plan->unassigned[1], "wan0");
 }
 
+Test(plan, a_name_with_characters_of_globs_is_a_name)
+{
+	_cleanup_plan_ struct plan *plan = NULL;
+
+	add_rule(ZONE_CLIENT, "x*0", 0);
+	rules[0].literal = true;
+	add_rule(ZONE_CLUSTER, "x*0", 0);
+	add_rule(ZONE_TRUSTED, "wan[1]", 0);
+	add_rule(ZONE_CLIENT, "w*", 0);
+	add_rule(ZONE_CLIENT, "y?", 0);
+	rules[4].literal = true;
+	add_host("x*0");
+	add_host("xy0");
+	add_host("wan[1]");
+	add_host("wan1");
+	add_host("yy");
+	plan = built();
+	expect_zone(plan, "x*0", ZONE_CLIENT);
+	expect_zone(plan, "xy0", ZONE_CLUSTER);
+	expect_zone(plan, "wan[1]", ZONE_TRUSTED);
+	expect_zone(plan, "wan1", ZONE_CLIENT);
+	cr_expect_null(planned(plan, "yy"));
+	cr_assert_eq(plan->absent_count, 1);
+	cr_expect_eq(plan->absent[0], &rules[4]);
+}
+
+Test(plan, a_device_that_is_called_as_a_vlan_would_be_is_that_device)
+{
+	_cleanup_plan_ struct plan *plan = NULL;
+
+	add_rule(ZONE_CLIENT, "eth0", 120);
+	add_host("eth0.120");
+	plan = built();
+	expect_zone(plan, "eth0.120", ZONE_CLIENT);
+	cr_expect_eq(plan->absent_count, 0);
+}
+
 Test(plan, loopback_is_neither_fenced_nor_unassigned)
 {
 	_cleanup_plan_ struct plan *plan = NULL;

@@ -252,3 +252,78 @@ Test(plan_devices, devices_above_others_share_room_with_those_for_the_gate)
 		out += plan->uppers[i].no_room;
 	cr_expect_eq(out, 1);
 }
+
+/* As the kernel tells of them: nothing says that "nic0" is a master but its ports. */
+static void add_failover(void)
+{
+	add_host("nic0")->kindless = true;
+	add_port("vf0", "nic0")->kindless = true;
+	add_port("vf1", "nic0")->kindless = true;
+	devices_find_failovers(hosts, host_count);
+}
+
+Test(plan_devices, frames_of_a_failover_masters_ports_are_judged_on_it)
+{
+	_cleanup_plan_ struct plan *plan = NULL;
+
+	add_rule(ZONE_CLIENT, "nic0", 0);
+	add_failover();
+	plan = built();
+	cr_expect_eq(plan->interface_count, 1);
+	expect_zone(plan, "nic0", ZONE_CLIENT);
+	cr_expect(planned(plan, "nic0")->host.generic_only, "a native program would not see them");
+	expect_upper(plan, "vf0", "nic0", 0, ZONE_CLIENT);
+	expect_upper(plan, "vf1", "nic0", 0, ZONE_CLIENT);
+	cr_expect_eq(plan->unassigned_count, 0);
+}
+
+Test(plan_devices, a_failover_masters_port_that_is_named_means_the_master)
+{
+	_cleanup_plan_ struct plan *plan = NULL;
+
+	add_rule(ZONE_TRUSTED, "nic0", 0);
+	add_rule(ZONE_CLIENT, "vf0", 0);
+	add_failover();
+	plan = built();
+	cr_expect_eq(plan->interface_count, 1);
+	expect_zone(plan, "nic0", ZONE_CLIENT);
+	cr_expect_eq(plan->ambiguous_count, 1);
+}
+
+Test(plan_devices, a_failover_master_in_no_zone_is_unassigned)
+{
+	_cleanup_plan_ struct plan *plan = NULL;
+
+	add_failover();
+	plan = built();
+	cr_expect_eq(plan->interface_count, 0);
+	cr_expect_eq(plan->unassigned_count, 3);
+}
+
+/* The kernel takes VLANs out of frames before it hands them on, be it to a device on a port. */
+Test(plan_devices, vlans_of_a_failover_master_and_its_ports_are_judged_by_themselves)
+{
+	_cleanup_plan_ struct plan *plan = NULL;
+
+	add_rule(ZONE_TRUSTED, "nic0", 0);
+	add_rule(ZONE_CLIENT, "nic0", 5);
+	add_rule(ZONE_CLIENT, "odd", 0);
+	add_failover();
+	add_vlan("nic0.5", "nic0", 5);
+	add_vlan("odd", "vf0", 6);
+	plan = built();
+	expect_zone(plan, "nic0", ZONE_TRUSTED);
+	expect_zone(plan, "nic0.5", ZONE_CLIENT);
+	expect_zone(plan, "odd", ZONE_CLIENT);
+	cr_expect_eq(plan->interface_count, 3);
+}
+
+Test(plan_devices, a_device_of_a_kind_with_ports_is_no_failover_master)
+{
+	struct host_interface *tunnel = add_host("batadv0");
+
+	add_port("eth0", "batadv0");
+	devices_find_failovers(hosts, host_count);
+	cr_expect_eq(tunnel->kind, DEVICE_PLAIN);
+	cr_expect_not(tunnel->generic_only);
+}

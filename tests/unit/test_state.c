@@ -10,6 +10,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "agent/keeper.h"
@@ -253,6 +254,96 @@ Test(state, a_directory_that_is_gone_is_an_error)
 	cr_assert_eq(loaded(), 0);
 }
 
+/* The text that is read, for the caller to free(), or NULL with the result in *code. */
+static char *loaded_config(int *code)
+{
+	char *text = NULL;
+	int64_t since_s;
+	size_t size;
+
+	*code = state_load_config(state, &text, &size, &since_s, &error);
+	if (*code)
+		return NULL;
+	cr_assert_leq(since_s, time(NULL));
+	cr_assert_gt(since_s, time(NULL) - DEADLINE_S);
+	text[size] = '\0'; /* there is room for it */
+	return text;
+}
+
+static void expect_config(const char *expected)
+{
+	int code;
+	char *text = loaded_config(&code);
+
+	cr_assert_eq(code, 0, "%s", error.text);
+	cr_assert_str_eq(text, expected);
+	free(text);
+}
+
+Test(state, the_last_good_configuration_is_replaced_whole)
+{
+	struct stat st;
+	int code;
+
+	umask(0);
+	open_state();
+	cr_assert_null(loaded_config(&code));
+	cr_assert_eq(code, -ENOENT);
+	cr_assert(strstr(error.text, "no good configuration"), "%s", error.text);
+	cr_assert_eq(state_save_config(state, "mode: audit\n", 12, &error), 0, "%s", error.text);
+	expect_config("mode: audit\n");
+	cr_assert_eq(state_save_config(state, "mode", 4, &error), 0);
+	expect_config("mode");
+	cr_assert_eq(stat(in_state(LAST_GOOD), &st), 0);
+	cr_assert_eq(st.st_mode & 07777, 0600);
+	cr_assert_not(exists(LAST_GOOD_NEW));
+}
+
+Test(state, a_configuration_that_is_kept_already_is_not_written_again)
+{
+	struct stat before, after;
+
+	open_state();
+	cr_assert_eq(state_has_config(state, "", 0), -ENOENT);
+	cr_assert_eq(state_save_config(state, "mode: audit\n", 12, &error), 0);
+	cr_assert_eq(state_has_config(state, "mode: audit\n", 12), 1);
+	cr_assert_eq(state_has_config(state, "mode: audit", 11), 0);
+	cr_assert_eq(state_has_config(state, "mode: audit\n\n", 13), 0);
+	cr_assert_eq(state_has_config(state, "mode: enfor\n", 12), 0);
+	cr_assert_eq(stat(in_state(LAST_GOOD), &before), 0);
+	cr_assert_eq(state_save_config(state, "mode: audit\n", 12, &error), 0);
+	cr_assert_eq(stat(in_state(LAST_GOOD), &after), 0);
+	cr_assert_eq(before.st_ino, after.st_ino);
+}
+
+Test(state, a_last_good_configuration_that_is_no_regular_file_is_not_read)
+{
+	int code;
+
+	open_state();
+	cr_assert_eq(symlink("/etc/passwd", in_state(LAST_GOOD)), 0);
+	cr_assert_null(loaded_config(&code));
+	cr_assert_eq(code, -ELOOP);
+	cr_assert(strstr(error.text, LAST_GOOD ": it is no regular file"), "%s", error.text);
+	cr_assert_eq(state_save_config(state, "mode", 4, &error), 0, "%s", error.text);
+	expect_config("mode");
+}
+
+Test(state, a_failing_write_leaves_the_last_good_configuration_whole)
+{
+	const struct rlimit none = {.rlim_cur = 3, .rlim_max = RLIM_INFINITY};
+
+	signal(SIGXFSZ, SIG_IGN);
+	open_state();
+	cr_assert_eq(state_save_config(state, "mode", 4, &error), 0);
+	setrlimit(RLIMIT_FSIZE, &none);
+	cr_assert_eq(state_save_config(state, "audit", 5, &error), -EFBIG);
+	cr_assert(strstr(error.text, LAST_GOOD " cannot be written: File too large"), "%s",
+		  error.text);
+	cr_assert_not(exists(LAST_GOOD_NEW));
+	expect_config("mode");
+}
+
 /* What a keeper told. */
 static struct {
 	unsigned calls, reports;
@@ -290,7 +381,8 @@ Test(keeper, tells_when_the_last_of_many_changes_is_on_disk)
 	struct peer_list list = {};
 
 	open_state();
-	cr_assert_eq(keeper_open(base, state, on_report, &told, &keeper, &error), 0);
+	cr_assert_eq(keeper_open(base, state, &keeper_of_peers, on_report, &told, &keeper, &error),
+		     0);
 	for (unsigned i = 0; i < 50; i++) {
 		char prefix[32];
 		struct runtime_peer one;
@@ -323,7 +415,8 @@ Test(keeper, says_why_not_and_writes_it_at_the_end_when_that_is_possible_again)
 
 	signal(SIGXFSZ, SIG_IGN);
 	open_state();
-	cr_assert_eq(keeper_open(base, state, on_report, &told, &keeper, &error), 0);
+	cr_assert_eq(keeper_open(base, state, &keeper_of_peers, on_report, &told, &keeper, &error),
+		     0);
 	cr_assert_eq(peer_list_add(&list, &one), 0);
 	setrlimit(RLIMIT_FSIZE, &none);
 	cr_assert_eq(keeper_save(keeper, &list, on_done, &told, 1), 0);
@@ -339,5 +432,23 @@ Test(keeper, says_why_not_and_writes_it_at_the_end_when_that_is_possible_again)
 	keeper_close(keeper);
 	cr_assert_eq(loaded(), 1);
 	peer_list_free(&list);
+	event_base_free(base);
+}
+
+Test(keeper, writes_the_last_of_many_configurations_before_it_is_closed)
+{
+	struct event_base *base = event_base_new();
+	struct keeper *keeper = NULL;
+
+	open_state();
+	cr_assert_eq(keeper_open(base, state, &keeper_of_config, on_report, &told, &keeper, &error),
+		     0);
+	keeper_save_config(keeper, strdup("one"), 3);
+	event_base_loop(base, EVLOOP_ONCE);
+	keeper_save_config(keeper, strdup("two"), 3);
+	keeper_save_config(keeper, strdup("three"), 5);
+	keeper_close(keeper);
+	expect_config("three");
+	cr_assert_eq(told.reports, 0);
 	event_base_free(base);
 }

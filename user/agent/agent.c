@@ -10,6 +10,7 @@
 #include "agent/listeners.h"
 #include "agent/problems.h"
 #include "core/cleanup.h"
+#include "core/document.h"
 #include "core/metrics.h"
 #include "kernel/host.h"
 
@@ -122,28 +123,81 @@ static void note_outcome(struct agent *agent, int code, const struct error *erro
 	malloc_trim(0); /* a large file leaves megabytes behind */
 }
 
+static void keep_good(struct agent *agent, char *text, size_t size)
+{
+	free(agent->good_text);
+	agent->good_text = text;
+	agent->good_size = size;
+}
+
+char *agent_take_good(struct agent *agent, size_t *size)
+{
+	*size = agent->good_size;
+	return TAKE_POINTER(agent->good_text);
+}
+
+/* The file, and its text, which is one thing to keep. */
+static int load_file(const char *path, struct config **config, char **text, size_t *size,
+		     struct error *error)
+{
+	const int code = document_read_file(path, text, size, error);
+
+	return code ? code : config_read(path, *text, *size, config, error);
+}
+
 int agent_reload(struct agent *agent, struct error *error)
 {
 	_cleanup_(cleanup_config) struct config *config = NULL;
-	int code = config_load(agent->config_path, &config, error);
+	_cleanup_free_ char *text = NULL;
+	size_t size = 0;
+	int code = load_file(agent->config_path, &config, &text, &size, error);
 
 	if (!code)
 		code = agent_apply(agent, &config, error);
-	if (!code)
+	if (!code) {
 		trial_forget(&agent->trial);
+		agent->fallback = (struct error){};
+		keep_good(agent, TAKE_POINTER(text), size);
+	}
+	free(TAKE_POINTER(text));
 	config_free(TAKE_POINTER(config)); /* the former one, before memory is given back */
 	note_outcome(agent, code, error);
 	return code;
 }
 
-int agent_open(struct agent *agent, const char *config_path, const char *pin_dir,
-	       struct error *error)
+int agent_load(struct agent *agent, const char *config_path, struct error *error)
 {
+	_cleanup_free_ char *text = NULL;
+	size_t size = 0;
 	int code;
 
-	*agent = (struct agent){.config_path = config_path, .pin_dir = pin_dir};
-	code = config_load(config_path, &agent->config, error);
-	return code ? code : fence_open(pin_dir, &agent->fence, error);
+	*agent = (struct agent){.config_path = config_path};
+	code = load_file(config_path, &agent->config, &text, &size, error);
+	if (!code)
+		keep_good(agent, TAKE_POINTER(text), size);
+	return code;
+}
+
+int agent_load_last_good(struct agent *agent, const char *name, const char *text, size_t size,
+			 int64_t since_s, const struct error *reason, struct error *error)
+{
+	struct config *config;
+	const int code = config_read(name, text, size, &config, error);
+
+	if (code)
+		return code;
+	config_free(agent->config);
+	agent->config = config;
+	keep_good(agent, NULL, 0);
+	agent->fallback = *reason;
+	agent->last_success_time_s = since_s;
+	return 0;
+}
+
+int agent_open(struct agent *agent, const char *pin_dir, struct error *error)
+{
+	agent->pin_dir = pin_dir;
+	return fence_open(pin_dir, &agent->fence, error);
 }
 
 int agent_look_at_addresses(struct agent *agent, struct error *error)
@@ -162,9 +216,8 @@ int agent_start(struct agent *agent, struct error *error)
 
 	agent_look_at_addresses(agent, NULL); /* looked at again, and told, when the loop begins */
 	code = agent_apply(agent, &config, error);
-
 	if (!code)
-		note_outcome(agent, 0, NULL);
+		note_outcome(agent, agent->fallback.text[0] ? -EINVAL : 0, &agent->fallback);
 	return code;
 }
 
@@ -177,6 +230,7 @@ void agent_close(struct agent *agent)
 	config_free(agent->config);
 	peer_list_free(&agent->peers);
 	trial_forget(&agent->trial);
+	free(agent->good_text);
 	*agent = (struct agent){};
 }
 
@@ -275,13 +329,17 @@ const char *agent_summary(const struct agent *agent, char text[static AGENT_SUMM
 {
 	const struct interface_state *states;
 	const size_t count = fence_interfaces(agent->fence, &states);
+	const char *reason = agent->fallback.text;
 	size_t attached = 0;
 
 	for (size_t i = 0; i < count; i++)
 		attached += states[i].attached != ATTACHED_NOT;
-	snprintf(text, AGENT_SUMMARY_SIZE, "%s: %zu of %zu interfaces attached%s",
+	snprintf(text, AGENT_SUMMARY_SIZE, "%s: %zu of %zu interfaces attached%s%s",
 		 mode_name(agent->policy->mode), attached, count + agent->plan->absent_count,
-		 agent->last_reload_successful ? "" : "; the last reload was refused");
+		 reason[0]			 ? "; the last good configuration: "
+		 : agent->last_reload_successful ? ""
+						 : "; the last reload was refused",
+		 reason);
 	return text;
 }
 

@@ -35,19 +35,40 @@ struct agent {
 	int64_t last_reload_time_s;  /* of the last attempt */
 	int64_t last_success_time_s; /* of the last that succeeded */
 	struct error last_reload_error;
+	/*
+	 * Why the file is not in force but the last good configuration, "" where the file is (or a
+	 * trial was confirmed since).
+	 */
+	struct error fallback;
+	char *good_text; /* of what is in force to stay: for whoever keeps it; NULL: known already
+			  */
+	size_t good_size;
 	struct error metrics_error; /* why the metrics are not where the configuration wants them */
 	struct error network_error; /* why the network side does not do what it is there for */
 	struct keeper *keeper;	    /* of runtime peers; NULL: nothing is kept, for this reason: */
+	struct keeper *config_keeper; /* of the last good configuration; NULL as the other */
 	struct error keeper_error;
 	bool control_is_stale; /* its configuration changed: takes effect at the next start */
 };
 
 /*
- * Loads the configuration and opens the fence; nothing changes in the kernel yet. @config_path and
- * @pin_dir must outlive the agent. Returns 0 or a negative errno; agent_close() is due either way.
+ * Reads the configuration of the file, which is not in force before agent_start(). @config_path
+ * must outlive the agent. Returns 0 or a negative errno; agent_close() is due either way.
  */
-int agent_open(struct agent *agent, const char *config_path, const char *pin_dir,
-	       struct error *error);
+int agent_load(struct agent *agent, const char *config_path, struct error *error);
+
+/*
+ * Takes @text, which @name is called, in place of the file, which is not to be used for this
+ * @reason; it was written at @since_s. Returns 0 or a negative errno.
+ */
+int agent_load_last_good(struct agent *agent, const char *name, const char *text, size_t size,
+			 int64_t since_s, const struct error *reason, struct error *error);
+
+/*
+ * Opens the fence; nothing changes in the kernel yet. @pin_dir must outlive the agent. Returns 0 or
+ * a negative errno.
+ */
+int agent_open(struct agent *agent, const char *pin_dir, struct error *error);
 
 /* Puts the policy into force. */
 int agent_start(struct agent *agent, struct error *error);
@@ -117,7 +138,10 @@ void agent_count_ports(const struct agent *agent, struct port_count counts[PORT_
 /* The peers of all clusters together, a prefix once for each of its clusters. */
 uint64_t agent_count_peers(const struct agent *agent);
 
-#define AGENT_SUMMARY_SIZE 160
+/* The text that is to be kept as the last good configuration, once: the caller's. NULL: none is. */
+char *agent_take_good(struct agent *agent, size_t *size);
+
+#define AGENT_SUMMARY_SIZE 700
 
 /* One line on how things are, for the service manager: "enforce: 2 of 2 interfaces attached". */
 const char *agent_summary(const struct agent *agent, char text[static AGENT_SUMMARY_SIZE]);

@@ -84,6 +84,23 @@ static int get_question(json_t *arguments, struct fence_question *question, stru
 	return 0;
 }
 
+/* That an address is no peer is not why it is refused where nobody can be one. */
+static const char *answer_text(const struct fence_answer *answer)
+{
+	if (answer->cluster != CLUSTER_NOBODY)
+		return reason_text(answer->reason);
+	switch (answer->reason) {
+	case REASON_STRANGER_NEW:
+		return "new connection to a protected port that belongs to no cluster: no peer may "
+		       "reach it";
+	case REASON_STRANGER_SEGMENT:
+		return "segment for a protected listener or its connection, whose port belongs to "
+		       "no cluster: no peer may reach it";
+	default:
+		return reason_text(answer->reason);
+	}
+}
+
 int command_explain(struct commands *commands, const struct control_peer *peer, json_t *arguments,
 		    json_t **result, struct error *error)
 {
@@ -103,6 +120,6 @@ int command_explain(struct commands *commands, const struct control_peer *peer, 
 		reason_name(answer.reason), "zone", zone_name(answer.zone), "cluster",
 		json_null_or_string(agent_cluster_name(commands->agent, answer.cluster)), "mode",
 		mode_name(answer.mode), "interface", question.interface, "text",
-		reason_text(answer.reason));
+		answer_text(&answer));
 	return 0;
 }

@@ -20,14 +20,15 @@ static json_t *interfaces_json(struct agent *agent)
 		const bool attached = states[i].attached != ATTACHED_NOT;
 
 		json_array_append_new(
-			list, json_pack("{s:s, s:s, s:b, s:o, s:o, s:o, s:o}", "name",
+			list, json_pack("{s:s, s:s, s:b, s:o, s:o, s:o, s:o, s:o}", "name",
 					states[i].name, "zone", zone_name(states[i].zone),
 					"attached", attached, "attach_mode",
 					attached ? json_string(attach_mode_name(states[i].attached))
 						 : json_null(),
 					"problem", json_null_or_string(states[i].problem), "vlan",
 					states[i].vlan ? json_integer(states[i].vlan) : json_null(),
-					"on", json_null_or_string(states[i].on)));
+					"on", json_null_or_string(states[i].on), "note",
+					json_null_or_string(states[i].note)));
 	}
 	for (size_t i = 0; i < agent->plan->absent_count; i++) {
 		const struct interface_rule *rule = agent->plan->absent[i];
@@ -35,10 +36,11 @@ static json_t *interfaces_json(struct agent *agent)
 					  : json_string(rule->pattern);
 
 		json_array_append_new(
-			list, json_pack("{s:o, s:s, s:b, s:n, s:s, s:o, s:n}", "name", name, "zone",
-					zone_name(rule->zone), "attached", 0, "attach_mode",
+			list, json_pack("{s:o, s:s, s:b, s:n, s:s, s:o, s:n, s:n}", "name", name,
+					"zone", zone_name(rule->zone), "attached", 0, "attach_mode",
 					"problem", "there is no such interface", "vlan",
-					rule->vlan ? json_integer(rule->vlan) : json_null(), "on"));
+					rule->vlan ? json_integer(rule->vlan) : json_null(), "on",
+					"note"));
 	}
 	return list;
 }
@@ -87,6 +89,8 @@ static const char *config_in_force(const struct agent *agent)
 {
 	if (agent->trial.former)
 		return "trial";
+	if (agent->fallback.text[0])
+		return "last-good";
 	return agent_differs_from_file(agent) ? "confirmed" : "file";
 }
 

@@ -15,10 +15,13 @@
 #include "agent/nodes.h"
 #include "core/cleanup.h"
 
-#define LOOK_MS	    5	/* changes that come in a flood are looked at no more often */
-#define RESTART_MS  20	/* rounds begin anew no more often */
-#define LIST_MS	    100 /* other processes than BEAMs are listed no more often */
-#define CATCH_UP_MS 200 /* and all of them, where the kernel keeps events from the watch */
+#define LOOK_MS	    5	  /* changes that come in a flood are looked at no more often */
+#define RESTART_MS  20	  /* rounds begin anew no more often */
+#define LIST_MS	    100	  /* other processes than BEAMs are listed no more often */
+#define ALL_MS	    60000 /* and all of them for what was handed over from process to process ... */
+#define HEARD_MS    15000 /* ... or was heard of, and is not followed: where that is cheap */
+#define HEARD_COST  100	  /* so many times as long as it takes passes before the next time */
+#define CATCH_UP_MS 200	  /* and all of them, where the kernel keeps events from the watch */
 
 /*
  * When epmd is asked after a change: a node registers within milliseconds of its listen(), and the
@@ -36,7 +39,8 @@ struct discovery {
 	struct event *changes; /* NULL: not watching */
 	struct event *next_look, *next_round;
 	size_t round;
-	int64_t looked_ms, round_began_ms, listed_ms, caught_up_ms;
+	int64_t looked_ms, round_began_ms, listed_ms, caught_up_ms, all_listed_ms, heard_from_ms;
+	uint64_t bystanders_heard; /* up to the last listing */
 	bool begin_again; /* when the round that is due is over: something has changed since */
 	struct said said;
 };
@@ -73,6 +77,17 @@ static struct heard hear(struct discovery *discovery, const struct hearing *hear
 	return nodes_hear(discovery->agent, hearing);
 }
 
+/* Of those that epmd has named, or of all. */
+static void tell_of_nodes(const struct agent *agent, bool named)
+{
+	for (size_t i = 0; i < agent->listener_count; i++) {
+		struct known_listener *listener = &agent->listeners[i];
+
+		if (listener->node && !listener->told && (listener->named || !named))
+			log_node(agent, listener);
+	}
+}
+
 static void on_heard(void *context, const struct hearing *hearing)
 {
 	struct discovery *discovery = context;
@@ -84,9 +99,7 @@ static void on_heard(void *context, const struct hearing *hearing)
 		agent->epmd_heard = true;
 		agent->stray_names = heard.stray;
 	}
-	for (size_t i = 0; i < agent->listener_count; i++)
-		if (agent->listeners[i].node && !agent->listeners[i].told)
-			log_node(agent, &agent->listeners[i]);
+	tell_of_nodes(agent, true);
 	doubts_look(discovery->doubts, false);
 }
 
@@ -126,10 +139,12 @@ static void on_round(evutil_socket_t fd, short events, void *context)
 		return;
 	}
 	epmd_asks_all(discovery->asks);
-	if (++discovery->round < ROUNDS)
+	if (++discovery->round < ROUNDS) {
 		set_timer(discovery->next_round, delays_ms[discovery->round]);
-	else
-		doubts_look(discovery->doubts, true);
+		return;
+	}
+	tell_of_nodes(discovery->agent, false);
+	doubts_look(discovery->doubts, true);
 }
 
 static void look(struct discovery *discovery)
@@ -142,6 +157,34 @@ static void look(struct discovery *discovery)
 	log_tables(&discovery->said, discovery->agent->fence);
 	if (nodes > 0)
 		discovery_ask(discovery);
+}
+
+/*
+ * Who has a socket may change without a word, as where a service manager passes it on; and of what
+ * is not followed only that something happened is heard.
+ */
+static void list_all(struct discovery *discovery)
+{
+	struct error error = {};
+	int64_t took_ms;
+
+	discovery->bystanders_heard = fence_bystanders_heard(discovery->agent->fence);
+	discovery->all_listed_ms = boot_ms_now();
+	if (fence_list(discovery->agent->fence, &error))
+		log_line(LOG_ERR, "listener watch", "error", error.text, NULL);
+	took_ms = boot_ms_now() - discovery->all_listed_ms;
+	discovery->heard_from_ms = discovery->all_listed_ms + (took_ms * HEARD_COST > HEARD_MS
+								       ? took_ms * HEARD_COST
+								       : HEARD_MS);
+}
+
+static bool wants_listing(const struct discovery *discovery)
+{
+	const int64_t now_ms = boot_ms_now();
+
+	return now_ms - discovery->all_listed_ms >= ALL_MS ||
+	       (now_ms >= discovery->heard_from_ms &&
+		fence_bystanders_heard(discovery->agent->fence) != discovery->bystanders_heard);
 }
 
 static void catch_up(struct discovery *discovery)
@@ -170,6 +213,8 @@ void discovery_check(struct discovery *discovery)
 	if (fence_watch_check(discovery->agent->fence, &findings, &error))
 		log_line(LOG_ERR, "listener watch", "error", error.text, NULL);
 	log_findings(&discovery->said, discovery->agent->fence, &findings);
+	if (wants_listing(discovery))
+		list_all(discovery);
 	if (findings.missed || findings.dropped)
 		look(discovery);
 	count = fence_registrations(discovery->agent->fence, &rows);
@@ -233,6 +278,8 @@ void discovery_restart(struct discovery *discovery)
 		if (discovery->changes)
 			event_add(discovery->changes, NULL);
 	}
+	if (fd >= 0)
+		list_all(discovery); /* by the ports that the configuration has now */
 	look(discovery);
 	discovery_ask(discovery);
 }

@@ -61,8 +61,11 @@ void log_node(const struct agent *agent, struct known_listener *listener)
 
 	listener->told = true;
 	snprintf(port, sizeof(port), "%u", listener->kernel.port);
-	log_line(LOG_INFO, "node registered", "node", listener->node, "port", port, "source",
-		 source, NULL);
+	log_line(LOG_INFO,
+		 listener->named || listener->evidence != EVIDENCE_CMDLINE
+			 ? "node registered"
+			 : "node named by its command line",
+		 "node", listener->node, "port", port, "source", source, NULL);
 	event_emit(agent->events, "node", "{s:s, s:s, s:i, s:s*}", "what", "registered", "node",
 		   listener->node, "port", (int)listener->kernel.port, "source", source);
 	if (listener_is_orphan(agent, listener))

@@ -12,9 +12,9 @@
 #include "agent/moment.h"
 #include "core/cleanup.h"
 
-/* One state of the list, to be written. */
+/* One state of the file, to be written. */
 struct job {
-	struct runtime_peer *peers;
+	void *data;
 	size_t count;
 	uint64_t number;
 	bool filled;
@@ -31,6 +31,7 @@ struct waiter {
 
 struct keeper {
 	const struct state *state;
+	const struct keeper_kind *kind;
 	keeper_report report;
 	void *context;
 	int wake_fd; /* the thread tells the loop that it is done with a job */
@@ -55,9 +56,27 @@ struct keeper {
 
 static void job_free(struct job *job)
 {
-	free(job->peers);
+	free(job->data);
 	*job = (struct job){};
 }
+
+static int write_peers(const struct state *state, const void *data, size_t count,
+		       struct error *error)
+{
+	struct moment now;
+
+	moment_now(&now);
+	return state_save(state, data, count, &now, error);
+}
+
+static int write_config(const struct state *state, const void *data, size_t count,
+			struct error *error)
+{
+	return state_save_config(state, data, count, error);
+}
+
+const struct keeper_kind keeper_of_peers = {"runtime peers", write_peers};
+const struct keeper_kind keeper_of_config = {"the last good configuration", write_config};
 
 static void *write_jobs(void *context)
 {
@@ -67,7 +86,6 @@ static void *write_jobs(void *context)
 	pthread_mutex_lock(&keeper->lock);
 	for (;;) {
 		struct error error = {};
-		struct moment now;
 		int code;
 
 		while (!keeper->end && (!keeper->busy || keeper->done))
@@ -75,9 +93,8 @@ static void *write_jobs(void *context)
 		if (!keeper->busy || keeper->done)
 			break;
 		pthread_mutex_unlock(&keeper->lock);
-		moment_now(&now);
-		code = state_save(keeper->state, keeper->job.peers, keeper->job.count, &now,
-				  &error);
+		code = keeper->kind->write(keeper->state, keeper->job.data, keeper->job.count,
+					   &error);
 		pthread_mutex_lock(&keeper->lock);
 		keeper->code = code;
 		keeper->error = error;
@@ -160,7 +177,8 @@ static void give(struct keeper *keeper)
 		keeper->busy = false;
 		keeper->next = keeper->job;
 		keeper->job = (struct job){};
-		error_set(&error, code, "runtime peers cannot be written: %s", strerror(-code));
+		error_set(&error, code, "%s cannot be written: %s", keeper->kind->what,
+			  strerror(-code));
 		note(keeper, code, &error);
 		tell(keeper, keeper->next.number, code, &error);
 		try_later(keeper);
@@ -213,14 +231,15 @@ static void on_patience(evutil_socket_t fd, short events, void *context)
 	tell(keeper, UINT64_MAX, -ETIMEDOUT, &error);
 }
 
-int keeper_open(struct event_base *base, const struct state *state, keeper_report report,
-		void *context, struct keeper **result, struct error *error)
+int keeper_open(struct event_base *base, const struct state *state, const struct keeper_kind *kind,
+		keeper_report report, void *context, struct keeper **result, struct error *error)
 {
 	struct keeper *keeper = calloc(1, sizeof(*keeper));
 
 	if (!keeper)
 		return error_set(error, -ENOMEM, "out of memory");
 	keeper->state = state;
+	keeper->kind = kind;
 	keeper->report = report;
 	keeper->context = context;
 	pthread_mutex_init(&keeper->lock, NULL);
@@ -250,6 +269,14 @@ static void wait_for(struct keeper *keeper, struct waiter *waiter)
 		event_add(keeper->patience, &patience);
 }
 
+/* From the loop, so that nobody is told before the caller returns. */
+static void save(struct keeper *keeper, void *data, size_t count)
+{
+	job_free(&keeper->next);
+	keeper->next = (struct job){data, count, ++keeper->last_number, true};
+	event_active(keeper->retry, EV_TIMEOUT, 0);
+}
+
 int keeper_save(struct keeper *keeper, const struct peer_list *peers, keeper_done done,
 		void *context, uint64_t request)
 {
@@ -263,15 +290,17 @@ int keeper_save(struct keeper *keeper, const struct peer_list *peers, keeper_don
 	}
 	if (peers->count)
 		memcpy(copy, peers->peers, peers->count * sizeof(*copy));
-	job_free(&keeper->next);
-	keeper->next = (struct job){copy, peers->count, ++keeper->last_number, true};
+	save(keeper, copy, peers->count);
 	if (waiter) {
 		*waiter = (struct waiter){NULL, keeper->last_number, done, context, request};
 		wait_for(keeper, waiter);
 	}
-	/* From the loop, so that nobody is told before this returns. */
-	event_active(keeper->retry, EV_TIMEOUT, 0);
 	return 0;
+}
+
+void keeper_save_config(struct keeper *keeper, char *text, size_t size)
+{
+	save(keeper, text, size);
 }
 
 const struct error *keeper_problem(const struct keeper *keeper)
@@ -283,7 +312,6 @@ const struct error *keeper_problem(const struct keeper *keeper)
 static void finish(struct keeper *keeper)
 {
 	struct error error = {};
-	struct moment now;
 	int code = 0;
 
 	if (keeper->running) {
@@ -297,10 +325,9 @@ static void finish(struct keeper *keeper)
 		code = keeper->code;
 		error = keeper->error;
 	}
-	moment_now(&now);
 	if (keeper->next.filled)
-		code = state_save(keeper->state, keeper->next.peers, keeper->next.count, &now,
-				  &error);
+		code = keeper->kind->write(keeper->state, keeper->next.data, keeper->next.count,
+					   &error);
 	tell(keeper, UINT64_MAX, code, &error);
 }
 

@@ -3,12 +3,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <fnmatch.h>
 #include <string.h>
 #include <time.h>
 
 #include "core/cleanup.h"
 #include "core/cmdline.h"
+#include "core/members.h"
 
 #define CMDLINE_MAX 131072 /* bytes: more than any sane command line has */
 
@@ -98,10 +98,15 @@ static void judge_new(struct agent *agent, struct known_listener *listener)
 		listener->evidence = EVIDENCE_REMEMBERED;
 	facts = read_cmdline(listener->kernel.pid);
 	listener->says_tls = facts.tls;
-	listener->said_node = facts.node[0] ? strdup(facts.node) : NULL;
+	listener->said_node = epmd_name_is_acceptable(facts.node, strlen(facts.node))
+				      ? strdup(facts.node)
+				      : NULL;
 	if (listener->kernel.kind == LISTENER_FIXED && facts.first && port >= facts.first &&
-	    port <= facts.last)
+	    port <= facts.last) {
 		listener_take(agent, listener, EVIDENCE_CMDLINE);
+		if (listener->said_node) /* nobody else may: a node without an epmd */
+			listener_set_node(agent, listener, listener->said_node);
+	}
 }
 
 static void set_process(struct known_listener *listener)
@@ -212,23 +217,6 @@ int listeners_refresh(struct agent *agent, listener_report report, void *context
 	return code ? code : nodes;
 }
 
-/* "app@*" fits the name "app": epmd knows no host part, since all its nodes are of this host. */
-static bool glob_fits(const char *glob, const char *node)
-{
-	_cleanup_free_ char *name = strndup(glob, strcspn(glob, "@"));
-
-	return name && !fnmatch(name, node, 0);
-}
-
-static uint8_t cluster_of_node(const struct config *config, const char *node)
-{
-	for (size_t c = 0; c < config->cluster_count; c++)
-		for (size_t i = 0; i < config->clusters[c].node_count; i++)
-			if (glob_fits(config->clusters[c].nodes[i], node))
-				return (uint8_t)c;
-	return CLUSTER_NOBODY;
-}
-
 void listener_set_node(struct agent *agent, struct known_listener *listener, const char *node)
 {
 	char *copy;
@@ -242,7 +230,7 @@ void listener_set_node(struct agent *agent, struct known_listener *listener, con
 	free(listener->node);
 	listener->node = copy;
 	listener->told = false;
-	fence_assign(agent->fence, &listener->kernel, cluster_of_node(agent->config, node));
+	fence_assign(agent->fence, &listener->kernel, members_cluster(agent->config, node));
 }
 
 /* The cluster that a listener's port goes into under @config; an earlier agent's word counts until
@@ -256,7 +244,7 @@ static uint8_t next_cluster(const struct agent *agent, const struct config *conf
 	if (listener->kernel.kind == LISTENER_EPMD)
 		return CLUSTER_ANY;
 	if (listener->node)
-		return cluster_of_node(config, listener->node);
+		return members_cluster(config, listener->node);
 	if (agent->policy)
 		return CLUSTER_NOBODY;
 	name = fence_cluster_name(agent->fence, &listener->kernel);
@@ -378,7 +366,7 @@ const char *listener_address(const struct known_listener *listener,
 
 bool listener_is_exposed(const struct agent *agent, const struct known_listener *listener)
 {
-	return listener->kernel.kind != LISTENER_EPMD && listener_is_wildcard(listener) &&
+	return listener->kernel.kind != LISTENER_EPMD && !listener_is_loopback(listener) &&
 	       !listener_source(agent, listener) &&
 	       !has_bit(agent->policy->exempt, listener->kernel.port) &&
 	       !config_is_client_port(agent->config, listener->kernel.port);
@@ -388,5 +376,5 @@ bool listener_is_orphan(const struct agent *agent, const struct known_listener *
 {
 	return listener->node && listener_source(agent, listener) &&
 	       !has_bit(agent->policy->ports, listener->kernel.port) &&
-	       cluster_of_node(agent->config, listener->node) == CLUSTER_NOBODY;
+	       members_cluster(agent->config, listener->node) == CLUSTER_NOBODY;
 }

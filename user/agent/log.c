@@ -88,6 +88,10 @@ static void line_add_pair(struct line *line, const char *key, const char *value)
 static const char *level_name(int level)
 {
 	switch (level) {
+	case LOG_ALERT:
+		return "alert";
+	case LOG_CRIT:
+		return "critical";
 	case LOG_WARNING:
 		return "warning";
 	case LOG_NOTICE:

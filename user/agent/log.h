@@ -23,8 +23,8 @@ void log_open(int threshold);
 void log_identify(const char *name);
 
 /*
- * Logs @message at @level (LOG_ERR, LOG_WARNING, LOG_NOTICE, LOG_INFO or LOG_DEBUG), followed by
- * pairs of strings, key then value, ended by NULL:
+ * Logs @message at @level (LOG_ALERT, LOG_CRIT, LOG_ERR, LOG_WARNING, LOG_NOTICE, LOG_INFO or
+ * LOG_DEBUG), followed by pairs of strings, key then value, ended by NULL:
  *     log_line(LOG_INFO, "attached", "interface", name, "mode", "native", NULL);
  * A value that is NULL leaves its pair out. Values are quoted where they need it; whatever is not
  * printable ASCII is escaped, in the message too. A line that stderr does not take at once is lost:

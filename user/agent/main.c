@@ -27,6 +27,8 @@
 
 #define RETRY_S 5 /* what could not be done is tried again */
 #define CHECK_S 5
+#define EXIT_NO_CONFIG \
+	78 /* EX_CONFIG of sysexits.h: no restart mends that, so the unit has failed */
 
 struct daemon {
 	struct event_base *base;
@@ -43,6 +45,7 @@ struct daemon {
 	struct outcome outcome;
 	struct problems problems; /* that were logged */
 	bool addresses_unknown;	  /* and it was logged */
+	bool no_config;		  /* neither the file nor a last good one */
 };
 
 static void tell_restored(void *context, const char *interface)
@@ -135,6 +138,7 @@ static void follow_config(struct daemon *daemon)
 	endpoints_check_control(&daemon->endpoints);
 	endpoints_open_metrics(&daemon->endpoints);
 	boot_timer_set(daemon->trial_end, trial->former ? trial->ends_ms : -1);
+	runtime_keep_config(&daemon->runtime);
 }
 
 static void on_reloaded(void *context, int code, const struct error *reason)
@@ -305,6 +309,15 @@ static void join_parts(struct daemon *daemon)
 	};
 }
 
+static int configure(struct daemon *daemon, const struct options *options, struct error *error)
+{
+	const int code = runtime_configure(&daemon->runtime, &daemon->agent, options->config,
+					   options->state_dir, error);
+
+	daemon->no_config = code != 0;
+	return code;
+}
+
 /*
  * The whole start. What may be refused comes before the policy; nobody is answered on the control
  * socket before the loop runs.
@@ -314,7 +327,9 @@ static int start(struct daemon *daemon, const struct options *options, struct er
 	int code = privileges_check(error);
 
 	if (!code)
-		code = agent_open(&daemon->agent, options->config, options->pin_dir, error);
+		code = configure(daemon, options, error);
+	if (!code)
+		code = agent_open(&daemon->agent, options->pin_dir, error);
 	if (code)
 		return code;
 	memory_lay_aside();
@@ -322,7 +337,7 @@ static int start(struct daemon *daemon, const struct options *options, struct er
 	if (!daemon->base)
 		return error_set(error, -ENOMEM, "out of memory");
 	join_parts(daemon);
-	runtime_load(&daemon->runtime, &daemon->agent, &daemon->commands, options->state_dir);
+	runtime_load(&daemon->runtime, &daemon->commands);
 	code = endpoints_open_control(&daemon->endpoints, error);
 	if (!code)
 		code = endpoints_open_network(&daemon->endpoints, options->net_socket, error);
@@ -371,6 +386,18 @@ static void stop(struct daemon *daemon)
 	libevent_global_shutdown();
 }
 
+/* Returns the exit status of a start that came to nothing. */
+static int report_failure(const struct daemon *daemon, const struct options *options,
+			  const struct error *error)
+{
+	if (!daemon->no_config) {
+		log_line(LOG_ERR, error->text, NULL);
+		return 1;
+	}
+	report_no_config(options->pin_dir, error);
+	return EXIT_NO_CONFIG;
+}
+
 int main(int argc, char **argv)
 {
 	struct daemon daemon = {};
@@ -387,9 +414,10 @@ int main(int argc, char **argv)
 		notify_ready(NULL);
 		event_base_dispatch(daemon.base);
 		notify_stopping();
+		code = 0;
 	} else {
-		log_line(LOG_ERR, error.text, NULL);
+		code = report_failure(&daemon, &options, &error);
 	}
 	stop(&daemon);
-	return code ? 1 : 0;
+	return code;
 }

@@ -161,10 +161,13 @@ bool node_is_in_doubt(const struct agent *agent, const struct known_listener *li
 		return quiet || listener->evidence == EVIDENCE_REGISTERED;
 	if (!quiet || listener->kernel.kind != LISTENER_FIXED)
 		return false;
-	/* Its process is a node, and none of its ports is known for it: nobody else can tell. */
+	/*
+	 * Its process is a node, by its connection to epmd or, with an epmd module of its own, by
+	 * its command line; and none of its ports is known for it: nobody else can tell.
+	 */
 	return listener->evidence == EVIDENCE_NONE && !listener_is_loopback(listener) &&
 	       !(agent->policy->exempt[port / 64] >> (port % 64) & 1) &&
-	       is_registered(rows, count, listener->kernel.pid) &&
+	       (listener->said_node || is_registered(rows, count, listener->kernel.pid)) &&
 	       !is_settled_elsewhere(agent, listener);
 }
 

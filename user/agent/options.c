@@ -21,13 +21,15 @@ static const char usage[] =
 	"\n"
 	"  --config FILE    the configuration (default " CONFIG_DEFAULT ")\n"
 	"  --pin-dir DIR    where the filter is pinned (default " PIN_DIR_DEFAULT ")\n"
-	"  --state-dir DIR  where added peers are kept (default " STATE_DIR_DEFAULT ")\n"
+	"  --state-dir DIR  where added peers and the last good configuration are kept (default\n"
+	"                   " STATE_DIR_DEFAULT ")\n"
 	"  --net-socket PATH\n"
 	"                   leave TCP to beamfence-net, which connects there\n"
 	"  --version        print the version\n"
 	"  --help           print this\n"
 	"\n"
-	"Exit status: 0 ended by a signal or by detach, 1 failed, 2 wrong usage.\n";
+	"Exit status: 0 ended by a signal or by detach, 1 failed, 2 wrong usage, 78 no\n"
+	"configuration: the file cannot be used, and there is no last good one.\n";
 
 bool options_read(int argc, char **argv, struct options *options, int *code)
 {

@@ -20,7 +20,8 @@ static void log_state(const struct interface_state *state)
 			 state->name, "zone", zone_name(state->zone), "mode",
 			 attach_mode_name(state->attached), "problem",
 			 state->problem[0] ? state->problem : NULL, "on",
-			 state->on[0] ? state->on : NULL, NULL);
+			 state->on[0] ? state->on : NULL, "note",
+			 state->note[0] ? state->note : NULL, NULL);
 }
 
 static bool was_logged(const struct outcome *outcome, const struct interface_state *state)

@@ -2,7 +2,6 @@
 #include "agent/problems.h"
 
 #include "agent/keeper.h"
-#include "agent/listeners.h"
 #include "agent/log.h"
 #include "agent/problems_find.h"
 #include "core/cleanup.h"
@@ -37,31 +36,14 @@ static void find_pins(const struct agent *agent, struct problems *problems)
 
 static void find_config(const struct agent *agent, struct problems *problems)
 {
+	if (agent->fallback.text[0])
+		problems_add(problems, PROBLEM_CONFIG_LAST_GOOD, "",
+			     "the last good configuration is in force, because the file cannot be "
+			     "used: %s: mend it and reload",
+			     agent->fallback.text);
 	for (size_t i = 0; i < agent->config->warning_count; i++)
 		problems_add(problems, PROBLEM_CONFIG, agent->config->warnings[i], "%s",
 			     agent->config->warnings[i]);
-}
-
-static void find_listeners(const struct agent *agent, struct problems *problems)
-{
-	for (size_t i = 0; i < agent->listener_count; i++) {
-		const struct known_listener *listener = &agent->listeners[i];
-		const unsigned int port = listener->kernel.port;
-		char subject[SUBJECT_SIZE];
-
-		snprintf(subject, sizeof(subject), "%u", port);
-		if (listener_is_exposed(agent, listener))
-			problems_add(problems, PROBLEM_EXPOSED_LISTENER, subject,
-				     "port %u: a BEAM (pid %u) listens there on every address, "
-				     "and it is not protected: if it is for clients, name it in "
-				     "discovery.exempt_ports",
-				     port, listener->kernel.pid);
-		if (listener_is_orphan(agent, listener))
-			problems_add(problems, PROBLEM_NODE_OF_NO_CLUSTER, subject,
-				     "port %u: node \"%s\" fits the \"nodes\" of no cluster: no "
-				     "peer may reach it",
-				     port, listener->node);
-	}
 }
 
 /* Whoever has too many listeners hurts himself alone, and an operator should know who it is. */
@@ -107,6 +89,9 @@ static void find_peers(const struct agent *agent, struct problems *problems)
 
 	if (problem && problem->text[0])
 		problems_add(problems, PROBLEM_STATE_NOT_KEPT, "", "%s", problem->text);
+	problem = agent->config_keeper ? keeper_problem(agent->config_keeper) : NULL;
+	if (problem)
+		problems_add(problems, PROBLEM_STATE_NOT_KEPT, LAST_GOOD, "%s", problem->text);
 	if (dormant)
 		problems_add(problems, PROBLEM_PEERS_DORMANT, "",
 			     "%zu runtime peers are of clusters that the configuration does not "

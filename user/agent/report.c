@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "agent/report.h"
 
+#include <dirent.h>
 #include <stdio.h>
+#include <string.h>
 #include <syslog.h>
 
 #include "agent/events.h"
 #include "agent/log.h"
 #include "agent/notify.h"
+#include "core/cleanup.h"
+#include "kernel/detach.h"
 
 void report_outcome(struct outcome *outcome, const struct agent *agent)
 {
@@ -42,6 +46,30 @@ void report_start(const struct agent *agent)
 	event_emit(agent->events, "agent", "{s:s, s:s, s:s, s:s}", "what", "started", "version",
 		   BEAMFENCE_VERSION, "start", starts[fence_start(agent->fence)], "mode",
 		   mode_name(agent->policy->mode));
+}
+
+static bool has_links(const char *pin_dir)
+{
+	_cleanup_(cleanup_closedir) DIR *dir = opendir(pin_dir);
+	const struct dirent *entry;
+
+	while (dir && (entry = readdir(dir)))
+		if (!strncmp(entry->d_name, PIN_LINK_PREFIX, strlen(PIN_LINK_PREFIX)))
+			return true;
+	return false;
+}
+
+void report_no_config(const char *pin_dir, const struct error *error)
+{
+	const char *message = has_links(pin_dir)
+				      ? "no configuration can be used: what an earlier agent left "
+					"in force stays, and nobody keeps it true"
+				      : "no configuration can be used: NOTHING IS FENCED";
+	char status[AGENT_SUMMARY_SIZE];
+
+	log_line(LOG_ALERT, message, "error", error->text, NULL);
+	snprintf(status, sizeof(status), "%s: %s", message, error->text);
+	notify_status(status);
 }
 
 static const char *text_of(const json_t *arguments, const char *name)

@@ -13,6 +13,12 @@ void report_start(const struct agent *agent);
 /* Where the filter is, and what else an operator should know of the policy in force. */
 void report_outcome(struct outcome *outcome, const struct agent *agent);
 
+/*
+ * There is no configuration: neither the file nor a last good one. Says whether anything is fenced
+ * all the same, by what is pinned in @pin_dir, to the log and to the service manager.
+ */
+void report_no_config(const char *pin_dir, const struct error *error);
+
 /* A command that changes something: who gave it, and what came of it. */
 void report_change(const struct control_peer *peer, const char *command, const json_t *arguments,
 		   int code, const struct error *error);

@@ -2,6 +2,7 @@
 #include "agent/runtime.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <syslog.h>
 
@@ -18,21 +19,65 @@ static void take_peers(struct runtime *runtime, const struct runtime_peer *peers
 			peer_list_add(list, &peers[i]);
 }
 
-void runtime_load(struct runtime *runtime, struct agent *agent, struct commands *commands,
-		  const char *state_dir)
+/* Once; where it fails, its line is in the log. */
+static void open_state(struct runtime *runtime)
+{
+	if (runtime->state || runtime->state_error.text[0])
+		return;
+	if (state_open(runtime->state_dir, &runtime->state, &runtime->state_error))
+		log_line(LOG_WARNING, runtime->state_error.text, NULL);
+}
+
+/* Takes the last good configuration in place of the file, which has this @reason against it. */
+static int fall_back(struct runtime *runtime, const struct error *reason, struct error *error)
+{
+	_cleanup_free_ char *text = NULL, *name = NULL;
+	struct error second = {};
+	int64_t since_s;
+	size_t size;
+	int code = -ENOENT;
+
+	open_state(runtime);
+	if (runtime->state)
+		code = state_load_config(runtime->state, &text, &size, &since_s, &second);
+	else
+		second = runtime->state_error;
+	if (!code && asprintf(&name, "%s/" LAST_GOOD, runtime->state_dir) < 0)
+		code = error_set(&second, -ENOMEM, "out of memory");
+	if (!code)
+		code = agent_load_last_good(runtime->agent, name, text, size, since_s, reason,
+					    &second);
+	if (code)
+		return error_set(error, code, "%s (and %s)", reason->text, second.text);
+	log_line(LOG_CRIT, "the configuration cannot be used: the last good one is put into force",
+		 "error", reason->text, "file", name, NULL);
+	return 0;
+}
+
+int runtime_configure(struct runtime *runtime, struct agent *agent, const char *config_path,
+		      const char *state_dir, struct error *error)
+{
+	struct error reason;
+
+	*runtime = (struct runtime){.agent = agent, .state_dir = state_dir};
+	if (!agent_load(agent, config_path, &reason))
+		return 0;
+	return fall_back(runtime, &reason, error);
+}
+
+void runtime_load(struct runtime *runtime, struct commands *commands)
 {
 	_cleanup_free_ struct runtime_peer *peers = NULL;
 	struct error error = {};
 	struct moment now;
 	size_t count;
 
-	*runtime = (struct runtime){.agent = agent, .commands = commands};
-	commands->state_dir = state_dir;
-	if (state_open(state_dir, &runtime->state, &error)) {
-		log_line(LOG_WARNING, error.text, NULL);
-		agent->keeper_error = error;
+	runtime->commands = commands;
+	commands->state_dir = runtime->state_dir;
+	open_state(runtime);
+	runtime->agent->keeper_error = runtime->state_error;
+	if (!runtime->state)
 		return;
-	}
 	moment_now(&now);
 	if (state_load(runtime->state, &now, &peers, &count, &error))
 		log_line(LOG_ERR, error.text, NULL);
@@ -82,17 +127,32 @@ static void on_report(void *context, const struct error *error)
 		log_line(LOG_NOTICE, "runtime peers are kept again", NULL);
 }
 
+static void on_config_report(void *context, const struct error *error)
+{
+	(void)context;
+	if (error)
+		log_line(LOG_ERR, "the configuration is not kept as the last good one", "error",
+			 error->text, NULL);
+	else
+		log_line(LOG_NOTICE, "the configuration is kept as the last good one again", NULL);
+}
+
 /*
  * The list is written at once: with ends by this boot's clock, and to learn early whether it can
  * be.
  */
-static int open_keeper(struct runtime *runtime, struct event_base *base, struct error *error)
+static int open_keepers(struct runtime *runtime, struct event_base *base, struct error *error)
 {
-	int code = keeper_open(base, runtime->state, on_report, runtime, &runtime->keeper, error);
+	int code = keeper_open(base, runtime->state, &keeper_of_peers, on_report, runtime,
+			       &runtime->keeper, error);
 
+	if (!code)
+		code = keeper_open(base, runtime->state, &keeper_of_config, on_config_report,
+				   runtime, &runtime->config_keeper, error);
 	if (code)
 		return code;
 	runtime->agent->keeper = runtime->keeper;
+	runtime->agent->config_keeper = runtime->config_keeper;
 	code = keeper_save(runtime->keeper, &runtime->agent->peers, NULL, NULL, 0);
 	return code ? error_set(error, code, "out of memory") : 0;
 }
@@ -104,12 +164,27 @@ int runtime_open(struct runtime *runtime, struct event_base *base, struct error 
 	if (code)
 		return error_set(error, code, "cannot make a timer: %s", strerror(-code));
 	runtime_update(runtime);
-	return runtime->state ? open_keeper(runtime, base, error) : 0;
+	if (runtime->state)
+		code = open_keepers(runtime, base, error);
+	runtime_keep_config(runtime);
+	return code;
+}
+
+void runtime_keep_config(struct runtime *runtime)
+{
+	size_t size;
+	char *text = agent_take_good(runtime->agent, &size);
+
+	if (text && runtime->config_keeper)
+		keeper_save_config(runtime->config_keeper, text, size);
+	else
+		free(text);
 }
 
 void runtime_close(struct runtime *runtime)
 {
 	keeper_close(runtime->keeper);
+	keeper_close(runtime->config_keeper);
 	state_close(runtime->state);
 	boot_timer_close(runtime->expiry);
 }

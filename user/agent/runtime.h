@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The runtime peers in the event loop: read from the state directory at the start, written there
- * when they change, taken away when their time is over; and logs what comes of it.
+ * What the agent keeps in its state directory, in the event loop: the runtime peers, read at the
+ * start, written when they change, taken away when their time is over; and the last good
+ * configuration, which is put into force where the file cannot be. Logs what comes of it.
  */
 #ifndef BEAMFENCE_RUNTIME_H
 #define BEAMFENCE_RUNTIME_H
@@ -13,18 +14,27 @@
 struct runtime {
 	struct agent *agent;
 	struct commands *commands;
+	const char *state_dir;
 	struct state *state;
+	struct error state_error; /* why there is none */
 	struct keeper *keeper;
+	struct keeper *config_keeper;
 	struct boot_timer *expiry;
 };
 
 /*
- * Opens the state directory (which must outlive this) and gives the agent the peers that were kept
- * there; due while the agent still has its privileges, before agent_start(). What is wrong with the
- * directory or the file is logged, and not an error.
+ * Loads the file; where it cannot be used, the last good configuration from the state directory
+ * @state_dir, which has to outlive this. Returns 0, or a negative errno where neither can be used.
  */
-void runtime_load(struct runtime *runtime, struct agent *agent, struct commands *commands,
-		  const char *state_dir);
+int runtime_configure(struct runtime *runtime, struct agent *agent, const char *config_path,
+		      const char *state_dir, struct error *error);
+
+/*
+ * Opens the state directory and gives the agent the peers that were kept there; due while the agent
+ * still has its privileges, before runtime_start(). What is wrong with the directory or the file is
+ * logged, and not an error.
+ */
+void runtime_load(struct runtime *runtime, struct commands *commands);
 
 /* Starts the policy; without the runtime peers where it does not fit with them. */
 int runtime_start(struct runtime *runtime, struct error *error);
@@ -34,6 +44,9 @@ int runtime_open(struct runtime *runtime, struct event_base *base, struct error 
 
 /* Peers were added: looks at their ends, and takes away those that are over. */
 void runtime_update(struct runtime *runtime);
+
+/* What is in force now stays in force, or is a trial: keeps it if it is new. */
+void runtime_keep_config(struct runtime *runtime);
 
 /* Has everything on disk before it returns, if the disk lets it. */
 void runtime_close(struct runtime *runtime);

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "core/cleanup.h"
+#include "core/config.h"
 
 struct state {
 	const char *path;
@@ -19,8 +20,10 @@ struct state {
 /* Says "DIR: WHY: WHAT": the consequence is the same for whatever is wrong with the directory. */
 static int no_directory(const char *path, int code, const char *why, struct error *error)
 {
-	return error_set(error, code, "%s: %s: runtime peers will not outlive the agent", path,
-			 why);
+	return error_set(error, code,
+			 "%s: %s: runtime peers will not outlive the agent, nor will it know the "
+			 "last good configuration",
+			 path, why);
 }
 
 static int check_directory(int fd, const char *path, struct error *error)
@@ -65,7 +68,7 @@ int state_open(const char *path, struct state **result, struct error *error)
 }
 
 /* Reads the whole file. It is replaced, never written to, so that its size stays. */
-static int read_whole(int fd, char **text, size_t *size)
+static int read_whole(int fd, size_t size_max, char **text, size_t *size, int64_t *since_s)
 {
 	_cleanup_free_ char *buffer = NULL;
 	struct stat st;
@@ -75,7 +78,7 @@ static int read_whole(int fd, char **text, size_t *size)
 		return -errno;
 	if (!S_ISREG(st.st_mode))
 		return -EINVAL;
-	if (st.st_size > PEER_STATE_SIZE_MAX)
+	if ((uint64_t)st.st_size > size_max)
 		return -EFBIG;
 	buffer = malloc((size_t)st.st_size + 1);
 	if (!buffer)
@@ -91,15 +94,24 @@ static int read_whole(int fd, char **text, size_t *size)
 	}
 	*text = TAKE_POINTER(buffer);
 	*size = used;
+	*since_s = st.st_mtime;
 	return 0;
 }
 
 /* Never waits, as for the writer of a FIFO, and follows no link. */
-static int read_file(const struct state *state, char **text, size_t *size, struct error *error)
+static int open_file(const struct state *state, const char *name)
 {
-	_cleanup_close_ int fd = openat(state->fd, STATE_FILE,
-					O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-	const int code = fd < 0 ? -errno : read_whole(fd, text, size);
+	const int fd = openat(state->fd, name,
+			      O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+
+	return fd < 0 ? -errno : fd;
+}
+
+static int read_file(const struct state *state, const char *name, size_t size_max, char **text,
+		     size_t *size, int64_t *since_s, struct error *error)
+{
+	_cleanup_close_ int fd = open_file(state, name);
+	const int code = fd < 0 ? fd : read_whole(fd, size_max, text, size, since_s);
 
 	if (code == -EINVAL || code == -ELOOP)
 		return error_set(error, code, "it is no regular file");
@@ -111,8 +123,11 @@ int state_load(const struct state *state, const struct moment *now, struct runti
 {
 	_cleanup_free_ char *text = NULL;
 	struct error reason = {};
+	int64_t since_s;
 	size_t size = 0;
-	int code = read_file(state, &text, &size, &reason), aside;
+	int code = read_file(state, STATE_FILE, PEER_STATE_SIZE_MAX, &text, &size, &since_s,
+			     &reason);
+	int aside;
 
 	*peers = NULL;
 	*count = 0;
@@ -137,19 +152,37 @@ int state_set_aside(const struct state *state)
 	return fsync(state->fd) ? -errno : 0;
 }
 
-static int write_new(const struct state *state, const struct runtime_peer *peers, size_t count,
-		     const struct moment *now)
+static int create_new(const struct state *state, const char *name)
+{
+	int fd;
+
+	if (unlinkat(state->fd, name, 0) && errno != ENOENT)
+		return -errno;
+	fd = openat(state->fd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	return fd < 0 ? -errno : fd;
+}
+
+/* Gives a new file its name if it was written (@code 0), else removes it. */
+static int settle_new(const struct state *state, const char *new_name, const char *name, int code)
+{
+	if (!code && renameat(state->fd, new_name, state->fd, name))
+		code = -errno;
+	if (code)
+		unlinkat(state->fd, new_name, 0);
+	else if (fsync(state->fd))
+		code = -errno;
+	return code;
+}
+
+static int write_peers(const struct state *state, const struct runtime_peer *peers, size_t count,
+		       const struct moment *now)
 {
 	_cleanup_fclose_ FILE *file = NULL;
-	_cleanup_close_ int fd = -1;
+	_cleanup_close_ int fd = create_new(state, STATE_FILE_NEW);
 	int code;
 
-	if (unlinkat(state->fd, STATE_FILE_NEW, 0) && errno != ENOENT)
-		return -errno;
-	fd = openat(state->fd, STATE_FILE_NEW, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
-		    0600);
 	if (fd < 0)
-		return -errno;
+		return fd;
 	file = fdopen(fd, "w");
 	if (!file)
 		return -errno;
@@ -166,15 +199,69 @@ static int write_new(const struct state *state, const struct runtime_peer *peers
 int state_save(const struct state *state, const struct runtime_peer *peers, size_t count,
 	       const struct moment *now, struct error *error)
 {
-	int code = write_new(state, peers, count, now);
+	const int code = settle_new(state, STATE_FILE_NEW, STATE_FILE,
+				    write_peers(state, peers, count, now));
 
-	if (!code && renameat(state->fd, STATE_FILE_NEW, state->fd, STATE_FILE))
-		code = -errno;
-	if (code)
-		unlinkat(state->fd, STATE_FILE_NEW, 0);
-	else if (fsync(state->fd))
-		code = -errno;
 	return code ? error_set(error, code, "%s/" STATE_FILE " cannot be written: %s", state->path,
+				strerror(-code))
+		    : 0;
+}
+
+int state_load_config(const struct state *state, char **text, size_t *size, int64_t *since_s,
+		      struct error *error)
+{
+	struct error reason = {};
+	const int code = read_file(state, LAST_GOOD, CONFIG_FILE_SIZE_MAX, text, size, since_s,
+				   &reason);
+
+	if (code == -ENOENT)
+		return error_set(error, code, "%s holds no good configuration from before",
+				 state->path);
+	return code ? error_set(error, code, "%s/" LAST_GOOD ": %s", state->path, reason.text) : 0;
+}
+
+/* Piece by piece: it may be large, and is in memory once already. */
+int state_has_config(const struct state *state, const char *text, size_t size)
+{
+	_cleanup_close_ int fd = open_file(state, LAST_GOOD);
+	char piece[4096];
+	size_t done = 0;
+	ssize_t got;
+
+	if (fd < 0)
+		return fd;
+	while ((got = read(fd, piece, sizeof(piece))) > 0) {
+		if ((size_t)got > size - done || memcmp(piece, text + done, (size_t)got) != 0)
+			return 0;
+		done += (size_t)got;
+	}
+	return !got && done == size;
+}
+
+static int write_config(const struct state *state, const char *text, size_t size)
+{
+	_cleanup_close_ int fd = create_new(state, LAST_GOOD_NEW);
+
+	if (fd < 0)
+		return fd;
+	for (size_t done = 0; done < size;) {
+		const ssize_t written = write(fd, text + done, size - done);
+
+		if (written < 0 && errno != EINTR)
+			return -errno;
+		done += written > 0 ? (size_t)written : 0;
+	}
+	return fsync(fd) ? -errno : 0;
+}
+
+int state_save_config(const struct state *state, const char *text, size_t size, struct error *error)
+{
+	int code;
+
+	if (state_has_config(state, text, size) == 1)
+		return 0;
+	code = settle_new(state, LAST_GOOD_NEW, LAST_GOOD, write_config(state, text, size));
+	return code ? error_set(error, code, "%s/" LAST_GOOD " cannot be written: %s", state->path,
 				strerror(-code))
 		    : 0;
 }

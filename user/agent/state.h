@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The state directory, with one file in it: peers.json, the runtime peers (core/peer_state.h). It
- * is opened while the agent still has its privileges and reached by its descriptor from then on.
+ * The state directory, with two files in it: peers.json, the runtime peers (core/peer_state.h), and
+ * last-good.yaml, the text of the configuration that was last put into force to stay there. It is
+ * opened while the agent still has its privileges and reached by its descriptor from then on.
  * Nothing that can be wrong with it keeps the agent from fencing.
  */
 #ifndef BEAMFENCE_STATE_H
@@ -13,6 +14,8 @@
 #define STATE_FILE	  "peers.json"
 #define STATE_FILE_NEW	  "peers.json.new" /* being written */
 #define STATE_FILE_BAD	  "peers.json.bad" /* the last one that could not be read */
+#define LAST_GOOD	  "last-good.yaml"
+#define LAST_GOOD_NEW	  "last-good.yaml.new" /* being written */
 
 struct state;
 
@@ -42,6 +45,20 @@ int state_set_aside(const struct state *state);
  */
 int state_save(const struct state *state, const struct runtime_peer *peers, size_t count,
 	       const struct moment *now, struct error *error);
+
+/*
+ * Reads the last good configuration. Returns 0, its text for the caller to free() and, in
+ * *@since_s, when it was written; or a negative errno with a text: -ENOENT where there is none.
+ */
+int state_load_config(const struct state *state, char **text, size_t *size, int64_t *since_s,
+		      struct error *error);
+
+/* Whether the last good configuration is this text; 0 or 1, -ENOENT where there is none. */
+int state_has_config(const struct state *state, const char *text, size_t size);
+
+/* As state_save(), for the last good configuration; one that is there already is left alone. */
+int state_save_config(const struct state *state, const char *text, size_t size,
+		      struct error *error);
 
 /* NULL is allowed. */
 void state_close(struct state *state);

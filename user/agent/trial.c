@@ -88,6 +88,20 @@ static int no_trial(struct error *error)
 	return error_set(error, -ENOENT, "no configuration is on trial, or its time is over");
 }
 
+/* A copy: the trial's own is compared with the file. Without memory the one before is kept. */
+static void keep_confirmed(struct agent *agent)
+{
+	const struct trial *trial = &agent->trial;
+	char *text = malloc(trial->confirmed_size + 1);
+
+	if (!text)
+		return;
+	memcpy(text, trial->confirmed, trial->confirmed_size);
+	free(agent->good_text);
+	agent->good_text = text;
+	agent->good_size = trial->confirmed_size;
+}
+
 int agent_confirm(struct agent *agent, struct error *error)
 {
 	struct trial *trial = &agent->trial;
@@ -97,6 +111,8 @@ int agent_confirm(struct agent *agent, struct error *error)
 	free(trial->confirmed);
 	trial->confirmed = TAKE_POINTER(trial->text);
 	trial->confirmed_size = trial->size;
+	agent->fallback = (struct error){};
+	keep_confirmed(agent);
 	forget_current(trial);
 	return 0;
 }

@@ -48,6 +48,18 @@ static int print_interfaces(const json_t *interfaces, FILE *out)
 	return table_finish(&table, out);
 }
 
+/* Why an interface is not what it could be, which is no problem. */
+static int print_notes(const json_t *interfaces, FILE *out)
+{
+	int code = 0;
+
+	for (size_t i = 0; i < json_array_size(interfaces) && !code; i++)
+		if (json_is_string(json_object_get(json_array_get(interfaces, i), "note")))
+			code = print_members(out, json_array_get(interfaces, i), "note: %s: %s\n",
+					     "name", "note");
+	return code;
+}
+
 /* What is protected for being seen, and what that leaves open. Older agents do not tell. */
 static int print_discovery(const json_t *discovery, FILE *out)
 {
@@ -144,6 +156,8 @@ int print_status(const json_t *status, FILE *out)
 	fputc('\n', out);
 	if (!code)
 		code = print_interfaces(json_object_get(status, "interfaces"), out);
+	if (!code)
+		code = print_notes(json_object_get(status, "interfaces"), out);
 	if (!code)
 		code = print_unassigned(status, out);
 	if (!code)

@@ -21,8 +21,10 @@ enum attach { ATTACH_AUTO, ATTACH_NATIVE, ATTACH_GENERIC };
 
 /* One entry of interfaces.client, .cluster or .trusted: a name or glob, maybe with a VLAN. */
 struct interface_rule {
-	char *pattern; /* without the VLAN: "eth0" of "eth0.120" */
-	uint16_t vlan; /* 1..4094, or 0 where the entry names the interface itself */
+	char *pattern;	/* without the VLAN: "eth0" of "eth0.120" */
+	bool literal;	/* a name, though it has characters of globs: "x*0", written "x[*]0" */
+	bool like_vlan; /* a name, though it ends as a VLAN does: "eth0.4095" */
+	uint16_t vlan;	/* 1..4094, or 0 where the entry names the interface itself */
 	enum zone zone;
 	unsigned line; /* in the file, from 1 */
 };
@@ -99,6 +101,17 @@ int config_read(const char *name, const char *text, size_t size, struct config *
 		struct error *error);
 
 void config_free(struct config *config);
+
+/* What protects a port. All of it is the configuration's. */
+struct port_owner {
+	const struct port_range *range;
+	const struct preset *preset; /* NULL: the file lists the range itself */
+	const char *cluster;	     /* NULL: no peer may reach it */
+	bool epmd;		     /* any cluster's peer may */
+};
+
+/* Whether the configuration protects the port, and if so, which line of it. */
+bool config_port_owner(const struct config *config, uint16_t port, struct port_owner *owner);
 
 /* Whether clients use the port of a product whose preset is listed. */
 bool config_is_client_port(const struct config *config, uint16_t port);

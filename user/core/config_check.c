@@ -32,6 +32,8 @@ static int compare_rules(const void *a, const void *b)
 
 	if (!order)
 		order = (int)(*left)->vlan - (int)(*right)->vlan;
+	if (!order)
+		order = (int)(*left)->literal - (int)(*right)->literal;
 	return order ? order : compare_lines((*left)->line, (*right)->line);
 }
 
@@ -67,7 +69,8 @@ static int check_interfaces(const struct reader *reader)
 	qsort(rules, config->interface_count, sizeof(*rules), compare_rules);
 	for (size_t i = 1; i < config->interface_count; i++)
 		if (!strcmp(rules[i - 1]->pattern, rules[i]->pattern) &&
-		    rules[i - 1]->vlan == rules[i]->vlan)
+		    rules[i - 1]->vlan == rules[i]->vlan &&
+		    rules[i - 1]->literal == rules[i]->literal)
 			return rule_twice(reader, rules[i - 1], rules[i]);
 	return 0;
 }

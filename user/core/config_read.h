@@ -54,6 +54,12 @@ int read_kind(struct reader *reader, const struct node *node, enum node_kind kin
 int read_choice(struct reader *reader, const struct node *node, const char *const *names,
 		size_t count);
 
+/*
+ * Reads digits, without needless zeros, as a number up to @max, and moves *@text behind them; 0
+ * where there is no such number.
+ */
+unsigned read_number(const char **text, unsigned max);
+
 /* Readers of one value, 0 or a negative errno. What they allocate belongs to the configuration. */
 int read_bool(struct reader *reader, const struct node *node, bool *value);
 int read_ports(struct reader *reader, const struct node *node, struct port_ranges *ranges);

@@ -10,8 +10,6 @@
 #include "core/config_read.h"
 #include "core/text.h"
 
-#define VLAN_MAX	 4094
-#define GLOB_MAX	 63 /* bytes of a glob over interface names */
 #define CLUSTER_NAME_MAX (CLUSTER_NAME_SIZE - 1)
 #define GROUP_NAME_MAX	 32
 #define LISTEN_UNIX	 "unix:"
@@ -84,8 +82,7 @@ static int replace_text(const struct reader *reader, char **place, const char *t
 	return 0;
 }
 
-/* Reads digits, without needless zeros, as a number up to @max; 0 where there is no such number. */
-static unsigned parse_number(const char **text, unsigned max)
+unsigned read_number(const char **text, unsigned max)
 {
 	const char *digit = *text;
 	unsigned value = 0;
@@ -109,11 +106,11 @@ static int read_range(struct reader *reader, const struct node *node, struct por
 
 	if (result < 0)
 		return result;
-	first = parse_number(&rest, PORTS - 1);
+	first = read_number(&rest, PORTS - 1);
 	last = first;
 	if (first && *rest == '-') {
 		rest++;
-		last = parse_number(&rest, PORTS - 1);
+		last = read_number(&rest, PORTS - 1);
 	}
 	if (!first || !last || *rest)
 		return reader_error(reader, node->line,
@@ -151,91 +148,6 @@ int read_ports(struct reader *reader, const struct node *node, struct port_range
 	return 0;
 }
 
-/* Whether every '[' of a glob has its ']', which may not be the first character between them. */
-static bool brackets_closed(const char *glob)
-{
-	while ((glob = strchr(glob, '['))) {
-		glob++;
-		glob += *glob == '!' || *glob == '^';
-		if (!*glob)
-			return false;
-		glob = strchr(glob + 1, ']');
-		if (!glob)
-			return false;
-	}
-	return true;
-}
-
-/* What is wrong with an interface name or glob as the kernel sees it (dev_valid_name()), or NULL.
- */
-static const char *pattern_problem(const char *pattern)
-{
-	bool glob = strpbrk(pattern, "*?[");
-
-	if (!*pattern)
-		return "no interface is named";
-	if (!strcmp(pattern, "lo"))
-		return "the loopback interface is never touched: take it off the list";
-	if (!glob && strlen(pattern) >= INTERFACE_NAME_SIZE)
-		return "an interface name has at most 15 characters";
-	if (glob && strlen(pattern) > GLOB_MAX)
-		return "a glob has at most 63 characters";
-	if (!brackets_closed(pattern))
-		return "'[' without its ']'";
-	for (const char *c = pattern; *c; c++)
-		if (isspace((unsigned char)*c) || iscntrl((unsigned char)*c) || *c == '/' ||
-		    (*c == ':' && !glob))
-			return "an interface name has no spaces, '/' or ':'";
-	if (!strcmp(pattern, ".") || !strcmp(pattern, ".."))
-		return "not an interface name";
-	return NULL;
-}
-
-/* The part after the last dot when it is all digits, else NULL. */
-static const char *vlan_part(const char *entry)
-{
-	const char *dot = strrchr(entry, '.');
-
-	if (!dot || !dot[1] || dot[1 + strspn(dot + 1, "0123456789")])
-		return NULL;
-	return dot + 1;
-}
-
-int read_interface(struct reader *reader, const struct node *node, enum zone zone,
-		   struct interface_rule *rule)
-{
-	_cleanup_free_ char *pattern = NULL;
-	const char *vlan_text, *problem;
-	unsigned vlan = 0;
-	int result = read_kind(reader, node, NODE_TEXT);
-
-	if (result < 0)
-		return result;
-	vlan_text = vlan_part(node->text);
-	pattern = vlan_text ? strndup(node->text, (size_t)(vlan_text - node->text) - 1)
-			    : strdup(node->text);
-	if (!pattern)
-		return reader_out_of_memory(reader);
-	if (vlan_text) {
-		vlan = parse_number(&vlan_text, VLAN_MAX);
-		if (!vlan)
-			return reader_error(reader, node->line,
-					    "%s: %s: a VLAN is a number in 1-4094", reader->key,
-					    QUOTE(node->text));
-	}
-	problem = pattern_problem(pattern);
-	if (problem)
-		return reader_error(reader, node->line, "%s: %s: %s", reader->key,
-				    QUOTE(node->text), problem);
-	*rule = (struct interface_rule){
-		.pattern = TAKE_POINTER(pattern),
-		.vlan = (uint16_t)vlan,
-		.zone = zone,
-		.line = node->line,
-	};
-	return 0;
-}
-
 /* Splits "HOST:PORT" or "[IPv6]:PORT"; returns the host as a new string, or NULL if it is none. */
 static char *split_listen(const char *text, unsigned *port)
 {
@@ -249,7 +161,7 @@ static char *split_listen(const char *text, unsigned *port)
 	host = brackets ? strndup(text + 1, (size_t)(colon - text) - 2)
 			: strndup(text, (size_t)(colon - text));
 	colon++;
-	*port = parse_number(&colon, PORTS - 1);
+	*port = read_number(&colon, PORTS - 1);
 	if (!host || !*port || *colon || address_parse(host, &address, NULL) < 0 ||
 	    prefix_is_ipv4(&address) == brackets)
 		return NULL;

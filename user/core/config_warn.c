@@ -3,8 +3,10 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "core/config_read.h"
+#include "core/text.h"
 
 __attribute__((format(printf, 2, 3))) static int warn(const struct reader *reader,
 						      const char *format, ...)
@@ -26,26 +28,6 @@ __attribute__((format(printf, 2, 3))) static int warn(const struct reader *reade
 	return 0;
 }
 
-/* The range of @ranges with @port in it, or NULL. */
-static const struct port_range *range_with(const struct port_ranges *ranges, uint16_t port)
-{
-	for (size_t i = 0; i < ranges->count; i++)
-		if (ranges->items[i].first <= port && port <= ranges->items[i].last)
-			return &ranges->items[i];
-	return NULL;
-}
-
-static const struct port_range *closing_range(const struct config *config, uint16_t port)
-{
-	const struct port_range *range = range_with(&config->epmd_ports, port);
-
-	if (!range)
-		range = range_with(&config->preset_ports, port);
-	for (size_t i = 0; i < config->cluster_count && !range; i++)
-		range = range_with(&config->clusters[i].ports, port);
-	return range;
-}
-
 static int warn_of_preset(const struct reader *reader, const struct preset *preset, unsigned line)
 {
 	const struct config *config = reader->config;
@@ -53,13 +35,14 @@ static int warn_of_preset(const struct reader *reader, const struct preset *pres
 
 	for (size_t i = 0; i < PRESET_CLIENTS_MAX && preset->clients[i] && !result; i++) {
 		const uint16_t port = preset->clients[i];
-		const struct port_range *range = closing_range(config, port);
+		struct port_owner owner;
 
-		if (range)
+		if (config_port_owner(config, port, &owner))
 			result = warn(reader,
 				      "line %u: port %u, which clients of %s use, lies in the "
 				      "protected %u-%u: no client reaches it",
-				      range->line, port, preset->name, range->first, range->last);
+				      owner.range->line, port, preset->name, owner.range->first,
+				      owner.range->last);
 	}
 	if (!result && preset->dynamic && !config->discovery_listeners)
 		result = warn(reader,
@@ -79,10 +62,27 @@ static int warn_of_discovery(const struct reader *reader)
 		    reader->fixed_line);
 }
 
+/* It may be a VLAN, mistyped, or what the device is called. */
+static int warn_of_name(const struct reader *reader, const struct interface_rule *rule)
+{
+	const char *dot = strrchr(rule->pattern, '.');
+
+	if (!rule->like_vlan)
+		return 0;
+	return warn(reader,
+		    "line %u: %s is taken for the name of an interface, not for a VLAN (1-4094) on "
+		    "another; write \"%.*s[.]%s\" if that is meant",
+		    rule->line, QUOTE(rule->pattern), (int)(dot - rule->pattern), rule->pattern,
+		    dot + 1);
+}
+
 int config_warn(const struct reader *reader)
 {
 	const struct config *config = reader->config;
 	int result = warn_of_discovery(reader);
+
+	for (size_t i = 0; i < config->interface_count && !result; i++)
+		result = warn_of_name(reader, &config->interfaces[i]);
 
 	for (size_t i = 0; i < config->preset_count && !result; i++) {
 		const struct preset_use *use = &config->presets[i];

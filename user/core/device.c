@@ -32,6 +32,31 @@ static size_t find(const struct devices *devices, uint32_t ifindex)
 	return found ? (size_t)(found - devices->list) : DEVICE_NONE;
 }
 
+void devices_find_failovers(struct host_interface *list, size_t count)
+{
+	const struct devices devices = {.list = list, .count = count};
+
+	for (size_t i = 0; i < count; i++) {
+		const size_t master = find(&devices, list[i].master);
+
+		if (master == DEVICE_NONE || master == i || !list[master].kindless ||
+		    list[master].kind != DEVICE_PLAIN)
+			continue;
+		list[master].kind = DEVICE_FAILOVER;
+		list[master].tags_hidden = true;
+		list[master].generic_only = true;
+	}
+}
+
+/* The failover master that gets the frames of @device, or DEVICE_NONE. */
+static size_t failover_above(const struct devices *devices, size_t device)
+{
+	const size_t master = find(devices, devices->list[device].master);
+
+	return master != DEVICE_NONE && devices->list[master].kind == DEVICE_FAILOVER ? master
+										      : DEVICE_NONE;
+}
+
 static bool raise_height(unsigned *height, unsigned below)
 {
 	if (*height > below)
@@ -116,7 +141,7 @@ static bool hides_tags(const struct devices *devices, size_t device, int depth)
 	const struct host_interface *host = &devices->list[device];
 	const struct device_links *links = &devices->links[device];
 
-	if (depth > DEPTH_MAX)
+	if (depth > DEPTH_MAX || failover_above(devices, device) != DEVICE_NONE)
 		return true;
 	if (host->kind == DEVICE_VLAN)
 		return links->lower == DEVICE_NONE || hides_tags(devices, links->lower, depth + 1);
@@ -128,8 +153,10 @@ static bool hides_tags(const struct devices *devices, size_t device, int depth)
 	return false;
 }
 
-bool devices_judged_below(const struct devices *devices, size_t device)
+bool devices_judged_elsewhere(const struct devices *devices, size_t device)
 {
+	if (failover_above(devices, device) != DEVICE_NONE)
+		return true;
 	switch (devices->list[device].kind) {
 	case DEVICE_BOND:
 	case DEVICE_VRF:
@@ -145,11 +172,14 @@ static int visit_places(const struct devices *devices, size_t device, uint16_t v
 			int (*visit)(void *context, size_t device, uint16_t vlan), void *context)
 {
 	const struct host_interface *host = &devices->list[device];
+	const size_t above = failover_above(devices, device);
 	int code = 0;
 
 	if (depth > DEPTH_MAX)
 		return 0;
-	if (!devices_judged_below(devices, device))
+	if (above != DEVICE_NONE)
+		return visit_places(devices, above, vlan, depth + 1, visit, context);
+	if (!devices_judged_elsewhere(devices, device))
 		return visit(context, device, vlan);
 	if (host->kind == DEVICE_VLAN)
 		return visit_places(devices, devices->links[device].lower,

@@ -159,7 +159,7 @@ static void list_rules(const struct builder *builder)
 	for (size_t i = 0; i < config->interface_count; i++) {
 		const struct interface_rule *rule = &config->interfaces[i];
 
-		if (pattern_rank(rule->pattern) == RANK_EXACT && !is_present(builder, rule))
+		if (rule_rank(rule) == RANK_EXACT && !is_present(builder, rule))
 			plan->absent[plan->absent_count++] = rule;
 		if (builder->ambiguous[i])
 			plan->ambiguous[plan->ambiguous_count++] = rule;

@@ -39,8 +39,9 @@ struct plan_place {
 };
 
 /*
- * A device that gets no filter, because all its frames are judged on devices below it: a VLAN
- * device, a bond or VRF, or a bridge or macvlan that no list names.
+ * A device that gets no filter, because all its frames are judged on other devices: a VLAN device,
+ * a bond or VRF, or a bridge or macvlan that no list names, on those below it; a failover master's
+ * port on that.
  */
 struct plan_upper {
 	struct host_interface host;

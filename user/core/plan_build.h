@@ -34,7 +34,7 @@ struct builder {
 };
 
 /* plan_rules.c */
-enum rank pattern_rank(const char *pattern);
+enum rank rule_rank(const struct interface_rule *rule);
 /* Zones are numbered from the strictest on. */
 bool naming_is_better(enum rank rank, enum zone zone, enum rank than_rank, enum zone than_zone);
 bool rule_names(const struct interface_rule *rule, const struct host_interface *host);

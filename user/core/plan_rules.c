@@ -8,11 +8,24 @@
 
 #include "core/plan_build.h"
 
-enum rank pattern_rank(const char *pattern)
+/* Of an entry as such; one that is spelt as a device is called names that one exactly. */
+enum rank rule_rank(const struct interface_rule *rule)
 {
-	if (!strpbrk(pattern, "*?["))
+	if (rule->literal || !strpbrk(rule->pattern, "*?["))
 		return RANK_EXACT;
-	return pattern[strspn(pattern, "*")] ? RANK_GLOB : RANK_EVERYTHING;
+	return rule->pattern[strspn(rule->pattern, "*")] ? RANK_GLOB : RANK_EVERYTHING;
+}
+
+static enum rank rank_for(const struct interface_rule *rule, const char *name)
+{
+	return strcmp(rule->pattern, name) ? rule_rank(rule) : RANK_EXACT;
+}
+
+static bool fits(const struct interface_rule *rule, const char *pattern, const char *name)
+{
+	if (!strcmp(pattern, name))
+		return true;
+	return rule_rank(rule) != RANK_EXACT && !fnmatch(pattern, name, FNM_NOESCAPE);
 }
 
 bool naming_is_better(enum rank rank, enum zone zone, enum rank than_rank, enum zone than_zone)
@@ -26,11 +39,11 @@ bool rule_names(const struct interface_rule *rule, const struct host_interface *
 	char text[2 * INTERFACE_NAME_SIZE + 8];
 
 	if (!rule->vlan)
-		return !fnmatch(rule->pattern, host->name, FNM_NOESCAPE);
+		return fits(rule, rule->pattern, host->name);
 	if (!strchr(host->name, '.') || (size_t)snprintf(text, sizeof(text), "%s.%u", rule->pattern,
 							 rule->vlan) >= sizeof(text))
 		return false;
-	return !fnmatch(text, host->name, FNM_NOESCAPE);
+	return fits(rule, text, host->name);
 }
 
 /* A VLAN within a VLAN is meant only where the outer one is spelt out. */
@@ -38,9 +51,9 @@ static bool names_vlan_of(const struct interface_rule *rule, const struct host_i
 {
 	if (!rule->vlan)
 		return false;
-	if (host->kind == DEVICE_VLAN && pattern_rank(rule->pattern) != RANK_EXACT)
+	if (host->kind == DEVICE_VLAN && rank_for(rule, host->name) != RANK_EXACT)
 		return false;
-	return !fnmatch(rule->pattern, host->name, FNM_NOESCAPE);
+	return fits(rule, rule->pattern, host->name);
 }
 
 static int add_offer(struct builder *builder, struct offer offer)
@@ -123,7 +136,7 @@ static int offer_rule(struct builder *builder, size_t device, const struct inter
 	struct offering offering = {.builder = builder,
 				    .device = device,
 				    .rule = rule,
-				    .rank = pattern_rank(rule->pattern)};
+				    .rank = rank_for(rule, host->name)};
 	int code = 0;
 
 	if (rule_names(rule, host)) {

@@ -113,7 +113,7 @@ static int add_upper(struct builder *builder, size_t device)
 	const struct host_interface *host = &builder->devices.list[device];
 	const struct naming *naming = &builder->named[device];
 	const bool named = naming->rank != RANK_NONE;
-	const bool below = devices_judged_below(&builder->devices, device);
+	const bool elsewhere = devices_judged_elsewhere(&builder->devices, device);
 	struct sources sources = {.builder = builder};
 	enum zone zone;
 
@@ -126,7 +126,7 @@ static int add_upper(struct builder *builder, size_t device)
 	if (!named && !builder->planned[device] && (!sources.count || sources.unfenced))
 		memcpy(plan->unassigned[plan->unassigned_count++], host->name, sizeof(host->name));
 	zone = common_zone(&sources);
-	if (zone == ZONE_NONE && !(named && below)) {
+	if (zone == ZONE_NONE && !(named && elsewhere)) {
 		free(sources.places);
 		return 0;
 	}
@@ -168,7 +168,7 @@ static bool same_host(const struct host_interface *a, const struct host_interfac
 	return !strcmp(a->name, b->name) && a->ifindex == b->ifindex && a->lower == b->lower &&
 	       a->master == b->master && a->kind == b->kind && a->vlan == b->vlan &&
 	       a->ethernet == b->ethernet && a->unreadable == b->unreadable &&
-	       a->tags_hidden == b->tags_hidden;
+	       a->tags_hidden == b->tags_hidden && a->generic_only == b->generic_only;
 }
 
 static bool same_interface(const struct plan_interface *a, const struct plan_interface *b)

@@ -9,6 +9,8 @@
 
 #define PRESET_RANGES_MAX  3
 #define PRESET_CLIENTS_MAX 16
+#define PRESET_TOOLS_MAX   5
+#define PRESET_NODE_SIZE   256 /* bytes of a node's name without its host, at most */
 
 struct preset_range {
 	uint16_t first; /* 0: no more ranges */
@@ -21,6 +23,12 @@ struct preset {
 	struct preset_range cluster[PRESET_RANGES_MAX];
 	/* What its clients connect to by default; 0: no more. */
 	uint16_t clients[PRESET_CLIENTS_MAX];
+	const char *node; /* what its nodes are called by default, without the host; or NULL */
+	/*
+	 * What its command line tools call themselves: nodes too, which the product's nodes may
+	 * have to reach. '#': letters and digits; '%': the name of the node that the tool is for.
+	 */
+	const char *tools[PRESET_TOOLS_MAX];
 	bool dynamic; /* by default the distribution's port changes at each start */
 };
 
@@ -29,5 +37,11 @@ const struct preset *presets_list(size_t *count);
 
 /* The preset of that name, or NULL. */
 const struct preset *preset_find(const char *name);
+
+/*
+ * Whether @name is what a tool of the product calls itself. Writes the name of the node that it is
+ * for: the product's usual one where the tool's name does not tell, "" where there is none.
+ */
+bool preset_is_tool(const struct preset *preset, const char *name, char node[PRESET_NODE_SIZE]);
 
 #endif

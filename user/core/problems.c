@@ -12,7 +12,10 @@ static const struct kind {
 	bool told_elsewhere;
 } kinds[PROBLEM_KINDS] = {
 	[PROBLEM_AMBIGUOUS_ZONE] = {"ambiguous-zone", .told_elsewhere = true},
+	[PROBLEM_CLOSED_SERVICE] = {"closed-service"},
 	[PROBLEM_CONFIG] = {"config", .told_elsewhere = true},
+	[PROBLEM_CONFIG_LAST_GOOD] = {"config-last-good", .unhealthy = true,
+				      .told_elsewhere = true},
 	[PROBLEM_CONFIG_NOT_FILE] = {"config-not-file"},
 	[PROBLEM_CONTROL_STALE] = {"control-stale"},
 	[PROBLEM_EVENTS_MISSED] = {"events-missed", .told_elsewhere = true},
@@ -22,7 +25,9 @@ static const struct kind {
 	[PROBLEM_NETWORK_SIDE] = {"network-side", .told_elsewhere = true},
 	[PROBLEM_NODE_OF_NO_CLUSTER] = {"node-of-no-cluster", .told_elsewhere = true},
 	[PROBLEM_NOT_RUN] = {"not-run", .unhealthy = true},
+	[PROBLEM_OTHER_NAMESPACE] = {"other-namespace"},
 	[PROBLEM_PEERS_DORMANT] = {"peers-dormant", .told_elsewhere = true},
+	[PROBLEM_INTERFACE_RENAMED] = {"interface-renamed"},
 	[PROBLEM_PINS] = {"pins", .told_elsewhere = true},
 	[PROBLEM_STATE_NOT_KEPT] = {"state-not-kept", .told_elsewhere = true},
 	[PROBLEM_STRAY_NAMES] = {"stray-names", .told_elsewhere = true},

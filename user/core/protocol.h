@@ -61,8 +61,9 @@
  *                 (names), discovery (object: listeners, autobound ("protect", "ignore"), fixed
  *                 ("protect", "known")), peers, runtime_peers, peers_limit, protected_ports
  *                 (numbers), last_reload (object: ok, time, error), trial (null, or object: file, uid, pid,
- *                 left_s), config_in_force ("file"; "trial"; "confirmed": a trial that was
- *                 confirmed and is not what the file says), warnings (texts)
+ *                 left_s), config_in_force ("file"; "last-good": the file cannot be used; "trial";
+ *                 "confirmed": a trial that was confirmed and is not what the file says),
+ *                 warnings (texts)
  * ports        r  -
  *                 list of objects: port, kind ("epmd", "dist"), source ("config", "epmd-listener",
  *                 "autobound", "fixed", "cmdline", "registered"), cluster, node, pid, process,

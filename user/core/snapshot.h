@@ -21,7 +21,8 @@ struct interface_state {
 	bool unreadable;   /* it cannot have the filter, but its zone is known to the gate */
 	bool gated;	   /* ... which is there, and judges its new connections */
 	char on[64];	   /* the interfaces below where its frames are judged, or "": on itself */
-	char problem[200]; /* one line, or "" */
+	char problem[320]; /* one line, or "" */
+	char note[320];	   /* why it is not attached natively, or "" */
 };
 
 struct reattachments {

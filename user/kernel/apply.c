@@ -259,21 +259,23 @@ int fence_apply(struct fence *fence, const struct policy *policy, const struct p
 	return succeed(fence, error);
 }
 
-bool fence_is_whole(const struct fence *fence, const struct plan *plan)
+bool fence_is_whole(struct fence *fence, const struct plan *plan)
 {
 	for (size_t i = 0; i < plan->interface_count; i++) {
 		const struct plan_interface *interface = &plan->interfaces[i];
-		const struct base *base = base_find((struct fence *)fence, interface->host.ifindex);
+		struct base *base = base_find(fence, interface->host.ifindex);
 
 		if (plan_interface_has_filter(interface) &&
 		    (!base || !base_is_whole(fence, base, interface->host.program)))
 			return false;
 		if (plan_interface_is_gated(interface) && !base)
 			return false;
+		if (base && refusal_look(&base->refusal, base->name) != REFUSAL_STANDS)
+			return false;
 	}
 	for (size_t i = 0; i < plan->upper_count; i++)
 		if (plan_upper_has_base(&plan->uppers[i]) &&
-		    !base_find((struct fence *)fence, plan->uppers[i].host.ifindex))
+		    !base_find(fence, plan->uppers[i].host.ifindex))
 			return false;
 	return true;
 }

@@ -63,10 +63,10 @@ static void describe_refusal(const struct base *base, int code, enum attach atta
 	else if (code == -EBUSY || code == -EEXIST)
 		describe_occupant(base->ifindex, problem, problem_size);
 	else
-		snprintf(problem, problem_size, "the kernel refuses to attach%s: %s",
-			 attach == ATTACH_NATIVE ? " natively (attach: auto would try generic mode)"
-						 : "",
-			 strerror(-code));
+		snprintf(problem, problem_size, "the kernel refuses to attach%s: %s%s",
+			 attach == ATTACH_NATIVE ? " natively" : "",
+			 base->refusal.words[0] ? base->refusal.words : strerror(-code),
+			 attach == ATTACH_NATIVE ? " (attach: auto would try generic mode)" : "");
 }
 
 static int create_link(int program, uint32_t ifindex, __u32 flags)
@@ -77,19 +77,31 @@ static int create_link(int program, uint32_t ifindex, __u32 flags)
 	return fd < 0 ? -errno : fd;
 }
 
+/* Natively. Where the driver refuses, its words are asked for, while nothing is attached. */
+static int create_native_link(struct base *base, int program)
+{
+	const int fd = create_link(program, base->ifindex, XDP_FLAGS_DRV_MODE);
+
+	if (fd != -EOPNOTSUPP && fd != -EINVAL && fd != -E2BIG && fd != -ENOSPC && fd != -ERANGE)
+		return fd;
+	return refusal_ask(&base->refusal, program, base->ifindex, base->name)
+		       ? create_link(program, base->ifindex, XDP_FLAGS_DRV_MODE)
+		       : fd;
+}
+
 /* Under "auto" natively only where that is sound: see core/native.c. */
 static int create_best_link(struct base *base, int program, enum attach attach)
 {
-	const uint32_t ifindex = base->ifindex;
 	int fd;
 
-	if (attach == ATTACH_GENERIC ||
-	    (attach == ATTACH_AUTO && native_risk(&base->facts) != NATIVE_SOUND))
-		return create_link(program, ifindex, XDP_FLAGS_SKB_MODE);
-	fd = create_link(program, ifindex, XDP_FLAGS_DRV_MODE);
+	base->refusal = (struct refusal){};
+	base->avoided = attach == ATTACH_AUTO ? native_risk(&base->facts) : NATIVE_SOUND;
+	if (attach == ATTACH_GENERIC || base->generic_only || base->avoided != NATIVE_SOUND)
+		return create_link(program, base->ifindex, XDP_FLAGS_SKB_MODE);
+	fd = create_native_link(base, program);
 	if (fd >= 0 || attach == ATTACH_NATIVE || fd == -EBUSY || fd == -EEXIST || fd == -ENODEV)
 		return fd;
-	return create_link(program, ifindex, XDP_FLAGS_SKB_MODE);
+	return create_link(program, base->ifindex, XDP_FLAGS_SKB_MODE);
 }
 
 static void attach_new(struct fence *fence, struct base *base, enum attach attach, char *problem,
@@ -198,12 +210,34 @@ static void update_link(struct fence *fence, struct base *base, char *problem, s
 		note_restored(fence, base);
 }
 
-/* No frame is judged on it: so there is nothing to lose while no program is attached. */
+void base_describe_mode(const struct base *base, char *note, size_t note_size)
+{
+	note[0] = '\0';
+	if (base->mode == ATTACHED_GENERIC && base->generic_only)
+		snprintf(note, note_size,
+			 "not native: frames of another device come out of this one, past a "
+			 "program in its driver");
+	else if (base->mode == ATTACHED_GENERIC && base->avoided != NATIVE_SOUND)
+		base_describe_avoided(base, note, note_size);
+	else if (base->mode == ATTACHED_GENERIC)
+		refusal_describe(&base->refusal, note, note_size);
+}
+
+/* Nothing can come in at present, so that the filter may be off for a moment. */
+static void retry_native(struct fence *fence, struct base *base, enum attach attach)
+{
+	if (attach == ATTACH_AUTO && base->link_fd >= 0 &&
+	    refusal_look(&base->refusal, base->name) == REFUSAL_RETRY)
+		base_drop_link(fence, base);
+	else
+		refusal_note_change(&base->refusal, base->name);
+}
+
+/* Frames come in and none is judged: so there is nothing to lose while nothing is attached. */
 static enum attach give_up_native(struct fence *fence, struct base *base, enum attach attach)
 {
 	if (!base->to_generic)
 		return attach;
-	base->to_generic = false;
 	base_drop_link(fence, base);
 	return ATTACH_GENERIC;
 }
@@ -212,9 +246,13 @@ void base_attach(struct fence *fence, struct base *base, enum attach attach, cha
 		 size_t problem_size)
 {
 	drop_dead_link(fence, base);
+	retry_native(fence, base, attach);
 	attach = give_up_native(fence, base, attach);
 	if (base->link_fd < 0) {
 		attach_new(fence, base, attach, problem, problem_size);
+		if (base->to_generic)
+			base->avoided = NATIVE_FORGETS;
+		base->to_generic = false;
 		if (base->link_fd >= 0 && base->lost)
 			note_restored(fence, base);
 		return;
@@ -225,6 +263,8 @@ void base_attach(struct fence *fence, struct base *base, enum attach attach, cha
 	base->mode = query_mode(base->ifindex);
 	if (!base->facts.page_size) /* it was adopted */
 		base_read_facts(fence, base);
+	if (base->generic_only && attach != ATTACH_GENERIC)
+		attach = ATTACH_GENERIC;
 	if ((attach == ATTACH_NATIVE && base->mode == ATTACHED_GENERIC) ||
 	    (attach == ATTACH_GENERIC && base->mode == ATTACHED_NATIVE))
 		snprintf(problem, problem_size,

@@ -6,6 +6,7 @@
 #ifndef BEAMFENCE_FENCE_H
 #define BEAMFENCE_FENCE_H
 
+#include "../bpf/contract_bystanders.h"
 #include "core/address.h"
 #include "core/plan.h"
 #include "core/policy.h"
@@ -61,9 +62,10 @@ int fence_apply(struct fence *fence, const struct policy *policy, const struct p
 
 /*
  * Whether our program is on every interface of the plan that can have it: by the links, and by what
- * the interfaces themselves said when the plan was made.
+ * the interfaces themselves said when the plan was made; and there is no news of why a driver does
+ * not run it.
  */
-bool fence_is_whole(const struct fence *fence, const struct plan *plan);
+bool fence_is_whole(struct fence *fence, const struct plan *plan);
 
 /*
  * Looks whether the filter is run where it is attached, and whether frames get lost there: what the
@@ -174,6 +176,16 @@ int fence_list(struct fence *fence, struct error *error);
  */
 int fence_list_nodes(struct fence *fence, const uint64_t ports[static PORTS / 64],
 		     const uint32_t *pids, size_t count, struct error *error);
+
+/*
+ * Listeners that the watch does not follow, as the last listing found them: see struct bystander.
+ * Returns how many are in *@rows, which are valid until the next call of any other function, and
+ * how many rows were one too many of their user's.
+ */
+size_t fence_bystanders(const struct fence *fence, const struct bystander **rows, size_t *left_out);
+
+/* How many of them have come and gone by now, by the watch's account: what to list again for. */
+uint64_t fence_bystanders_heard(const struct fence *fence);
 
 /* What fence_watch_check() found and did. */
 struct watch_findings {

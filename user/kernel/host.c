@@ -15,6 +15,7 @@
 
 #include "core/cleanup.h"
 #include "core/netlink.h"
+#include "core/text.h"
 #include "kernel/rtnetlink.h"
 
 #define DUMP_TRIES 3
@@ -124,6 +125,21 @@ static uint16_t read_vlan(const struct nlattr *attribute)
 	return vlan < VLAN_IDS ? (uint16_t)vlan : 0;
 }
 
+/* The kernel takes any bytes for a name; JSON and metrics do not: others than UTF-8 become '?'. */
+static void read_name(const struct nlattr *attribute, char name[static INTERFACE_NAME_SIZE])
+{
+	size_t size;
+
+	snprintf(name, INTERFACE_NAME_SIZE, "%s", read_text(attribute));
+	for (char *c = name; *c; c += size ? size : 1) {
+		uint32_t character;
+
+		size = text_decode(c, strlen(c), &character);
+		if (!size)
+			*c = '?';
+	}
+}
+
 /* One link message into one interface. False where it has no name. */
 static bool read_link(const struct nlmsghdr *message, struct host_interface *host)
 {
@@ -141,10 +157,13 @@ static bool read_link(const struct nlmsghdr *message, struct host_interface *hos
 		.master = read_number(attributes.of[IFLA_MASTER]),
 		.program = read_number(xdp.of[IFLA_XDP_PROG_ID]),
 	};
-	snprintf(host->name, sizeof(host->name), "%s", read_text(attributes.of[IFLA_IFNAME]));
+	read_name(attributes.of[IFLA_IFNAME], host->name);
 	if (!attributes.of[IFLA_LINK_NETNSID]) /* else it is in another namespace */
 		host->lower = read_number(attributes.of[IFLA_LINK]);
 	set_kind(host, link->ifi_type, read_text(info.of[IFLA_INFO_KIND]));
+	host->kindless = !info.of[IFLA_INFO_KIND];
+	/* netvsc: the machine's own NIC may come below it at any time. */
+	host->generic_only = !strcmp(read_text(attributes.of[IFLA_PARENT_DEV_BUS_NAME]), "vmbus");
 	if (host->kind == DEVICE_VLAN)
 		host->vlan = read_vlan(data.of[IFLA_VLAN_ID]);
 	return host->name[0] && host->ifindex;
@@ -264,6 +283,7 @@ int host_interfaces(const uint32_t *known, size_t known_count, struct host_inter
 		free(listing.list);
 		return error_set(error, code, "cannot list the interfaces: %s", strerror(-code));
 	}
+	devices_find_failovers(listing.list, listing.count);
 	*interfaces = listing.list;
 	return (int)listing.count;
 }

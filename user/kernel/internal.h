@@ -14,6 +14,7 @@
 #include "core/native.h"
 #include "core/observation.h"
 #include "kernel/fence.h"
+#include "kernel/refusal.h"
 
 #define ALL_BASES (BASES_MAX + UPPER_BASES_MAX)
 
@@ -27,16 +28,19 @@ struct base {
 	int link_fd; /* -1: not attached */
 	enum attach_mode mode;
 	bool ethernet;
-	bool tags_hidden; /* the driver takes VLAN tags out of frames and will not leave them in */
-	bool current;	  /* the link runs the program that this process loaded */
-	bool wanted;	  /* in the plan that is being applied */
-	bool lost;	  /* the filter was on it and is not, for no reason of ours */
-	bool restored;	  /* it was put back, and nobody was told yet */
+	bool tags_hidden;  /* the driver takes VLAN tags out of frames and will not leave them in */
+	bool generic_only; /* see struct host_interface */
+	bool current;	   /* the link runs the program that this process loaded */
+	bool wanted;	   /* in the plan that is being applied */
+	bool lost;	   /* the filter was on it and is not, for no reason of ours */
+	bool restored;	   /* it was put back, and nobody was told yet */
 	struct plan_place below; /* of a device above others: where its frames are judged */
+	struct refusal refusal;	 /* while attached in generic mode: why not natively */
 	uint32_t seen_program;	 /* on it when the plan was made; 0: none */
 	struct native_facts facts;
-	struct observation seen; /* of frames received and counted */
-	bool to_generic;	 /* at the next fence_apply(): natively the program is not run */
+	struct observation seen;  /* of frames received and counted */
+	enum native_risk avoided; /* by attaching in generic mode */
+	bool to_generic;	  /* at the next fence_apply(): natively the program is not run */
 };
 
 struct fence {
@@ -65,6 +69,7 @@ struct fence {
 	uint64_t watch_missed;	  /* by the programs that this process loaded */
 	struct stale *stale;	  /* at the last check; see recount.c */
 	size_t stale_count;
+	struct bystanders *bystanders; /* of the last listing, or NULL; see bystanders.c */
 	uint64_t checked_at; /* tables->changes_begun at the last check that was no quick one */
 	unsigned int checks_skipped;
 	uint64_t
@@ -166,6 +171,8 @@ void states_tell_gate(struct fence *fence);
 /* attach.c: each deals with one base and writes the outcome to it and, if it fails, @problem. */
 void base_attach(struct fence *fence, struct base *base, enum attach attach, char *problem,
 		 size_t problem_size);
+/* Why it is not attached natively, where one might think that it should be: one line, or "". */
+void base_describe_mode(const struct base *base, char *note, size_t note_size);
 /* Whether the link is alive and runs our program on it, of which @seen_program is the number. */
 bool base_is_whole(const struct fence *fence, const struct base *base, uint32_t seen_program);
 void base_drop_link(struct fence *fence, struct base *base);
@@ -179,6 +186,8 @@ int fence_adopt_links(struct fence *fence, struct error *error);
 void base_read_facts(const struct fence *fence, struct base *base);
 bool base_loses_frames(const struct base *base);
 void base_describe(const struct base *base, char *problem, size_t size);
+/* What was avoided by attaching in generic mode. */
+void base_describe_avoided(const struct base *base, char *note, size_t size);
 
 /* restore.c: whether a descriptor is a "link", a "map" or a "prog". */
 bool fd_is_bpf(int fd, const char *kind);
@@ -191,6 +200,12 @@ void fence_suspect(struct policy_tables *policy, uint16_t port);
  * value. Returns its length or a negative errno.
  */
 int watch_read_hash(const struct bpf_map *map, size_t key_size, size_t value_size, void **list);
+
+/*
+ * bystanders.c: reads a listing of the watch to its end, and keeps what it says of listeners that
+ * are not followed. Returns 0 or a negative errno; then what an earlier one said is kept.
+ */
+int bystanders_read(struct fence *fence, int listing);
 
 /* What only a program can do: takes out what is gone. Return 0 or a negative errno. */
 int watch_drop_listener(struct fence *fence, uint64_t socket, uint64_t since_ns);

@@ -291,6 +291,7 @@ void fence_close(struct fence *fence)
 	if (fence->lock_fd >= 0)
 		close(fence->lock_fd);
 	free(fence->stale);
+	free(fence->bystanders);
 	free(fence->states);
 	free(fence->addresses);
 	free(fence->pin_dir);

@@ -140,6 +140,20 @@ bool fence_observe(struct fence *fence, enum attach attach)
 	return due;
 }
 
+void base_describe_avoided(const struct base *base, char *note, size_t size)
+{
+	if (base->avoided == NATIVE_LOSES)
+		snprintf(note, size,
+			 "not native: the driver (%s) would lose frames that fill several buffers, "
+			 "as with an MTU above %u",
+			 base->facts.driver, native_one_buffer_mtu(base->facts.page_size));
+	else
+		snprintf(note, size,
+			 "not native: the driver (%s) forgets the program, as when the link is set "
+			 "down",
+			 base->facts.driver);
+}
+
 void base_describe(const struct base *base, char *problem, size_t size)
 {
 	const enum native_risk risk = base->mode == ATTACHED_NATIVE ? native_risk(&base->facts)

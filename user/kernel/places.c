@@ -52,6 +52,7 @@ static struct base *assign_base(struct fence *fence, const struct host_interface
 	}
 	memcpy(base->name, host->name, sizeof(base->name));
 	base->ethernet = host->ethernet;
+	base->generic_only = host->generic_only;
 	base->wanted = true;
 	fence->tables->index_of[base - fence->bases] = host->ifindex;
 	__atomic_store_n(entry, (__u8)(base - fence->bases), __ATOMIC_RELEASE);

@@ -39,6 +39,8 @@ static void add_outcome(struct fence *fence, struct interface_state *state, cons
 	state->loses_frames = base && base_loses_frames(base);
 	state->unreadable = base && base_is_upper(fence, base);
 	snprintf(state->problem, sizeof(state->problem), "%s", problem);
+	if (base)
+		base_describe_mode(base, state->note, sizeof(state->note));
 }
 
 void states_add(struct fence *fence, const struct plan_interface *interface,

@@ -161,8 +161,7 @@ static int attach(struct fence *fence)
 int fence_list(struct fence *fence, struct error *error)
 {
 	_cleanup_close_ int link = -1, listing = -1;
-	char nothing[64];
-	ssize_t size;
+	int code;
 
 	if (!fence->watch)
 		return 0;
@@ -173,12 +172,10 @@ int fence_list(struct fence *fence, struct error *error)
 	if (listing < 0)
 		return error_set(error, -errno, "cannot list the listeners there are: %s",
 				 strerror(errno));
-	do
-		size = read(listing, nothing, sizeof(nothing));
-	while (size > 0 || (size < 0 && errno == EAGAIN));
-	return size < 0 ? error_set(error, -errno, "cannot list the listeners there are: %s",
-				    strerror(errno))
-			: 0;
+	code = bystanders_read(fence, listing);
+	return code ? error_set(error, code, "cannot list the listeners there are: %s",
+				strerror(-code))
+		    : 0;
 }
 
 static void stop_watching(struct fence *fence)
