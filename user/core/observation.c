@@ -8,6 +8,11 @@ bool observation_is_due(const struct observation *observation, int64_t now_ms)
 	return !observation->begun || now_ms - observation->looked_ms >= OBSERVATION_PAUSE_MS;
 }
 
+bool observation_is_in_doubt(const struct observation *observation)
+{
+	return observation->looks && !observation->barren;
+}
+
 static void remember(struct observation *observation, const struct reading *reading)
 {
 	observation->begun = reading->up;

@@ -32,7 +32,7 @@ struct reading {
 	bool up;
 	bool generic;	 /* the kernel itself runs the program, for all that comes up */
 	bool may_switch; /* to generic mode: attach is auto */
-	bool risky;	 /* the driver is known for it: a fresh program would not last */
+	bool risky;	 /* the driver is known for it: taking it anew would not last */
 	uint64_t received;
 	uint64_t counted;
 	int64_t now_ms;
@@ -40,12 +40,15 @@ struct reading {
 
 enum mend {
 	MEND_NOTHING,
-	MEND_FRESH,   /* put a program that was loaded anew through the link */
+	MEND_FRESH,   /* have the driver take the program anew, through the link */
 	MEND_GENERIC, /* attach in generic mode */
 };
 
 /* Whether it is time for another look. */
 bool observation_is_due(const struct observation *observation, int64_t now_ms);
+
+/* Whether frames came that were not counted, but not enough to tell. */
+bool observation_is_in_doubt(const struct observation *observation);
 
 /*
  * Takes in a look; sets @observation->not_run and says what to try. In generic mode nothing is

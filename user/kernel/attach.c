@@ -193,6 +193,18 @@ static void note_restored(struct fence *fence, struct base *base)
 	base->restored = true;
 }
 
+/*
+ * A link hands its driver no program that it has already. In between there is the one that
+ * explains: its verdicts are the same, and it counts nothing.
+ */
+static void refresh_link(const struct fence *fence, struct base *base)
+{
+	if (base->to_refresh &&
+	    !bpf_link_update(base->link_fd, fence_program(fence->explaining, base->ethernet), NULL))
+		base->current = false;
+	base->to_refresh = false;
+}
+
 static void update_link(struct fence *fence, struct base *base, char *problem, size_t problem_size)
 {
 	const bool ours = base->current;
@@ -257,6 +269,7 @@ void base_attach(struct fence *fence, struct base *base, enum attach attach, cha
 			note_restored(fence, base);
 		return;
 	}
+	refresh_link(fence, base);
 	update_link(fence, base, problem, problem_size);
 	if (problem[0])
 		return;

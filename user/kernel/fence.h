@@ -75,6 +75,9 @@ bool fence_is_whole(struct fence *fence, const struct plan *plan);
  */
 bool fence_observe(struct fence *fence, enum attach attach);
 
+/* Whether the last look leaves it open: another one, a second later, will tell. */
+bool fence_is_in_doubt(const struct fence *fence);
+
 /* Whether the last fence_apply() left fence_interfaces() other than it was before. */
 bool fence_interfaces_changed(const struct fence *fence);
 

@@ -40,6 +40,7 @@ struct base {
 	struct native_facts facts;
 	struct observation seen;  /* of frames received and counted */
 	enum native_risk avoided; /* by attaching in generic mode */
+	bool to_refresh;	  /* at the next fence_apply(): the driver is to take it anew */
 	bool to_generic;	  /* at the next fence_apply(): natively the program is not run */
 };
 
@@ -113,12 +114,6 @@ struct map_fds {
 
 /* load.c: loads the programs over these maps, with all that the kernel can do. */
 int programs_load(struct fence *fence, const struct map_fds *maps, struct error *error);
-
-/*
- * Loads the same programs once more, for the next fence_apply() to put through the links: a link
- * hands its driver no program that it has already. Returns 0 or a negative errno.
- */
-int fence_load_anew(struct fence *fence);
 
 /* adopt.c: does so over the pinned maps, where all of them are there and fit, or over new ones. */
 int maps_adopt(struct fence *fence, struct error *error);

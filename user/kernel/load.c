@@ -198,29 +198,20 @@ static int replace_programs(struct fence *fence, struct filter *live, struct fil
 	return note_programs(fence);
 }
 
-int fence_load_anew(struct fence *fence)
+int fence_gain_conntrack(struct fence *fence)
 {
 	const struct map_fds maps = own_maps(fence);
 	struct filter *live, *explaining;
 
-	if (fence->succeeding)
-		return -EAGAIN;
-	live = filter_load(fence, false, &maps);
-	explaining = live ? filter_load(fence, true, &maps) : NULL;
-	if (explaining)
-		return replace_programs(fence, live, explaining);
-	filter__destroy(live);
-	return -ENOMEM;
-}
-
-int fence_gain_conntrack(struct fence *fence)
-{
 	if (fence->features.conntrack || fence->conntrack_refused || fence->succeeding ||
 	    access(CONNTRACK_TYPES, F_OK) < 0)
 		return 0;
 	fence->features.conntrack = true;
-	if (!fence_load_anew(fence))
-		return 1;
+	live = filter_load(fence, false, &maps);
+	explaining = live ? filter_load(fence, true, &maps) : NULL;
+	if (explaining)
+		return replace_programs(fence, live, explaining) ?: 1;
+	filter__destroy(live);
 	fence->features.conntrack = false;
 	fence->conntrack_refused = true;
 	return 0;

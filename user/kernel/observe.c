@@ -88,15 +88,6 @@ bool base_loses_frames(const struct base *base)
 	       native_loses_now(&base->facts);
 }
 
-/* Does what can be done here, and marks what is to be done at the next fence_apply(). */
-static void mend(struct fence *fence, struct base *base, enum mend mend)
-{
-	if (mend == MEND_GENERIC)
-		base->to_generic = true;
-	else if (mend == MEND_FRESH)
-		fence_load_anew(fence);
-}
-
 /* Returns whether fence_apply() is due. */
 static bool observe(struct fence *fence, struct base *base, struct mnl_socket *socket,
 		    enum attach attach)
@@ -120,7 +111,8 @@ static bool observe(struct fence *fence, struct base *base, struct mnl_socket *s
 	if (count_frames(fence, base, &reading.counted))
 		return false;
 	wanted = observation_look(&base->seen, &reading);
-	mend(fence, base, wanted);
+	base->to_generic = wanted == MEND_GENERIC;
+	base->to_refresh = wanted == MEND_FRESH;
 	return wanted != MEND_NOTHING || base->seen.not_run != not_run ||
 	       base_loses_frames(base) != losing;
 }
@@ -138,6 +130,18 @@ bool fence_observe(struct fence *fence, enum attach attach)
 			due |= observe(fence, base, socket, attach);
 	}
 	return due;
+}
+
+bool fence_is_in_doubt(const struct fence *fence)
+{
+	for (size_t i = 1; i < BASES_MAX; i++) {
+		const struct base *base = &fence->bases[i];
+
+		if (base->ifindex && base->mode == ATTACHED_NATIVE &&
+		    observation_is_in_doubt(&base->seen))
+			return true;
+	}
+	return false;
 }
 
 void base_describe_avoided(const struct base *base, char *note, size_t size)
