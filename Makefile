@@ -100,10 +100,10 @@ NET_PARTS := $(addprefix user/agent/,control_socket dist_query epmd_query exchan
 $(BUILD)/beamfence-net: $(call objects,$(NET_PARTS:%=%.c) $(NET) user/net/main.c,obj)
 	$(call say,LD,$@)$(CC) $(CFLAGS) $(LDFLAGS_) $(LDFLAGS) $^ \
 		$(call PKG,--libs,jansson libevent) -o $@
-$(BUILD)/beamfence: $(call objects,$(CORE) $(CLI) user/cli/main.c user/kernel/detach.c \
-		user/kernel/lock.c,obj)
+$(BUILD)/beamfence: $(call objects,$(CORE) $(CLI) user/cli/main.c \
+		$(addprefix user/kernel/,detach.c leftovers.c link_facts.c lock.c rtnetlink.c),obj)
 	$(call say,LD,$@)$(CC) $(CFLAGS) $(LDFLAGS_) $(LDFLAGS) $^ \
-		$(call PKG,--libs,yaml-0.1 jansson) -o $@
+		$(call PKG,--libs,yaml-0.1 jansson libmnl) -o $@
 
 $(BUILD)/test-unit: $(call objects,$(CORE) $(AGENT) $(NET) $(CLI) $(KERNEL) $(UNIT) tests/bpf/frames.c,san)
 	$(call say,LD,$@)$(CC) $(CFLAGS) $(SANITIZE) $(LDFLAGS) $^ \
