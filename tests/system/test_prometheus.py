@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """What is shipped for Prometheus and Grafana: rules, cases, a dashboard, against a real server."""
+import contextlib
 import json
 import os
 import re
@@ -120,6 +121,7 @@ def _watched():
     """An agent with nothing to complain of, and a server that watches it."""
     with Lab("client", "peer", "stranger") as lab:
         lab.textfiles = start_exporter(lab)
+        lab.service = contextlib.ExitStack()
         with Fence(lab, **QUIET) as fence:
             lab.client.probe(lab.client.host4, 9105, 0.1)
             yield lab, fence, Prometheus(lab)
@@ -185,9 +187,35 @@ def leave_an_interface_out(_, fence):
     reload(fence, cluster=["cluster0"])
 
 
+def cut_a_connection(lab, fence):
+    listener = lab.host.listen(9105)
+    lab.defer(listener.close)
+    lab.defer(lab.peer.connect(lab.peer.host4, 9105).close)
+    fence.configure(**{**QUIET, "clusters": [{**APP, "peers": []}]})
+    fence.tell("reload", "--yes")
+
+
 def misspell_a_key(_, fence):
     fence.configure(**QUIET, extra="nonsense: 1\n")
     assert fence.ask("reload").returncode == 1
+
+
+def start_with_a_misspelt_key(_, fence):
+    file = fence.state / "last-good.yaml"
+    wait_until(lambda: file.exists() and file.read_text() == fence.config.read_text(), 5, "it is kept")
+    fence.kill()
+    fence.configure(**QUIET, extra="nonsense: 1\n")
+    fence.start()
+
+
+def name_interface(lab, old, new):
+    lab.host.ip("link", "set", old, "down")
+    lab.host.ip("link", "set", old, "name", new)
+    lab.host.ip("link", "set", new, "up")
+
+
+def rename_an_interface(lab, _):
+    name_interface(lab, "client0", "wan9")
 
 
 def fill_the_peers(_, fence):
@@ -228,6 +256,11 @@ def listen_too_often(lab, _):
         pass
 
 
+def serve_on_a_protected_port(lab, fence):
+    lab.service = lab.host.listen(9110)
+    reload(fence)
+
+
 def kill_the_agent(_, fence):
     fence.kill()
 
@@ -235,6 +268,9 @@ def kill_the_agent(_, fence):
 def stop_complaining(lab, fence):
     """Mends whatever was done."""
     (lab.textfiles / "beamfence.prom").unlink(missing_ok=True)
+    if "wan9" in lab.host.ip("-o", "link"):
+        name_interface(lab, "wan9", "client0")
+    lab.service.close()
     if fence.process.poll() is not None:
         fence.start()
     reload(fence)
@@ -246,12 +282,16 @@ LIVE = {
     "BeamfenceAuditMode": (leave_in_audit_mode, True),
     "BeamfenceNotAttached": (misname_an_interface, True),
     "BeamfenceInterfaceUnassigned": (leave_an_interface_out, True),
+    "BeamfenceConnectionsCut": (cut_a_connection, False),
     "BeamfenceReloadFailed": (misspell_a_key, True),
+    "BeamfenceConfigLastGood": (start_with_a_misspelt_key, True),
+    "BeamfenceInterfaceRenamed": (rename_an_interface, True),
     "BeamfencePeersNearlyFull": (fill_the_peers, True),
     "BeamfenceTextfileStale": (let_the_textfile_age, True),
     "BeamfenceStrangersKnocking": (knock_as_a_stranger, False),
     "BeamfenceEventsLost": (knock_from_many_addresses, False),
     "BeamfenceClientsKnocking": (sweep_as_clients, False),
+    "BeamfenceUnexpectedListeners": (serve_on_a_protected_port, True),
     "BeamfenceListenersUnfollowed": (listen_too_often, False),
     "BeamfenceAgentDown": (kill_the_agent, True),
 }

@@ -8,6 +8,7 @@
 
 #include "agent/events.h"
 #include "agent/listeners.h"
+#include "agent/planning.h"
 #include "agent/problems.h"
 #include "core/cleanup.h"
 #include "core/document.h"
@@ -29,58 +30,27 @@ static void cleanup_plan(struct plan **plan)
 	plan_free(*plan);
 }
 
-/*
- * VLANs have zones only where their tags can be seen. Where the driver will not leave them in, the
- * plan looks for other places. True when that was news.
- */
-static bool uncover_tags(const struct plan *plan, struct host_interface *host, size_t count)
+/* What looking at a policy has moved is as the plan in force has it again. */
+static void lay_back(struct agent *agent)
 {
-	bool hidden = false;
-
-	for (size_t i = 0; i < plan->interface_count; i++) {
-		const struct plan_interface *interface = &plan->interfaces[i];
-
-		if (!interface->vlan_count || interface->host.tags_hidden || interface->no_room ||
-		    host_keep_vlan_tags(interface->host.name) >= 0)
-			continue;
-		for (size_t j = 0; j < count; j++)
-			if (host[j].ifindex == interface->host.ifindex)
-				hidden = host[j].tags_hidden = true;
-	}
-	return hidden;
+	fence_apply(agent->fence, NULL, agent->plan, agent->config->attach, NULL, NULL);
 }
 
-/* The indexes of all interfaces of the plan in force, which must not be overlooked. */
-static size_t known_interfaces(const struct plan *plan, uint32_t known[static INTERFACES_MAX])
+static int switch_policy(struct agent *agent, const struct config *config,
+			 const struct policy *policy, const struct plan *plan,
+			 struct review *review, struct error *error)
 {
-	size_t count = 0;
+	const struct fence_review look = review_of_policy(review);
+	const int code = fence_apply(agent->fence, policy, plan, config->attach,
+				     review ? &look : NULL, error);
 
-	for (size_t i = 0; plan && i < plan->interface_count && count < INTERFACES_MAX; i++)
-		if (!plan->interfaces[i].no_room)
-			known[count++] = plan->interfaces[i].host.ifindex;
-	return count;
-}
-
-static int make_plan(const struct agent *agent, const struct config *config, struct plan **result,
-		     struct error *error)
-{
-	_cleanup_(cleanup_plan) struct plan *plan = NULL;
-	_cleanup_free_ struct host_interface *host = NULL;
-	uint32_t known[INTERFACES_MAX];
-	const int count = host_interfaces(known, known_interfaces(agent->plan, known), &host,
-					  error);
-	int code = count < 0 ? count : plan_build(config, host, (size_t)count, &plan, error);
-
-	if (!code && uncover_tags(plan, host, (size_t)count)) {
-		plan_free(TAKE_POINTER(plan));
-		code = plan_build(config, host, (size_t)count, &plan, error);
-	}
-	if (!code)
-		*result = TAKE_POINTER(plan);
+	if (code && review)
+		lay_back(agent);
 	return code;
 }
 
-int agent_apply(struct agent *agent, struct config **config, struct error *error)
+int agent_apply(struct agent *agent, struct config **config, struct review *review,
+		struct error *error)
 {
 	_cleanup_(cleanup_policy) struct policy *policy = NULL;
 	_cleanup_(cleanup_plan) struct plan *plan = NULL;
@@ -88,13 +58,15 @@ int agent_apply(struct agent *agent, struct config **config, struct error *error
 	int code = policy_build(*config, agent->peers.peers, agent->peers.count, &policy, error);
 
 	if (!code)
-		code = make_plan(agent, *config, &plan, error);
-	if (!code && (*config)->discovery_listeners)
+		code = agent_plan(agent, *config, &plan, error);
+	if (!code && review && review_config(review, agent->config, *config))
+		code = error_set(error, -ENOMEM, "out of memory");
+	if (!code && (*config)->discovery_listeners && !(review && review->rehearse))
 		code = fence_watch(agent->fence, true, error);
 	if (!code && listeners_assign(agent, *config, policy))
 		code = error_set(error, -ENOMEM, "out of memory for the policy");
 	if (!code)
-		code = fence_apply(agent->fence, policy, plan, (*config)->attach, error);
+		code = switch_policy(agent, *config, policy, plan, review, error);
 	if (code) {
 		if (!agent->config->discovery_listeners)
 			fence_watch(agent->fence, false, NULL);
@@ -145,7 +117,7 @@ static int load_file(const char *path, struct config **config, char **text, size
 	return code ? code : config_read(path, *text, *size, config, error);
 }
 
-int agent_reload(struct agent *agent, struct error *error)
+int agent_reload(struct agent *agent, struct review *review, struct error *error)
 {
 	_cleanup_(cleanup_config) struct config *config = NULL;
 	_cleanup_free_ char *text = NULL;
@@ -153,7 +125,7 @@ int agent_reload(struct agent *agent, struct error *error)
 	int code = load_file(agent->config_path, &config, &text, &size, error);
 
 	if (!code)
-		code = agent_apply(agent, &config, error);
+		code = agent_apply(agent, &config, review, error);
 	if (!code) {
 		trial_forget(&agent->trial);
 		agent->fallback = (struct error){};
@@ -215,7 +187,7 @@ int agent_start(struct agent *agent, struct error *error)
 	int code;
 
 	agent_look_at_addresses(agent, NULL); /* looked at again, and told, when the loop begins */
-	code = agent_apply(agent, &config, error);
+	code = agent_apply(agent, &config, NULL, error);
 	if (!code)
 		note_outcome(agent, agent->fallback.text[0] ? -EINVAL : 0, &agent->fallback);
 	return code;
@@ -224,6 +196,7 @@ int agent_start(struct agent *agent, struct error *error)
 void agent_close(struct agent *agent)
 {
 	listeners_free(agent);
+	fence_cuts_free(&agent->refused);
 	fence_close(agent->fence);
 	plan_free(agent->plan);
 	policy_free(agent->policy);
@@ -237,7 +210,7 @@ void agent_close(struct agent *agent)
 int agent_replan(struct agent *agent, struct error *error)
 {
 	_cleanup_(cleanup_plan) struct plan *plan = NULL;
-	int code = make_plan(agent, agent->config, &plan, error);
+	int code = agent_plan(agent, agent->config, &plan, error);
 	bool changed, due;
 
 	if (code)
@@ -246,7 +219,7 @@ int agent_replan(struct agent *agent, struct error *error)
 	due = fence_observe(agent->fence, agent->config->attach);
 	if (!changed && !due && fence_is_whole(agent->fence, plan))
 		return 0;
-	code = fence_apply(agent->fence, NULL, plan, agent->config->attach, error);
+	code = fence_apply(agent->fence, NULL, plan, agent->config->attach, NULL, error);
 	if (code)
 		return code;
 	plan_free(agent->plan);

@@ -11,8 +11,7 @@
 #include <jansson.h>
 
 #include "agent/agent.h"
-
-#define EVENTS_REMEMBERED 256
+#include "agent/event_memory.h"
 
 struct events;
 

@@ -20,6 +20,7 @@
 #include "agent/options.h"
 #include "agent/privileges.h"
 #include "agent/problems.h"
+#include "agent/problems_connections.h"
 #include "agent/report.h"
 #include "agent/runtime.h"
 #include "core/cleanup.h"
@@ -118,6 +119,7 @@ static void on_check(evutil_socket_t fd, short events, void *context)
 	look_at_addresses(daemon);
 	restore_pins(daemon);
 	discovery_check(daemon->discovery);
+	agent_look_at_connections_again(&daemon->agent);
 	problems_log(&daemon->agent, &daemon->problems);
 }
 
@@ -148,10 +150,13 @@ static void follow_config(struct daemon *daemon)
 	endpoints_check_control(&daemon->endpoints);
 	endpoints_open_metrics(&daemon->endpoints);
 	boot_timer_set(daemon->trial_end, trial->former ? trial->ends_ms : -1);
+	agent_look_at_connections(&daemon->agent);
+	problems_log(&daemon->agent, &daemon->problems);
 	runtime_keep_config(&daemon->runtime);
 }
 
-static void on_reloaded(void *context, int code, const struct error *reason)
+static void on_reloaded(void *context, const struct review *review, int code,
+			const struct error *reason)
 {
 	char summary[AGENT_SUMMARY_SIZE];
 	struct daemon *daemon = context;
@@ -164,7 +169,7 @@ static void on_reloaded(void *context, int code, const struct error *reason)
 		notify_status(agent_summary(&daemon->agent, summary));
 		return;
 	}
-	log_line(LOG_NOTICE, "reloaded", "config", daemon->agent.config_path, NULL);
+	report_reload(&daemon->agent, review);
 	follow_config(daemon);
 }
 
@@ -205,13 +210,15 @@ static void on_changed(void *context, const struct control_peer *peer, const cha
 static void on_sighup(evutil_socket_t signal, short events, void *context)
 {
 	struct daemon *daemon = context;
+	struct review review = {};
 	struct error error = {};
 	int code;
 
 	(void)signal, (void)events;
 	notify_reloading();
-	code = agent_reload(&daemon->agent, &error);
-	on_reloaded(daemon, code, &error);
+	code = agent_reload(&daemon->agent, &review, &error);
+	on_reloaded(daemon, &review, code, &error);
+	review_free(&review);
 	notify_ready(NULL);
 }
 

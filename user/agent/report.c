@@ -29,6 +29,18 @@ void report_outcome(struct outcome *outcome, const struct agent *agent)
 	}
 }
 
+void report_reload(const struct agent *agent, const struct review *review)
+{
+	char added[24], removed[24], cut[24];
+
+	snprintf(added, sizeof(added), "%zu", review->diff.added);
+	snprintf(removed, sizeof(removed), "%zu", review->diff.removed);
+	snprintf(cut, sizeof(cut), "%zu", review->connections);
+	log_line(review->connections ? LOG_WARNING : LOG_NOTICE, "reloaded", "config",
+		 agent->config_path, "added", added, "removed", removed, "cut_connections", cut,
+		 NULL);
+}
+
 void report_start(const struct agent *agent)
 {
 	static const char *const starts[] = {

@@ -164,3 +164,34 @@ int print_status(const json_t *status, FILE *out)
 		code = print_warnings(json_object_get(status, "warnings"), out);
 	return code;
 }
+
+int print_in_force(const json_t *status, FILE *out)
+{
+	const bool watched =
+		json_is_true(json_object_get(json_object_get(status, "features"), "watch"));
+	const bool fenced = json_array_size(json_object_get(status, "interfaces"));
+	char since[PRINT_TIME_SIZE];
+	int code;
+
+	fputs(fenced ? "no agent answers, and the filter is in force all the same"
+		     : "no agent answers, and pins are left, but no interface has the filter",
+	      out);
+	if (*print_time(json_object_get(status, "since"), since))
+		fprintf(out, ", since %s", since);
+	code = print_members(out, status, "\nmode %s\npins: %s\nprotected ports: %s\n", "mode",
+			     "pin_dir", "protected_ports");
+	if (json_is_null(json_object_get(status, "mode")))
+		fputs("another version of beamfence made the pins: this one cannot read more of "
+		      "them\n",
+		      out);
+	fputc('\n', out);
+	if (!code)
+		code = print_interfaces(json_object_get(status, "interfaces"), out);
+	fprintf(out,
+		"\nWithout an agent %s, and new interfaces get no filter.\n"
+		"\"systemctl start beamfenced\" brings the agent back, \"beamfence detach\" takes "
+		"the filter away.\n",
+		watched ? "nodes that start are protected, but their peers may not reach them"
+			: "nodes that start are not protected");
+	return code;
+}

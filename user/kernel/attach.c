@@ -26,30 +26,6 @@ static enum attach_mode query_mode(uint32_t ifindex)
 	}
 }
 
-/* Says which program stands in the way. Its name takes CAP_SYS_ADMIN, its number does not. */
-static void describe_occupant(uint32_t ifindex, char *problem, size_t problem_size)
-{
-	_cleanup_close_ int fd = -1;
-	struct bpf_prog_info info = {};
-	__u32 size = sizeof(info), id = 0;
-
-	if (bpf_xdp_query_id((int)ifindex, 0, &id) < 0 || !id) {
-		snprintf(problem, problem_size, "another XDP program holds the interface");
-		return;
-	}
-	fd = bpf_prog_get_fd_by_id(id);
-	if (fd >= 0 && bpf_obj_get_info_by_fd(fd, &info, &size) == 0)
-		snprintf(problem, problem_size,
-			 "another XDP program holds the interface: \"%s\", id %u; detach it, or "
-			 "leave this interface out",
-			 info.name, id);
-	else
-		snprintf(problem, problem_size,
-			 "another XDP program holds the interface: id %u; detach it, or leave "
-			 "this interface out",
-			 id);
-}
-
 static void describe_refusal(const struct base *base, int code, enum attach attach, char *problem,
 			     size_t problem_size)
 {
@@ -130,8 +106,7 @@ static void attach_new(struct fence *fence, struct base *base, enum attach attac
 	base->mode = query_mode(base->ifindex);
 }
 
-/* The program that the link runs on its interface, 0 where it does so no more. */
-static __u32 link_program(const struct base *base)
+__u32 base_program(const struct base *base)
 {
 	struct bpf_link_info info = {};
 	__u32 size = sizeof(info);
@@ -144,7 +119,7 @@ static __u32 link_program(const struct base *base)
 
 bool base_is_whole(const struct fence *fence, const struct base *base, uint32_t seen_program)
 {
-	const __u32 program = link_program(base);
+	const __u32 program = base_program(base);
 
 	return program && program == fence->programs[base->ethernet] && program == seen_program;
 }
@@ -170,7 +145,7 @@ void base_drop_link(struct fence *fence, struct base *base)
  */
 static void drop_dead_link(struct fence *fence, struct base *base)
 {
-	const __u32 program = link_program(base);
+	const __u32 program = base_program(base);
 	__u32 seen = base->seen_program;
 
 	if (base->link_fd < 0)
@@ -209,7 +184,7 @@ static void update_link(struct fence *fence, struct base *base, char *problem, s
 {
 	const bool ours = base->current;
 
-	if (ours && link_program(base) == fence->programs[base->ethernet])
+	if (ours && base_program(base) == fence->programs[base->ethernet])
 		return;
 	if (bpf_link_update(base->link_fd, fence_program(fence->live, base->ethernet), NULL) < 0) {
 		snprintf(problem, problem_size,

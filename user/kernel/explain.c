@@ -129,13 +129,34 @@ static int run(struct fence *fence, const struct base *base, struct built_frame 
 		       : 0;
 }
 
+int explain_on(struct fence *fence, const struct base *base, const struct fence_question *question,
+	       uint16_t vlan, bool aside, struct fence_answer *answer)
+{
+	struct explanation *explanation = &fence->explaining->data_explanation->explanation;
+	const __u32 generation = (fence->tables->generation ^ aside) & 1;
+	struct built_frame frame = {};
+	int code;
+
+	build_frame(&frame, question, vlan, base->ethernet);
+	explanation->aside = aside;
+	code = run(fence, base, &frame);
+	if (code)
+		return code;
+	*answer = (struct fence_answer){
+		.reason = explanation->reason,
+		.verdict = explanation->verdict,
+		.zone = fence->tables->slots[explanation->slot % SLOTS_MAX].zone,
+		.mode = (enum mode)fence->tables->policy[generation].mode,
+		.cluster = (uint8_t)explanation->cluster,
+	};
+	return 0;
+}
+
 int fence_explain(struct fence *fence, const struct fence_question *question,
 		  struct fence_answer *answer, struct error *error)
 {
-	const struct explanation *explanation = &fence->explaining->data_explanation->explanation;
 	uint16_t vlan = question->vlan;
 	const struct base *base = base_named(fence, question->interface, &vlan);
-	struct built_frame frame = {};
 	int code;
 
 	if (!base && is_gated(fence, question->interface))
@@ -152,17 +173,8 @@ int fence_explain(struct fence *fence, const struct fence_question *question,
 	if (prefix_is_ipv4(&question->source) != prefix_is_ipv4(&question->destination))
 		return error_set(error, -EINVAL,
 				 "source and destination must be of one address family");
-	build_frame(&frame, question, vlan, base->ethernet);
-	code = run(fence, base, &frame);
-	if (code)
-		return error_set(error, code, "the kernel refuses to run the program: %s",
-				 strerror(-code));
-	*answer = (struct fence_answer){
-		.reason = explanation->reason,
-		.verdict = explanation->verdict,
-		.zone = fence->tables->slots[explanation->slot % SLOTS_MAX].zone,
-		.mode = (enum mode)fence->tables->policy[fence->tables->generation & 1].mode,
-		.cluster = (uint8_t)explanation->cluster,
-	};
-	return 0;
+	code = explain_on(fence, base, question, vlan, false, answer);
+	return code ? error_set(error, code, "the kernel refuses to run the program: %s",
+				strerror(-code))
+		    : 0;
 }

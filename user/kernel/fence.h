@@ -49,6 +49,15 @@ struct fence_features fence_features(const struct fence *fence);
  */
 int fence_gain_conntrack(struct fence *fence);
 
+struct fence_cuts;
+
+/* Has a look at a policy before it comes into force. */
+struct fence_review {
+	/* @code: 0, or why the connections could not be looked at, in words in @error. */
+	int (*look)(void *context, struct fence_cuts *cuts, int code, struct error *error);
+	void *context;
+};
+
 /*
  * Puts a policy into force: builds it beside the one in force, attaches to the plan's new
  * interfaces, switches once for all of them, and leaves those that are no longer in the plan. With
@@ -56,9 +65,13 @@ int fence_gain_conntrack(struct fence *fence);
  * interface and without waiting for frames under way. Returns 0, or a negative errno with the old
  * policy still whole and in force. An interface that cannot be attached to is no error:
  * fence_interfaces() tells.
+ *
+ * @review, which may be NULL, is shown what would be cut when @policy has been built and before it
+ * is switched. Where it returns a negative errno that is the result, and nothing is switched; a
+ * call with the former plan and no policy should follow.
  */
 int fence_apply(struct fence *fence, const struct policy *policy, const struct plan *plan,
-		enum attach attach, struct error *error);
+		enum attach attach, const struct fence_review *review, struct error *error);
 
 /*
  * Whether our program is on every interface of the plan that can have it: by the links, and by what
@@ -87,7 +100,8 @@ void fence_restored(struct fence *fence, void (*tell)(void *context, const char 
 		    void *context);
 
 /*
- * How often the filter had to be put back, by interface, over all agents' lives. Returns the length
+ * How often the filter had to be put back, by interface, over all agents' lives; for the interfaces
+ * that fence_counters() has. Returns the length
  * of a list for the caller to free(), or -ENOMEM.
  */
 int fence_reattachments(const struct fence *fence, struct reattachments **list);
@@ -121,8 +135,9 @@ int fence_set_addresses(struct fence *fence, const struct prefix *list, size_t c
 size_t fence_interfaces(struct fence *fence, const struct interface_state **states);
 
 /*
- * Reads every counter. Returns 0 and a list in *@counters, *@count long, for the caller to free(),
- * or a negative errno.
+ * Reads every counter; those of an interface that went away are left out ten seconds later, and go
+ * on when one of its name comes back. Returns 0 and a list in *@counters, *@count long, for the
+ * caller to free(), or a negative errno.
  */
 int fence_counters(struct fence *fence, struct counter **counters, size_t *count,
 		   struct error *error);
@@ -152,6 +167,35 @@ struct fence_answer {
  */
 int fence_explain(struct fence *fence, const struct fence_question *question,
 		  struct fence_answer *answer, struct error *error);
+
+/*
+ * Established connections whose segments are refused: those from one address to one port at one
+ * address of this host, which the filter judges alike.
+ */
+struct fence_cut {
+	struct prefix remote; /* addresses, of full length */
+	struct prefix local;
+	uint16_t port;
+	uint32_t count; /* of connections */
+	enum reason reason;
+	uint8_t cluster;		     /* as in struct fence_answer */
+	char interface[INTERFACE_NAME_SIZE]; /* by which their segments most likely arrive */
+};
+
+struct fence_cuts {
+	struct fence_cut *list;
+	size_t count;
+	bool more; /* there were too many connections to look at all of them */
+};
+
+void fence_cuts_free(struct fence_cuts *cuts);
+
+/*
+ * Finds the connections that stand on protected ports, and that the policy in force refuses all the
+ * same: they were opened before it was. By the program itself, as fence_explain().
+ * fence_cuts_free() is due in any case.
+ */
+int fence_refused(struct fence *fence, struct fence_cuts *cuts, struct error *error);
 
 /* A listening socket that the watch knows, as the kernel sees it. */
 struct fence_listener {
@@ -312,6 +356,27 @@ int fence_event_sources(const struct fence *fence, struct event_source **list);
 
 /* Writes the name of the interface or VLAN that a slot counts for. */
 void fence_slot_name(const struct fence *fence, uint32_t slot, char name[static ENTRY_NAME_SIZE]);
+
+/* A place that an earlier agent fenced, and the name of its interface then. */
+struct fence_place {
+	struct plan_hold hold; /* its rank is not known */
+	bool held;	       /* it was so by a hold: no entry fenced it even then */
+};
+
+#define FORMER_MAX (2 * PLACES_MAX) /* are listed */
+
+/*
+ * What an earlier agent left in force, before the first fence_apply(); VLANs that it listed too,
+ * also those that are not fenced. Returns the length of a list for the caller to free(), or
+ * -ENOMEM.
+ */
+int fence_former_places(const struct fence *fence, struct fence_place **places);
+
+/*
+ * Whether a device is the one that was fenced at its index, whatever its name is now: one that
+ * moved to another namespace may have left its index to another.
+ */
+bool fence_is_same(const struct fence *fence, const struct host_interface *host);
 
 /* Takes the filter off every interface and removes every pin. Returns the number of pins removed.
  */
