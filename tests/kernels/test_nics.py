@@ -101,15 +101,31 @@ def _card(request, lab):
     return one
 
 
+def greatest(card):
+    """The size that arrives without the filter after a change: qemu's vmxnet3 itself loses more."""
+    if card.name == "small":
+        return SMALL
+    card.link("mtu", nics.GREATEST_MTU)
+    card.link("down")
+    card.link("up")
+    card.arrives(SMALL)
+    found = LARGE if any(card.sends(LARGE) for _ in range(3)) else SMALL
+    card.link("mtu", "1500")
+    card.arrives(SMALL)
+    return found
+
+
 def test_all_frames_are_judged_and_large_ones_arrive_whatever_happens_to_the_link(lab, card):
-    large = SMALL if card.name == "small" else LARGE
+    large = greatest(card)
+    if large == SMALL and card.name != "small":
+        note(**{f"large frames, {card.name}": "never arrive"})
     with Fence(lab, client=(card.name,)) as fence:
         note(**{f"nic {card.name}": fence.interface(card.name)["attach_mode"]})
         card.is_judged(fence)
         card.link("down")
         card.link("up")
         card.is_judged(fence)
-        if large == LARGE:
+        if card.name != "small":
             card.link("mtu", nics.GREATEST_MTU)
         card.arrives(large)
         card.is_judged(fence)
