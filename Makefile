@@ -101,10 +101,10 @@ NET_PARTS := $(addprefix user/agent/,control_socket dist_query epmd_query exchan
 $(BUILD)/beamfence-net: $(call objects,$(NET_PARTS:%=%.c) $(NET) user/net/main.c,obj)
 	$(call say,LD,$@)$(CC) $(CFLAGS) $(LDFLAGS_) $(LDFLAGS) $^ \
 		$(call PKG,--libs,jansson libevent) -o $@
-$(BUILD)/beamfence: $(call objects,$(CORE) $(CLI) user/cli/main.c user/kernel/detach.c \
-		user/kernel/in_force.c user/kernel/lock.c,obj)
+$(BUILD)/beamfence: $(call objects,$(CORE) $(CLI) user/cli/main.c $(addprefix user/kernel/, \
+		detach.c in_force.c leftovers.c link_facts.c lock.c rtnetlink.c),obj)
 	$(call say,LD,$@)$(CC) $(CFLAGS) $(LDFLAGS_) $(LDFLAGS) $^ \
-		$(call PKG,--libs,libbpf yaml-0.1 jansson) -o $@
+		$(call PKG,--libs,libbpf libmnl yaml-0.1 jansson) -o $@
 
 $(BUILD)/test-unit: $(call objects,$(CORE) $(AGENT) $(NET) $(CLI) $(KERNEL) $(UNIT) tests/bpf/frames.c,san)
 	$(call say,LD,$@)$(CC) $(CFLAGS) $(SANITIZE) $(LDFLAGS) $^ \

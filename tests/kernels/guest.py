@@ -47,8 +47,8 @@ class Guest:
     the kernel said. A context manager that ends the processes it started.
     """
 
-    def __init__(self, image, argv, timeout, options=()):
-        """`options` are more words for the kernel's command line."""
+    def __init__(self, image, argv, timeout, options=(), wire=None):
+        """`options` are more words for the kernel's command line; `wire`: nics.Wire."""
         self.status = None
         self._deadline = time.monotonic() + timeout
         self._work = pathlib.Path(tempfile.mkdtemp(prefix="beamfence-guest-"))
@@ -56,7 +56,7 @@ class Guest:
         try:
             (self._work / "initramfs").write_bytes(_initramfs(image, argv))
             self._serve_files(image.machine)
-            self._boot(image, options)
+            self._boot(image, options, wire)
         except BaseException:
             self.close()
             raise
@@ -120,11 +120,12 @@ class Guest:
                          "-o", "cache=always"],
                         pass_fds=(number,), stdout=log, stderr=log)
 
-    def _boot(self, image, options):
+    def _boot(self, image, options, wire):
         machine = image.machine
         words = (f"console={machine.console}", "panic=-1", "quiet", "random.trust_cpu=on", *options)
         self._qemu = self._popen(
-            [machine.emulator, "-accel", "tcg,thread=multi", "-smp", 2, "-m", MEMORY_MB,
+            [*(wire.prefix() if wire else ()), machine.emulator,
+             "-accel", "tcg,thread=multi", "-smp", 2, "-m", MEMORY_MB,
              "-nodefaults", "-no-user-config", "-no-reboot", "-display", "none",
              "-kernel", image.file, "-initrd", self._work / "initramfs",
              "-append", " ".join(words),
@@ -133,7 +134,8 @@ class Guest:
              "-object", f"memory-backend-memfd,id=memory,size={MEMORY_MB}M,share=on",
              "-numa", "node,memdev=memory",
              "-chardev", f"socket,id=files,path={self._work / 'files'}",
-             "-device", "vhost-user-fs-pci,chardev=files,tag=host"],
+             "-device", "vhost-user-fs-pci,chardev=files,tag=host",
+             *(wire.options(machine) if wire else ())],
             stdout=subprocess.PIPE, stderr=open(self._work / "console", "ab"))
 
 

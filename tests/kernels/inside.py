@@ -20,6 +20,7 @@ PARTS = {
     "frames": [BUILD / "test-bpf-plain"],
     "attach": [*PYTEST, HERE / "test_attach.py"],
     "brief": [*PYTEST, f"{HERE / 'test_attach.py'}::{BRIEF}"],
+    "nics": [*PYTEST, HERE / "test_nics.py"],
     # Apart: the two directories have a conftest.py each.
     "system": [*PYTEST, "-m", "kernels", *FOR_GUESTS],
 }

@@ -9,13 +9,14 @@ import time
 
 import guest
 import images
+import nics
 import results
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 SERIES = ("5.10", "6.1", "6.12", "6.18", images.NEWEST, "6.1-arm64", "6.12-arm64")
 OLDEST = (5, 15)  # that is promised: of those before it, only what the verifier says is shown
-PARTS = ("verifier", "frames", "attach", "system")
+PARTS = ("verifier", "frames", "attach", "system", "nics")
 BRIEF_PARTS = ("verifier", "brief")
 SECONDS, BRIEF_SECONDS, TEST_SECONDS = 1800, 240, 600
 PATIENCE = 8  # an emulated machine is that much slower, and more on a busy host
@@ -27,8 +28,11 @@ def in_guest(image, preempt, argv, seconds, take):
     """Runs a command in a guest; each line goes to take(). Returns its status, or None."""
     environment = ("env", f"BEAMFENCE_BUILD={image.machine.inside(image.machine.build)}",
                    f"BEAMFENCE_PATIENCE={PATIENCE}", "BEAMFENCE_GUEST=1")
-    with guest.Guest(image, [*environment, *argv], seconds,
-                     [f"preempt={preempt}"] if preempt else []) as one:
+    with nics.Wire() as wire, \
+            guest.Guest(image, [*environment, *argv], seconds,
+                        [f"preempt={preempt}"] if preempt else [], wire) as one:
+        if wire.problem:
+            print(f"no network cards: {wire.problem}")
         for line in one.lines():
             take(line)
         if one.status is None:

@@ -248,12 +248,13 @@ int agent_replan(struct agent *agent, struct error *error)
 {
 	_cleanup_(cleanup_plan) struct plan *plan = NULL;
 	int code = agent_plan(agent, agent->config, &plan, error);
-	bool changed;
+	bool changed, due;
 
 	if (code)
 		return code;
 	changed = !plan_equal(plan, agent->plan);
-	if (!changed && fence_is_whole(agent->fence, plan))
+	due = fence_observe(agent->fence, agent->config->attach);
+	if (!changed && !due && fence_is_whole(agent->fence, plan))
 		return 0;
 	code = fence_apply(agent->fence, NULL, plan, agent->config->attach, NULL, error);
 	if (code)

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "agent/commands_internal.h"
+#include "kernel/leftovers.h"
 
 static int command_reload(struct commands *commands, const struct control_peer *peer,
 			  json_t *arguments, json_t **result, struct error *error)
@@ -26,19 +27,25 @@ static int command_reload(struct commands *commands, const struct control_peer *
 	return code;
 }
 
+static void add_line(void *lines, const char *line)
+{
+	json_array_append_new(lines, json_string(line));
+}
+
 static int command_detach(struct commands *commands, const struct control_peer *peer,
 			  json_t *arguments, json_t **result, struct error *error)
 {
 	const struct interface_state *states;
 	const size_t count = fence_interfaces(commands->agent->fence, &states);
-	json_t *names = json_array();
+	json_t *names = json_array(), *left = json_array();
 	int code;
 
 	(void)peer, (void)arguments;
 	for (size_t i = 0; i < count; i++)
 		if (states[i].attached != ATTACHED_NOT)
 			json_array_append_new(names, json_string(states[i].name));
-	*result = json_pack("{s:o}", "detached", names);
+	leftovers_find(commands->agent->pin_dir, add_line, left);
+	*result = json_pack("{s:o, s:o}", "detached", names, "left_behind", left);
 	code = fence_detach(commands->agent->fence, error);
 	if (code < 0)
 		return code;

@@ -21,6 +21,7 @@ struct line {
 struct known_interface {
 	char name[ENTRY_NAME_SIZE];
 	enum attach_mode attached;
+	bool not_run;
 };
 
 struct events {
@@ -208,12 +209,12 @@ void events_close(struct events *events)
 	free(events);
 }
 
-static enum attach_mode attached_before(const struct events *events, const char *name)
+static struct known_interface known_before(const struct events *events, const char *name)
 {
 	for (size_t i = 0; i < events->interface_count; i++)
 		if (!strcmp(events->interfaces[i].name, name))
-			return events->interfaces[i].attached;
-	return ATTACHED_NOT;
+			return events->interfaces[i];
+	return (struct known_interface){};
 }
 
 static void emit_interface(struct events *events, const char *what, const char *name,
@@ -251,11 +252,15 @@ void events_look_at_interfaces(struct events *events)
 	if (!list)
 		return;
 	for (size_t i = 0; i < count; i++) {
-		const enum attach_mode before = attached_before(events, states[i].name);
+		const struct known_interface before = known_before(events, states[i].name);
 
 		memcpy(list[i].name, states[i].name, sizeof(list[i].name));
 		list[i].attached = states[i].attached;
-		if (states[i].attached != before)
+		list[i].not_run = states[i].not_run;
+		if (states[i].not_run != before.not_run)
+			emit_interface(events, states[i].not_run ? "not-run" : "run-again",
+				       states[i].name, &states[i]);
+		if (states[i].attached != before.attached)
 			emit_interface(events,
 				       states[i].attached == ATTACHED_NOT ? "detached" : "attached",
 				       states[i].name, &states[i]);

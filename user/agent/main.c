@@ -29,6 +29,7 @@
 
 #define RETRY_S 5 /* what could not be done is tried again */
 #define CHECK_S 5
+#define DOUBT_S 1
 #define EXIT_NO_CONFIG \
 	78 /* EX_CONFIG of sysexits.h: no restart mends that, so the unit has failed */
 
@@ -45,6 +46,7 @@ struct daemon {
 	struct event *watchdog;
 	struct event *check; /* that all is where it should be */
 	struct features features;
+	struct event *doubt; /* comes while it is not clear whether a driver runs the filter */
 	struct outcome outcome;
 	struct problems problems; /* that were logged */
 	bool addresses_unknown;	  /* and it was logged */
@@ -68,6 +70,8 @@ static void replan(struct daemon *daemon)
 	const int changed = agent_replan(&daemon->agent, &error);
 
 	fence_restored(daemon->agent.fence, tell_restored, daemon);
+	if (fence_is_in_doubt(daemon->agent.fence))
+		event_add(daemon->doubt, &(struct timeval){.tv_sec = DOUBT_S});
 	if (changed < 0)
 		log_line(LOG_ERR, "interfaces changed, but not the filter", "error", error.text,
 			 NULL);
@@ -134,6 +138,12 @@ static void on_check(evutil_socket_t fd, short events, void *context)
 	discovery_check(daemon->discovery);
 	agent_look_at_connections_again(&daemon->agent);
 	problems_log(&daemon->agent, &daemon->problems);
+}
+
+static void on_doubt(evutil_socket_t fd, short events, void *context)
+{
+	(void)fd, (void)events;
+	replan(context);
 }
 
 static void on_interfaces_changed(void *context)
@@ -275,8 +285,10 @@ static int add_events(struct daemon *daemon, struct error *error)
 	if (!code)
 		code = boot_timer_open(daemon->base, on_trial_end, daemon, &daemon->trial_end);
 	daemon->check = event_new(daemon->base, -1, EV_PERSIST, on_check, daemon);
+	daemon->doubt = evtimer_new(daemon->base, on_doubt, daemon);
 	daemon->watchdog = event_new(daemon->base, -1, EV_PERSIST, on_watchdog, NULL);
-	if (code || !daemon->check || !daemon->watchdog || event_add(daemon->check, &interval) ||
+	if (code || !daemon->check || !daemon->doubt || !daemon->watchdog ||
+	    event_add(daemon->check, &interval) ||
 	    (interval_us && event_add(daemon->watchdog, &half)))
 		return error_set(error, -ENOMEM, "out of memory");
 	return 0;
@@ -384,6 +396,8 @@ static void stop(struct daemon *daemon)
 	boot_timer_close(daemon->trial_end);
 	if (daemon->check)
 		event_free(daemon->check);
+	if (daemon->doubt)
+		event_free(daemon->doubt);
 	outcome_free(&daemon->outcome);
 	problems_free(&daemon->problems);
 	events_close(daemon->agent.events);

@@ -176,6 +176,7 @@ void agent_problems(const struct agent *agent, struct problems *problems)
 {
 	*problems = (struct problems){};
 	find_ambiguous_zones(agent, problems);
+	find_interfaces(agent, problems);
 	find_renamed(agent, problems);
 	find_pins(agent, problems);
 	find_config(agent, problems);

@@ -5,6 +5,8 @@
 
 #include "agent/problems.h"
 
+/* Interfaces where the filter is attached and not run, or where frames get lost. */
+void find_interfaces(const struct agent *agent, struct problems *problems);
 void find_listeners(const struct agent *agent, struct problems *problems);
 
 #endif

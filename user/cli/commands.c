@@ -7,6 +7,7 @@
 #include "cli/print.h"
 #include "core/protocol.h"
 #include "kernel/detach.h"
+#include "kernel/leftovers.h"
 
 enum status cli_status(int code)
 {
@@ -110,22 +111,32 @@ enum status run_counters(const struct cli *cli, const struct arguments *argument
 
 static int print_pins_removed(const json_t *result, FILE *out)
 {
-	return print_members(out, result, "no agent answers: removed %s pins below %s\n",
-			     "pins_removed", "pin_dir");
+	const int code = print_members(out, result, "no agent answers: removed %s pins below %s\n",
+				       "pins_removed", "pin_dir");
+
+	return code ?: print_left_behind(result, out);
+}
+
+static void add_line(void *lines, const char *line)
+{
+	json_array_append_new(lines, json_string(line));
 }
 
 static enum status detach_without_agent(const struct cli *cli, const char *pin_dir,
 					struct error *error)
 {
+	json_t *result, *left = json_array();
 	enum status status;
-	json_t *result;
 	int removed;
 
+	leftovers_find(pin_dir, add_line, left);
 	removed = detach_pins(pin_dir, error);
-	if (removed < 0)
+	if (removed < 0) {
+		json_decref(left);
 		return STATUS_FAILED;
-	result = json_pack("{s:[], s:i, s:s}", "detached", "pins_removed", removed, "pin_dir",
-			   pin_dir);
+	}
+	result = json_pack("{s:[], s:i, s:s, s:o}", "detached", "pins_removed", removed, "pin_dir",
+			   pin_dir, "left_behind", left);
 	status = cli_show(cli, result, print_pins_removed, error);
 	json_decref(result);
 	return status;

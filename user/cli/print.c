@@ -80,9 +80,27 @@ int print_peer_deleted(const json_t *peer, FILE *out)
 	return print_members(out, peer, "removed %s from cluster %s\n", "prefix", "cluster");
 }
 
+int print_left_behind(const json_t *detach, FILE *out)
+{
+	const json_t *line;
+	size_t i;
+
+	json_array_foreach(json_object_get(detach, "left_behind"), i, line)
+	{
+		_cleanup_free_ char *escaped = escape(json_string_value(line));
+
+		if (!escaped)
+			return -ENOMEM;
+		fprintf(out, "warning: %s\n", escaped);
+	}
+	return 0;
+}
+
 int print_detach(const json_t *detach, FILE *out)
 {
-	return print_members(out, detach, "detached: %s\n", "detached");
+	const int code = print_members(out, detach, "detached: %s\n", "detached");
+
+	return code ?: print_left_behind(detach, out);
 }
 
 int print_try(const json_t *trial, FILE *out)

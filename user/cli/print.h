@@ -23,6 +23,8 @@ int print_counters(const json_t *counters, FILE *out);
 int print_counters_moved(const json_t *counters, FILE *out); /* those that are not 0 */
 int print_explanation(const json_t *explanation, FILE *out);
 int print_detach(const json_t *detach, FILE *out);
+/* What drivers keep of the filter, with what helps; of both kinds of detach. */
+int print_left_behind(const json_t *detach, FILE *out);
 int print_try(const json_t *trial, FILE *out);
 int print_confirm(const json_t *confirmed, FILE *out);
 int print_revert(const json_t *reverted, FILE *out);

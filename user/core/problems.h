@@ -21,9 +21,11 @@ enum problem_kind {
 	PROBLEM_EVENTS_MISSED,	     /* the kernel kept some from the listener watch */
 	PROBLEM_EVENTS_UNREAD,	     /* drops are not told of */
 	PROBLEM_EXPOSED_LISTENER,    /* a BEAM listens where clients may be, not protected */
+	PROBLEM_LARGE_FRAMES_LOST,   /* by a driver, while the filter is on natively */
 	PROBLEM_METRICS,	     /* not where the configuration wants them */
 	PROBLEM_NETWORK_SIDE,	     /* beamfence-net is not there */
 	PROBLEM_NODE_OF_NO_CLUSTER,  /* no peer may reach it */
+	PROBLEM_NOT_RUN,	     /* attached, and the driver does not run it */
 	PROBLEM_OTHER_NAMESPACE,     /* a BEAM listens in one, and is not fenced */
 	PROBLEM_PEERS_DORMANT,	     /* of clusters that the configuration does not have */
 	PROBLEM_INTERFACE_RENAMED,   /* it keeps the zone that it had by its former name */

@@ -16,6 +16,8 @@ struct interface_state {
 	uint16_t vlan;
 	enum zone zone;
 	enum attach_mode attached;
+	bool not_run;	   /* attached, and its driver does not run the filter */
+	bool loses_frames; /* its driver drops large ones while the filter is attached natively */
 	bool unreadable;   /* it cannot have the filter, but its zone is known to the gate */
 	bool gated;	   /* ... which is there, and judges its new connections */
 	char on[64];	   /* the interfaces below where its frames are judged, or "": on itself */

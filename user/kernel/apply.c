@@ -57,6 +57,8 @@ static void attach_base(struct fence *fence, struct base *base, enum attach atta
 			 "VLAN tags are taken out of frames before the filter sees them, and %s "
 			 "cannot be told not to: zones of its VLANs are not in force",
 			 base->name);
+	else if (base->link_fd >= 0 && (!problem[0] || base_loses_frames(base)))
+		base_describe(base, problem, problem_size);
 }
 
 static void say_not_known(const struct plan_interface *interface, char *problem, size_t size)

@@ -65,12 +65,14 @@ static int create_native_link(struct base *base, int program)
 		       : fd;
 }
 
+/* Under "auto" natively only where that is sound: see core/native.c. */
 static int create_best_link(struct base *base, int program, enum attach attach)
 {
 	int fd;
 
 	base->refusal = (struct refusal){};
-	if (attach == ATTACH_GENERIC || base->generic_only)
+	base->avoided = attach == ATTACH_AUTO ? native_risk(&base->facts) : NATIVE_SOUND;
+	if (attach == ATTACH_GENERIC || base->generic_only || base->avoided != NATIVE_SOUND)
 		return create_link(program, base->ifindex, XDP_FLAGS_SKB_MODE);
 	fd = create_native_link(base, program);
 	if (fd >= 0 || attach == ATTACH_NATIVE || fd == -EBUSY || fd == -EEXIST || fd == -ENODEV)
@@ -84,6 +86,7 @@ static void attach_new(struct fence *fence, struct base *base, enum attach attac
 	_cleanup_close_ int fd = -1;
 	_cleanup_free_ char *path = NULL;
 
+	base_read_facts(fence, base);
 	fd = create_best_link(base, fence_program(fence->live, base->ethernet), attach);
 	if (fd < 0) {
 		describe_refusal(base, fd, attach, problem, problem_size);
@@ -165,6 +168,18 @@ static void note_restored(struct fence *fence, struct base *base)
 	base->restored = true;
 }
 
+/*
+ * A link hands its driver no program that it has already. In between there is the one that
+ * explains: its verdicts are the same, and it counts nothing.
+ */
+static void refresh_link(const struct fence *fence, struct base *base)
+{
+	if (base->to_refresh &&
+	    !bpf_link_update(base->link_fd, fence_program(fence->explaining, base->ethernet), NULL))
+		base->current = false;
+	base->to_refresh = false;
+}
+
 static void update_link(struct fence *fence, struct base *base, char *problem, size_t problem_size)
 {
 	const bool ours = base->current;
@@ -189,6 +204,8 @@ void base_describe_mode(const struct base *base, char *note, size_t note_size)
 		snprintf(note, note_size,
 			 "not native: frames of another device come out of this one, past a "
 			 "program in its driver");
+	else if (base->mode == ATTACHED_GENERIC && base->avoided != NATIVE_SOUND)
+		base_describe_avoided(base, note, note_size);
 	else if (base->mode == ATTACHED_GENERIC)
 		refusal_describe(&base->refusal, note, note_size);
 }
@@ -203,21 +220,37 @@ static void retry_native(struct fence *fence, struct base *base, enum attach att
 		refusal_note_change(&base->refusal, base->name);
 }
 
+/* Frames come in and none is judged: so there is nothing to lose while nothing is attached. */
+static enum attach give_up_native(struct fence *fence, struct base *base, enum attach attach)
+{
+	if (!base->to_generic)
+		return attach;
+	base_drop_link(fence, base);
+	return ATTACH_GENERIC;
+}
+
 void base_attach(struct fence *fence, struct base *base, enum attach attach, char *problem,
 		 size_t problem_size)
 {
 	drop_dead_link(fence, base);
 	retry_native(fence, base, attach);
+	attach = give_up_native(fence, base, attach);
 	if (base->link_fd < 0) {
 		attach_new(fence, base, attach, problem, problem_size);
+		if (base->to_generic)
+			base->avoided = NATIVE_FORGETS;
+		base->to_generic = false;
 		if (base->link_fd >= 0 && base->lost)
 			note_restored(fence, base);
 		return;
 	}
+	refresh_link(fence, base);
 	update_link(fence, base, problem, problem_size);
 	if (problem[0])
 		return;
 	base->mode = query_mode(base->ifindex);
+	if (!base->facts.page_size) /* it was adopted */
+		base_read_facts(fence, base);
 	if (base->generic_only && attach != ATTACH_GENERIC)
 		attach = ATTACH_GENERIC;
 	if ((attach == ATTACH_NATIVE && base->mode == ATTACHED_GENERIC) ||

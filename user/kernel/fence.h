@@ -95,6 +95,17 @@ int fence_apply(struct fence *fence, const struct policy *policy, const struct p
  */
 bool fence_is_whole(struct fence *fence, const struct plan *plan);
 
+/*
+ * Looks whether the filter is run where it is attached, and whether frames get lost there: what the
+ * interfaces received against what was counted. Tries to mend what it finds. Returns whether
+ * fence_apply() is due, since the outcome or the mode of an interface is another now. Cheap; to be
+ * called every few seconds and when an interface changed.
+ */
+bool fence_observe(struct fence *fence, enum attach attach);
+
+/* Whether the last look leaves it open: another one, a second later, will tell. */
+bool fence_is_in_doubt(const struct fence *fence);
+
 /* Whether the last fence_apply() left fence_interfaces() other than it was before. */
 bool fence_interfaces_changed(const struct fence *fence);
 

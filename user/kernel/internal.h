@@ -11,6 +11,8 @@
 #include "filter.skel.h"
 #include "listeners.skel.h"
 
+#include "core/native.h"
+#include "core/observation.h"
 #include "kernel/fence.h"
 #include "kernel/refusal.h"
 
@@ -35,6 +37,11 @@ struct base {
 	struct plan_place below; /* of a device above others: where its frames are judged */
 	struct refusal refusal;	 /* while attached in generic mode: why not natively */
 	uint32_t seen_program;	 /* on it when the plan was made; 0: none */
+	struct native_facts facts;
+	struct observation seen;  /* of frames received and counted */
+	enum native_risk avoided; /* by attaching in generic mode */
+	bool to_refresh;	  /* at the next fence_apply(): the driver is to take it anew */
+	bool to_generic;	  /* at the next fence_apply(): natively the program is not run */
 };
 
 struct fence {
@@ -218,6 +225,16 @@ __u32 base_program(const struct base *base);
 void base_drop_link(struct fence *fence, struct base *base);
 void base_release(struct fence *fence, struct base *base);
 int fence_adopt_links(struct fence *fence, struct error *error);
+
+/*
+ * observe.c: asks what there is to know of the driver. What is found there of the interface since:
+ * whether large frames are lost now, and what there is to say, "" for nothing.
+ */
+void base_read_facts(const struct fence *fence, struct base *base);
+bool base_loses_frames(const struct base *base);
+void base_describe(const struct base *base, char *problem, size_t size);
+/* What was avoided by attaching in generic mode. */
+void base_describe_avoided(const struct base *base, char *note, size_t size);
 
 /* occupant.c: says which program stands in the way, and what takes it off. */
 void describe_occupant(uint32_t ifindex, char *problem, size_t problem_size);

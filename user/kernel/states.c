@@ -35,6 +35,8 @@ static void add_outcome(struct fence *fence, struct interface_state *state, cons
 			const char *problem)
 {
 	state->attached = base && base->link_fd >= 0 ? base->mode : ATTACHED_NOT;
+	state->not_run = base && base->link_fd >= 0 && base->seen.not_run;
+	state->loses_frames = base && base_loses_frames(base);
 	state->unreadable = base && base_is_upper(fence, base);
 	snprintf(state->problem, sizeof(state->problem), "%s", problem);
 	if (base)
