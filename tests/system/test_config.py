@@ -132,6 +132,24 @@ def test_mistake_is_blamed_on_its_line(path, name):
     blames(check(path), path, *EDITS[name][2:])
 
 
+def test_check_on_the_host_names_entries_that_fit_nothing_and_interfaces_that_no_entry_fits(path):
+    path.write_text('interfaces:\n  client: ["client0", "wan*"]\n  cluster: ["eth1.120", "*"]\n')
+    with Lab("client", "peer") as lab, lab.host.entered():
+        lines = check(path).stdout.splitlines()
+        assert [line.partition("no interface")[0] for line in lines[1:]] == [
+            'warning: on this host, line 2: "wan*" (client) fits ',
+            'warning: on this host, line 3: "eth1.120" (cluster) fits ']
+        path.write_text('interfaces:\n  client: ["eth0"]\n')
+        done = check(path)
+        assert done.returncode == 0 and done.stderr == ""
+        assert done.stdout.splitlines()[1:] == [
+            'warning: on this host, line 2: "eth0" (client) fits no interface; no entry fits '
+            'client0, cluster0']
+        for number in range(20):
+            lab.host.ip("link", "add", f"more{number}", "type", "veth", "peer", "name", f"x{number}")
+        assert " and 34 more\n" in check(path).stdout
+
+
 FILES = {
     "missing file": lambda path: None,
     "empty file": lambda path: path.write_bytes(b""),

@@ -190,6 +190,24 @@ def misspell_a_key(_, fence):
     assert fence.ask("reload").returncode == 1
 
 
+def start_with_a_misspelt_key(_, fence):
+    file = fence.state / "last-good.yaml"
+    wait_until(lambda: file.exists() and file.read_text() == fence.config.read_text(), 5, "it is kept")
+    fence.kill()
+    fence.configure(**QUIET, extra="nonsense: 1\n")
+    fence.start()
+
+
+def name_interface(lab, old, new):
+    lab.host.ip("link", "set", old, "down")
+    lab.host.ip("link", "set", old, "name", new)
+    lab.host.ip("link", "set", new, "up")
+
+
+def rename_an_interface(lab, _):
+    name_interface(lab, "client0", "wan9")
+
+
 def fill_the_peers(_, fence):
     many = [f"172.{16 + n // 65536}.{n // 256 % 256}.{n % 256}" for n in range(910_000)]
     reload(fence, clusters=[APP, {"name": "many", "peers": many}])
@@ -235,6 +253,8 @@ def kill_the_agent(_, fence):
 def stop_complaining(lab, fence):
     """Mends whatever was done."""
     (lab.textfiles / "beamfence.prom").unlink(missing_ok=True)
+    if "wan9" in lab.host.ip("-o", "link"):
+        name_interface(lab, "wan9", "client0")
     if fence.process.poll() is not None:
         fence.start()
     reload(fence)
@@ -247,6 +267,8 @@ LIVE = {
     "BeamfenceNotAttached": (misname_an_interface, True),
     "BeamfenceInterfaceUnassigned": (leave_an_interface_out, True),
     "BeamfenceReloadFailed": (misspell_a_key, True),
+    "BeamfenceConfigLastGood": (start_with_a_misspelt_key, True),
+    "BeamfenceInterfaceRenamed": (rename_an_interface, True),
     "BeamfencePeersNearlyFull": (fill_the_peers, True),
     "BeamfenceTextfileStale": (let_the_textfile_age, True),
     "BeamfenceStrangersKnocking": (knock_as_a_stranger, False),

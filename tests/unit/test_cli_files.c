@@ -9,7 +9,7 @@ TestSuite(cli_files, .init = start, .fini = stop);
 
 static const char good_config[] = "mode: audit\n"
 				  "interfaces:\n"
-				  "  client: [\"eth0\"]\n"
+				  "  client: [\"*\"]\n"
 				  "epmd:\n"
 				  "  ports: [4369]\n"
 				  "clusters:\n"

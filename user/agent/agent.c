@@ -8,6 +8,7 @@
 
 #include "agent/events.h"
 #include "agent/listeners.h"
+#include "agent/planning.h"
 #include "agent/problems.h"
 #include "core/cleanup.h"
 #include "core/document.h"
@@ -29,57 +30,6 @@ static void cleanup_plan(struct plan **plan)
 	plan_free(*plan);
 }
 
-/*
- * VLANs have zones only where their tags can be seen. Where the driver will not leave them in, the
- * plan looks for other places. True when that was news.
- */
-static bool uncover_tags(const struct plan *plan, struct host_interface *host, size_t count)
-{
-	bool hidden = false;
-
-	for (size_t i = 0; i < plan->interface_count; i++) {
-		const struct plan_interface *interface = &plan->interfaces[i];
-
-		if (!interface->vlan_count || interface->host.tags_hidden || interface->no_room ||
-		    host_keep_vlan_tags(interface->host.name) >= 0)
-			continue;
-		for (size_t j = 0; j < count; j++)
-			if (host[j].ifindex == interface->host.ifindex)
-				hidden = host[j].tags_hidden = true;
-	}
-	return hidden;
-}
-
-/* The indexes of all interfaces of the plan in force, which must not be overlooked. */
-static size_t known_interfaces(const struct plan *plan, uint32_t known[static INTERFACES_MAX])
-{
-	size_t count = 0;
-
-	for (size_t i = 0; plan && i < plan->interface_count && count < INTERFACES_MAX; i++)
-		if (!plan->interfaces[i].no_room)
-			known[count++] = plan->interfaces[i].host.ifindex;
-	return count;
-}
-
-static int make_plan(const struct agent *agent, const struct config *config, struct plan **result,
-		     struct error *error)
-{
-	_cleanup_(cleanup_plan) struct plan *plan = NULL;
-	_cleanup_free_ struct host_interface *host = NULL;
-	uint32_t known[INTERFACES_MAX];
-	const int count = host_interfaces(known, known_interfaces(agent->plan, known), &host,
-					  error);
-	int code = count < 0 ? count : plan_build(config, host, (size_t)count, &plan, error);
-
-	if (!code && uncover_tags(plan, host, (size_t)count)) {
-		plan_free(TAKE_POINTER(plan));
-		code = plan_build(config, host, (size_t)count, &plan, error);
-	}
-	if (!code)
-		*result = TAKE_POINTER(plan);
-	return code;
-}
-
 int agent_apply(struct agent *agent, struct config **config, struct error *error)
 {
 	_cleanup_(cleanup_policy) struct policy *policy = NULL;
@@ -88,7 +38,7 @@ int agent_apply(struct agent *agent, struct config **config, struct error *error
 	int code = policy_build(*config, agent->peers.peers, agent->peers.count, &policy, error);
 
 	if (!code)
-		code = make_plan(agent, *config, &plan, error);
+		code = agent_plan(agent, *config, &plan, error);
 	if (!code && (*config)->discovery_listeners)
 		code = fence_watch(agent->fence, true, error);
 	if (!code && listeners_assign(agent, *config, policy))
@@ -237,7 +187,7 @@ void agent_close(struct agent *agent)
 int agent_replan(struct agent *agent, struct error *error)
 {
 	_cleanup_(cleanup_plan) struct plan *plan = NULL;
-	int code = make_plan(agent, agent->config, &plan, error);
+	int code = agent_plan(agent, agent->config, &plan, error);
 	bool changed;
 
 	if (code)

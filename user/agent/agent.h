@@ -43,6 +43,9 @@ struct agent {
 	char *good_text; /* of what is in force to stay: for whoever keeps it; NULL: known already
 			  */
 	size_t good_size;
+	/* Whether the start is with another text than the last good one; or with that one. */
+	bool text_is_new;
+	bool text_is_last_good;	    /* neither: there is no telling */
 	struct error metrics_error; /* why the metrics are not where the configuration wants them */
 	struct error network_error; /* why the network side does not do what it is there for */
 	struct keeper *keeper;	    /* of runtime peers; NULL: nothing is kept, for this reason: */

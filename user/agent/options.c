@@ -5,10 +5,9 @@
 #include <stdio.h>
 
 #include "agent/runtime.h"
+#include "core/config.h"
 #include "core/version.h"
 #include "kernel/detach.h"
-
-#define CONFIG_DEFAULT "/etc/beamfence/beamfence.yaml"
 
 static const char usage[] =
 	"Usage: beamfenced [--config FILE] [--pin-dir DIR] [--state-dir DIR] [--net-socket PATH]\n"

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "agent/problems.h"
 
+#include <string.h>
+
 #include "agent/keeper.h"
 #include "agent/log.h"
 #include "agent/problems_find.h"
@@ -18,6 +20,42 @@ static void find_ambiguous_zones(const struct agent *agent, struct problems *pro
 			     "shares its frames, that another entry puts into a stricter "
 			     "zone: the stricter one holds",
 			     rule->line, rule->pattern, zone_name(rule->zone));
+	}
+}
+
+/* The name that an interface has by now. */
+static const char *name_in(const struct plan *plan, uint32_t ifindex)
+{
+	for (size_t i = 0; i < plan->interface_count; i++)
+		if (plan->interfaces[i].host.ifindex == ifindex)
+			return plan->interfaces[i].host.name;
+	return "?";
+}
+
+static void find_renamed(const struct agent *agent, struct problems *problems)
+{
+	for (size_t i = 0; i < agent->plan->held_count; i++) {
+		const struct plan_hold *hold = &agent->plan->held[i];
+		const char *name = name_in(agent->plan, hold->ifindex);
+		char subject[SUBJECT_SIZE];
+
+		if (hold->vlan)
+			snprintf(subject, sizeof(subject), "%s.%u", name, hold->vlan);
+		else
+			snprintf(subject, sizeof(subject), "%s", name);
+		if (strcmp(name, hold->name) != 0)
+			problems_add(problems, PROBLEM_INTERFACE_RENAMED, subject,
+				     "%s was %s, and no entry fences it by that name: it stays in "
+				     "zone %s until a reload; list the new name, or reload to "
+				     "have it as the entries say",
+				     subject, hold->name, zone_name(hold->zone));
+		else
+			problems_add(problems, PROBLEM_INTERFACE_RENAMED, subject,
+				     "%s is fenced by no entry, and was so by an earlier name of "
+				     "it or of a device above it: it stays in zone %s until a "
+				     "reload; list the new name, or reload to have it as the "
+				     "entries say",
+				     subject, zone_name(hold->zone));
 	}
 }
 
@@ -120,6 +158,7 @@ void agent_problems(const struct agent *agent, struct problems *problems)
 {
 	*problems = (struct problems){};
 	find_ambiguous_zones(agent, problems);
+	find_renamed(agent, problems);
 	find_pins(agent, problems);
 	find_config(agent, problems);
 	find_listeners(agent, problems);

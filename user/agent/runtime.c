@@ -65,6 +65,18 @@ int runtime_configure(struct runtime *runtime, struct agent *agent, const char *
 	return fall_back(runtime, &reason, error);
 }
 
+/* Whether somebody has changed the file since it was last in force. */
+static void compare_with_last_good(struct runtime *runtime)
+{
+	struct agent *agent = runtime->agent;
+	const int same = agent->good_text ? state_has_config(runtime->state, agent->good_text,
+							     agent->good_size)
+					  : 1;
+
+	agent->text_is_new = !same;
+	agent->text_is_last_good = same == 1;
+}
+
 void runtime_load(struct runtime *runtime, struct commands *commands)
 {
 	_cleanup_free_ struct runtime_peer *peers = NULL;
@@ -78,6 +90,7 @@ void runtime_load(struct runtime *runtime, struct commands *commands)
 	runtime->agent->keeper_error = runtime->state_error;
 	if (!runtime->state)
 		return;
+	compare_with_last_good(runtime);
 	moment_now(&now);
 	if (state_load(runtime->state, &now, &peers, &count, &error))
 		log_line(LOG_ERR, error.text, NULL);

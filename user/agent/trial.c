@@ -24,6 +24,7 @@ static void forget_current(struct trial *trial)
 				   .confirmed_size = trial->confirmed_size};
 
 	config_free(trial->former);
+	free(trial->former_holds);
 	free(trial->name);
 	free(trial->text);
 	*trial = kept;
@@ -46,16 +47,20 @@ static int refuse_second(const struct trial *trial, struct error *error)
 			 (long long)(trial->ends_ms - boot_ms_now()) / 1000);
 }
 
-static int remember(struct trial *trial, const struct trial_request *request, struct error *error)
+static int remember(struct trial *trial, const struct trial_request *request,
+		    const struct plan *plan, struct error *error)
 {
 	trial->name = strdup(request->name);
 	trial->text = malloc(request->size + 1);
-	if (!trial->name || !trial->text) {
+	trial->former_holds = calloc(plan->held_count + 1, sizeof(*trial->former_holds));
+	if (!trial->name || !trial->text || !trial->former_holds) {
 		forget_current(trial);
 		return error_set(error, -ENOMEM, "out of memory");
 	}
 	memcpy(trial->text, request->text, request->size);
 	trial->size = request->size;
+	trial->former_hold_count = plan->held_count;
+	memcpy(trial->former_holds, plan->held, plan->held_count * sizeof(*plan->held));
 	trial->ends_ms = request->ends_ms;
 	trial->uid = request->uid;
 	trial->pid = request->pid;
@@ -72,7 +77,7 @@ int agent_try(struct agent *agent, const struct trial_request *request, struct e
 		return refuse_second(trial, error);
 	code = config_read(request->name, request->text, request->size, &config, error);
 	if (!code)
-		code = remember(trial, request, error);
+		code = remember(trial, request, agent->plan, error);
 	if (code)
 		return code;
 	code = agent_apply(agent, &config, error);

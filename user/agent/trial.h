@@ -11,16 +11,18 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "core/config.h"
+#include "core/plan.h"
 
 #define TRIAL_SECONDS_MAX 86400
 
 struct agent;
 
 struct trial {
-	struct config *former; /* what to go back to; NULL: no trial is under way */
-	char *name;	       /* of the file on trial, as the one who tries it calls it */
-	char *text;	       /* all of it */
+	struct config *former;		/* what to go back to; NULL: no trial is under way */
+	struct plan_hold *former_holds; /* see plan.h; those of @former */
+	size_t former_hold_count;
+	char *name; /* of the file on trial, as the one who tries it calls it */
+	char *text; /* all of it */
 	size_t size;
 	int64_t ends_ms; /* by CLOCK_BOOTTIME */
 	uint32_t uid;	 /* of the one who tries it, and the process */

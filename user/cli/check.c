@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
+#include "cli/check_host.h"
 #include "cli/cli.h"
 #include "cli/escape.h"
 #include "cli/print.h"
@@ -25,7 +26,9 @@ static int print_check(const json_t *result, FILE *out)
 				 "file", "mode", "interface_rules", "clusters", "protected_ports",
 				 "peers");
 
-	return code ? code : print_warnings(warnings, out);
+	if (!code)
+		code = print_warnings(warnings, out);
+	return code ? code : print_warnings(json_object_get(result, "on_this_host"), out);
 }
 
 static json_t *list_warnings(const struct config *config)
@@ -53,14 +56,16 @@ static json_t *check(const char *path, struct error *error)
 	_cleanup_(cleanup_config) struct config *config = NULL;
 	_cleanup_(cleanup_policy) struct policy *policy = NULL;
 
-	if (config_load(path, &config, error) || policy_build(config, NULL, 0, &policy, error))
+	if (config_load(path, &config, error) || policy_build(config, NULL, 0, &policy, error) ||
+	    check_host_access(path, error))
 		return NULL;
-	return json_pack("{s:b, s:o?, s:s, s:I, s:I, s:I, s:I, s:o}", "ok", 1, "file",
+	return json_pack("{s:b, s:o?, s:s, s:I, s:I, s:I, s:I, s:o, s:o?}", "ok", 1, "file",
 			 json_string(path), "mode", mode_name(config->mode), "interface_rules",
 			 (json_int_t)config->interface_count, "clusters",
 			 (json_int_t)config->cluster_count, "protected_ports",
 			 (json_int_t)count_ports(policy), "peers", (json_int_t)policy->peer_count,
-			 "warnings", list_warnings(config));
+			 "warnings", list_warnings(config), "on_this_host",
+			 check_host_names(config));
 }
 
 /* The same for a file that is not; the line in @error may quote bytes that are not UTF-8. */

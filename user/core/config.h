@@ -15,6 +15,7 @@
 #include "core/error.h"
 #include "core/presets.h"
 
+#define CONFIG_DEFAULT	     "/etc/beamfence/beamfence.yaml"
 #define CONFIG_FILE_SIZE_MAX (64u << 20) /* bytes: room for PEERS_MAX prefixes, a line each */
 
 enum attach { ATTACH_AUTO, ATTACH_NATIVE, ATTACH_GENERIC };

@@ -88,11 +88,14 @@ static int add_interface(struct builder *builder, size_t start, size_t count)
 		zone = vlan_zone(&group, &own);
 		if (zone != ZONE_NONE)
 			added->vlans[added->vlan_count++] =
-				(struct plan_vlan){.vlan = group.offers->vlan, .zone = zone};
+				(struct plan_vlan){.vlan = group.offers->vlan,
+						   .zone = zone,
+						   .rank = group.offers->rank};
 	}
 	plan->interface_count++;
 	added->host = builder->devices.list[device];
 	added->zone = own.zone;
+	added->rank = own.rank;
 	return 0;
 }
 
@@ -133,6 +136,8 @@ static int add_interfaces(struct builder *builder)
 		count = offers_of_device(builder, i);
 		code = add_interface(builder, i, count);
 	}
+	if (!code)
+		code = add_holds(builder);
 	if (plan->interface_count)
 		qsort_r(plan->interfaces, plan->interface_count, sizeof(*plan->interfaces),
 			compare_heights, builder);
@@ -224,7 +229,7 @@ static void cleanup_builder(struct builder *builder)
 	free(builder->ambiguous);
 }
 
-static struct plan *allocate_plan(size_t host_count, size_t rule_count)
+static struct plan *allocate_plan(size_t host_count, size_t rule_count, size_t hold_count)
 {
 	_cleanup_(cleanup_plan) struct plan *plan = calloc(1, sizeof(*plan));
 
@@ -233,10 +238,11 @@ static struct plan *allocate_plan(size_t host_count, size_t rule_count)
 	plan->interfaces = calloc(host_count + 1, sizeof(*plan->interfaces));
 	plan->uppers = calloc(host_count + 1, sizeof(*plan->uppers));
 	plan->unassigned = calloc(host_count + 1, sizeof(*plan->unassigned));
+	plan->held = calloc(hold_count + 1, sizeof(*plan->held));
 	plan->absent = calloc(rule_count + 1, sizeof(struct interface_rule *));
 	plan->ambiguous = calloc(rule_count + 1, sizeof(struct interface_rule *));
-	if (!plan->interfaces || !plan->uppers || !plan->unassigned || !plan->absent ||
-	    !plan->ambiguous)
+	if (!plan->interfaces || !plan->uppers || !plan->unassigned || !plan->held ||
+	    !plan->absent || !plan->ambiguous)
 		return NULL;
 	return TAKE_POINTER(plan);
 }
@@ -246,7 +252,7 @@ static int build(struct builder *builder)
 	const size_t hosts = builder->devices.count, rules = builder->config->interface_count;
 	int code;
 
-	builder->plan = allocate_plan(hosts, rules);
+	builder->plan = allocate_plan(hosts, rules, builder->hold_count);
 	builder->named = calloc(hosts + 1, sizeof(*builder->named));
 	builder->planned = calloc(hosts + 1, sizeof(struct plan_interface *));
 	builder->ambiguous = calloc(rules + 1, sizeof(*builder->ambiguous));
@@ -262,15 +268,26 @@ static int build(struct builder *builder)
 	return add_uppers(builder);
 }
 
-int plan_build(const struct config *config, const struct host_interface *host, size_t host_count,
-	       struct plan **plan, struct error *error)
+int plan_build_held(const struct config *config, const struct host_interface *host,
+		    size_t host_count, const struct plan_hold *holds, size_t hold_count,
+		    struct plan **plan, struct error *error)
 {
-	_cleanup_(cleanup_builder) struct builder builder = {.config = config};
+	_cleanup_(cleanup_builder) struct builder builder = {
+		.config = config,
+		.holds = holds,
+		.hold_count = hold_count,
+	};
 
 	if (devices_link(host, host_count, &builder.devices) || build(&builder))
 		return error_set(error, -ENOMEM, "out of memory for the plan");
 	*plan = TAKE_POINTER(builder.plan);
 	return 0;
+}
+
+int plan_build(const struct config *config, const struct host_interface *host, size_t host_count,
+	       struct plan **plan, struct error *error)
+{
+	return plan_build_held(config, host, host_count, NULL, 0, plan, error);
 }
 
 void plan_free(struct plan *plan)
@@ -284,6 +301,7 @@ void plan_free(struct plan *plan)
 	free(plan->interfaces);
 	free(plan->uppers);
 	free(plan->unassigned);
+	free(plan->held);
 	free(plan->absent);
 	free(plan->ambiguous);
 	free(plan);

@@ -9,15 +9,35 @@
 #include "core/config.h"
 #include "core/device.h"
 
+/* How well an entry names what it names. The first is the best. */
+enum rank { RANK_EXACT, RANK_GLOB, RANK_EVERYTHING, RANK_NONE };
+
 struct plan_vlan {
 	uint16_t vlan; /* 1..4094 */
 	enum zone zone;
+	enum rank rank; /* of the entry that gave the zone */
+	bool held;	/* by a hold: no entry gives this zone */
+};
+
+/*
+ * A place that was fenced under an earlier name of a device. It stays in its zone though the
+ * entries no longer say so, unless they put it into a stricter zone, name it exactly, or name it
+ * better.
+ */
+struct plan_hold {
+	uint32_t ifindex;
+	uint16_t vlan; /* 0: untagged, and VLANs that are not listed */
+	enum zone zone;
+	enum rank rank;			/* of the entry that gave the zone */
+	char name[INTERFACE_NAME_SIZE]; /* of the interface at that time */
 };
 
 /* An interface that gets the filter. Untagged frames and VLANs not listed have @zone. */
 struct plan_interface {
 	struct host_interface host;
 	enum zone zone; /* ZONE_NONE: only some of its VLANs have one */
+	enum rank rank; /* as of a VLAN, and so is this: */
+	bool held;
 	struct plan_vlan *vlans;
 	size_t vlan_count;
 	/*
@@ -65,6 +85,8 @@ struct plan {
 	/* Exact names that the host lacks; the configuration owns the rules. */
 	const struct interface_rule **absent;
 	size_t absent_count;
+	struct plan_hold *held; /* those that made a difference */
+	size_t held_count;
 	/* Rules that lost to an equal one of a stricter zone. */
 	const struct interface_rule **ambiguous;
 	size_t ambiguous_count;
@@ -86,6 +108,31 @@ struct plan {
  */
 int plan_build(const struct config *config, const struct host_interface *host, size_t host_count,
 	       struct plan **plan, struct error *error);
+
+/* The same, with places that stay in their zones; of one device that of VLAN 0 comes first. */
+int plan_build_held(const struct config *config, const struct host_interface *host,
+		    size_t host_count, const struct plan_hold *holds, size_t hold_count,
+		    struct plan **plan, struct error *error);
+
+/*
+ * The places of a plan that were meant to be fenced, and listed VLANs besides, as holds: what they
+ * are in case that a device is renamed. Returns the length of a list for the caller to free(), or
+ * -ENOMEM.
+ */
+int plan_places(const struct plan *plan, struct plan_hold **places);
+
+/*
+ * Which of @places, those of another plan or of an earlier agent, are to be held in @plan, because
+ * that would be looser. Returns the length of a list for the caller to free(), or -ENOMEM.
+ */
+int plan_find_holds(const struct plan *plan, const struct plan_hold *places, size_t place_count,
+		    struct plan_hold **holds);
+
+/* Whether an entry fits an interface of that name, or a VLAN on it, by the name alone. */
+bool plan_rule_fits(const struct interface_rule *rule, const char *name);
+
+/* How well an entry names an interface of that name, or a VLAN on it; RANK_NONE where none does. */
+enum rank plan_rank(const struct config *config, const char *name, uint16_t vlan);
 
 /* Whether two plans of one configuration ask for the same. */
 bool plan_equal(const struct plan *a, const struct plan *b);

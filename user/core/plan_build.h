@@ -5,8 +5,6 @@
 
 #include "core/plan.h"
 
-enum rank { RANK_EXACT, RANK_GLOB, RANK_EVERYTHING, RANK_NONE };
-
 /* A rule that fits a place: a device, and a VLAN on it. */
 struct offer {
 	size_t device; /* its position */
@@ -24,6 +22,8 @@ struct naming {
 
 struct builder {
 	const struct config *config;
+	const struct plan_hold *holds;
+	size_t hold_count;
 	struct devices devices;
 	struct plan *plan;
 	struct naming *named; /* by position */
@@ -39,6 +39,9 @@ enum rank rule_rank(const struct interface_rule *rule);
 bool naming_is_better(enum rank rank, enum zone zone, enum rank than_rank, enum zone than_zone);
 bool rule_names(const struct interface_rule *rule, const struct host_interface *host);
 int collect_offers(struct builder *builder);
+
+/* plan_holds.c: puts the holds into the plan's interfaces, which are not sorted yet. */
+int add_holds(struct builder *builder);
 
 /* plan_uppers.c: adds what has no filter of its own: devices above others, and what is unfenced. */
 int add_uppers(struct builder *builder);

@@ -181,3 +181,29 @@ int collect_offers(struct builder *builder)
 		      compare_offers);
 	return code;
 }
+
+bool plan_rule_fits(const struct interface_rule *rule, const char *name)
+{
+	struct host_interface host = {.ethernet = true};
+
+	snprintf(host.name, sizeof(host.name), "%s", name);
+	return rule_names(rule, &host) || names_vlan_of(rule, &host);
+}
+
+enum rank plan_rank(const struct config *config, const char *name, uint16_t vlan)
+{
+	struct host_interface host = {.ethernet = true};
+	enum rank best = RANK_NONE;
+
+	snprintf(host.name, sizeof(host.name), "%s", name);
+	for (size_t i = 0; i < config->interface_count; i++) {
+		const struct interface_rule *rule = &config->interfaces[i];
+		const enum rank rank = pattern_rank(rule->pattern);
+		const bool names = vlan ? rule->vlan == vlan && names_vlan_of(rule, &host)
+					: rule_names(rule, &host);
+
+		if (names && rank < best)
+			best = rank;
+	}
+	return best;
+}

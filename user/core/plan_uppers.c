@@ -174,10 +174,11 @@ static bool same_host(const struct host_interface *a, const struct host_interfac
 static bool same_interface(const struct plan_interface *a, const struct plan_interface *b)
 {
 	if (!same_host(&a->host, &b->host) || a->zone != b->zone || a->no_room != b->no_room ||
-	    a->vlan_count != b->vlan_count)
+	    a->held != b->held || a->vlan_count != b->vlan_count)
 		return false;
 	for (size_t i = 0; i < a->vlan_count; i++)
-		if (a->vlans[i].vlan != b->vlans[i].vlan || a->vlans[i].zone != b->vlans[i].zone)
+		if (a->vlans[i].vlan != b->vlans[i].vlan || a->vlans[i].zone != b->vlans[i].zone ||
+		    a->vlans[i].held != b->vlans[i].held)
 			return false;
 	return true;
 }

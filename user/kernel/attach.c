@@ -127,8 +127,7 @@ static void attach_new(struct fence *fence, struct base *base, enum attach attac
 	base->mode = query_mode(base->ifindex);
 }
 
-/* The program that the link runs on its interface, 0 where it does so no more. */
-static __u32 link_program(const struct base *base)
+__u32 base_program(const struct base *base)
 {
 	struct bpf_link_info info = {};
 	__u32 size = sizeof(info);
@@ -141,7 +140,7 @@ static __u32 link_program(const struct base *base)
 
 bool base_is_whole(const struct fence *fence, const struct base *base, uint32_t seen_program)
 {
-	const __u32 program = link_program(base);
+	const __u32 program = base_program(base);
 
 	return program && program == fence->programs[base->ethernet] && program == seen_program;
 }
@@ -167,7 +166,7 @@ void base_drop_link(struct fence *fence, struct base *base)
  */
 static void drop_dead_link(struct fence *fence, struct base *base)
 {
-	const __u32 program = link_program(base);
+	const __u32 program = base_program(base);
 	__u32 seen = base->seen_program;
 
 	if (base->link_fd < 0)
@@ -194,7 +193,7 @@ static void update_link(struct fence *fence, struct base *base, char *problem, s
 {
 	const bool ours = base->current;
 
-	if (ours && link_program(base) == fence->programs[base->ethernet])
+	if (ours && base_program(base) == fence->programs[base->ethernet])
 		return;
 	if (bpf_link_update(base->link_fd, fence_program(fence->live, base->ethernet), NULL) < 0) {
 		snprintf(problem, problem_size,

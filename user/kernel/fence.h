@@ -302,6 +302,27 @@ int fence_event_sources(const struct fence *fence, struct event_source **list);
 /* Writes the name of the interface or VLAN that a slot counts for. */
 void fence_slot_name(const struct fence *fence, uint32_t slot, char name[static ENTRY_NAME_SIZE]);
 
+/* A place that an earlier agent fenced, and the name of its interface then. */
+struct fence_place {
+	struct plan_hold hold; /* its rank is not known */
+	bool held;	       /* it was so by a hold: no entry fenced it even then */
+};
+
+#define FORMER_MAX (2 * PLACES_MAX) /* are listed */
+
+/*
+ * What an earlier agent left in force, before the first fence_apply(); VLANs that it listed too,
+ * also those that are not fenced. Returns the length of a list for the caller to free(), or
+ * -ENOMEM.
+ */
+int fence_former_places(const struct fence *fence, struct fence_place **places);
+
+/*
+ * Whether a device is the one that was fenced at its index, whatever its name is now: one that
+ * moved to another namespace may have left its index to another.
+ */
+bool fence_is_same(const struct fence *fence, const struct host_interface *host);
+
 /* Takes the filter off every interface and removes every pin. Returns the number of pins removed.
  */
 int fence_detach(struct fence *fence, struct error *error);

@@ -163,6 +163,8 @@ void base_attach(struct fence *fence, struct base *base, enum attach attach, cha
 void base_describe_mode(const struct base *base, char *note, size_t note_size);
 /* Whether the link is alive and runs our program on it, of which @seen_program is the number. */
 bool base_is_whole(const struct fence *fence, const struct base *base, uint32_t seen_program);
+/* The program that its link runs on it by its number, 0 where the link is dead or there is none. */
+__u32 base_program(const struct base *base);
 void base_drop_link(struct fence *fence, struct base *base);
 void base_release(struct fence *fence, struct base *base);
 int fence_adopt_links(struct fence *fence, struct error *error);

@@ -182,7 +182,7 @@ static __u8 unused_slot(const struct fence *fence, const struct policy_tables *b
  */
 static int find_slot(struct fence *fence, const struct policy_tables *building,
 		     const __u8 row[static VLAN_IDS], const struct base *base, uint16_t vlan,
-		     enum zone zone)
+		     enum zone zone, bool held)
 {
 	const bool gated = base_is_upper(fence, base);
 	struct slot *slots = fence->tables->slots;
@@ -192,6 +192,7 @@ static int find_slot(struct fence *fence, const struct policy_tables *building,
 		if (slot_is(&slots[i], base, vlan, zone)) {
 			slots[i].ifindex = base->ifindex;
 			slots[i].gated = gated;
+			slots[i].held = held;
 			return (int)i;
 		}
 	chosen = unused_slot(fence, building, row);
@@ -209,7 +210,8 @@ static int find_slot(struct fence *fence, const struct policy_tables *building,
 				      .vlan = vlan,
 				      .zone = (__u8)zone,
 				      .used = 1,
-				      .gated = gated};
+				      .gated = gated,
+				      .held = held};
 	memcpy(slots[chosen].interface, base->name, sizeof(slots[chosen].interface));
 	return chosen;
 }
@@ -231,13 +233,13 @@ static int fill_row(struct fence *fence, struct policy_tables *policy,
 
 	if (!base)
 		return 0;
-	slot = find_slot(fence, policy, row, base, 0, interface->zone);
+	slot = find_slot(fence, policy, row, base, 0, interface->zone, interface->held);
 	if (slot >= 0)
 		memset(row, slot, sizeof(row));
 	for (size_t i = 0; i < interface->vlan_count && slot >= 0 && !base->tags_hidden; i++) {
 		const struct plan_vlan *vlan = &interface->vlans[i];
 
-		slot = find_slot(fence, policy, row, base, vlan->vlan, vlan->zone);
+		slot = find_slot(fence, policy, row, base, vlan->vlan, vlan->zone, vlan->held);
 		if (slot >= 0)
 			row[vlan->vlan] = (__u8)slot;
 	}
@@ -265,7 +267,7 @@ static int fill_gated(struct fence *fence, struct policy_tables *policy,
 
 	if (!base || !base_is_upper(fence, base))
 		return 0;
-	slot = find_slot(fence, policy, row, base, 0, interface->zone);
+	slot = find_slot(fence, policy, row, base, 0, interface->zone, interface->held);
 	if (slot < 0)
 		return error_set(error, slot, "no counters left for interface %s: %s",
 				 interface->host.name, strerror(-slot));
