@@ -62,6 +62,18 @@ def test_pages_refer_to_pages_that_exist():
     assert references <= set(PAGES)
 
 
+def test_documents_refer_to_files_and_pages_that_exist():
+    documents = [*ROOT.glob("*.md"), *(ROOT / "deploy").rglob("*.md"),
+                 *(ROOT / "tests").rglob("*.md")]
+    assert ROOT / "README.md" in documents
+    for document in documents:
+        text = document.read_text()
+        for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", text):
+            assert (document.parent / target).exists(), f"{document}: {target}"
+        assert {f"{name}.{number}" for name, number in
+                re.findall(r"`(beamfence[a-z.-]*)`\((\d)\)", text)} <= set(PAGES), document
+
+
 def test_every_command_is_in_the_manual():
     text = section("beamfence.8", "COMMANDS")
     manual = {line.split()[0] for line in re.findall(r"^\.It Ic (.+)$", text, re.M)}
