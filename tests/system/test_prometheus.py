@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """What is shipped for Prometheus and Grafana: rules, cases, a dashboard, against a real server."""
+import contextlib
 import json
 import os
 import re
@@ -120,6 +121,7 @@ def _watched():
     """An agent with nothing to complain of, and a server that watches it."""
     with Lab("client", "peer", "stranger") as lab:
         lab.textfiles = start_exporter(lab)
+        lab.service = contextlib.ExitStack()
         with Fence(lab, **QUIET) as fence:
             lab.client.probe(lab.client.host4, 9105, 0.1)
             yield lab, fence, Prometheus(lab)
@@ -246,6 +248,11 @@ def listen_too_often(lab, _):
         pass
 
 
+def serve_on_a_protected_port(lab, fence):
+    lab.service = lab.host.listen(9110)
+    reload(fence)
+
+
 def kill_the_agent(_, fence):
     fence.kill()
 
@@ -255,6 +262,7 @@ def stop_complaining(lab, fence):
     (lab.textfiles / "beamfence.prom").unlink(missing_ok=True)
     if "wan9" in lab.host.ip("-o", "link"):
         name_interface(lab, "wan9", "client0")
+    lab.service.close()
     if fence.process.poll() is not None:
         fence.start()
     reload(fence)
@@ -274,6 +282,7 @@ LIVE = {
     "BeamfenceStrangersKnocking": (knock_as_a_stranger, False),
     "BeamfenceEventsLost": (knock_from_many_addresses, False),
     "BeamfenceClientsKnocking": (sweep_as_clients, False),
+    "BeamfenceUnexpectedListeners": (serve_on_a_protected_port, True),
     "BeamfenceListenersUnfollowed": (listen_too_often, False),
     "BeamfenceAgentDown": (kill_the_agent, True),
 }

@@ -136,6 +136,59 @@ Test(config_presets, exempt_all_ports_that_a_product_listens_on_for_clients_and_
 	}
 }
 
+/* The TCP ports of an ejabberd.yml: the lines "port: N", without those of UDP. */
+static size_t read_ports(const char *name, uint16_t *ports, size_t room)
+{
+	_cleanup_fclose_ FILE *file = fopen(name, "r");
+	char line[512], word[16];
+	size_t count = 0;
+	unsigned port;
+
+	while (file && fgets(line, sizeof(line), file)) {
+		if (sscanf(line, " port: %u", &port) == 1 && count < room)
+			ports[count++] = (uint16_t)port;
+		if (sscanf(line, " transport: %15s", word) == 1 && !strcmp(word, "udp") && count)
+			count--;
+	}
+	return count;
+}
+
+Test(config_presets, leave_the_ports_of_debians_ejabberd_to_its_clients)
+{
+	/* Of its package 23.01-1; the package itself, where it is installed. */
+	uint16_t ports[64] = {5222, 5223, 5269, 5443, 5280, 1883};
+	size_t count = read_ports("/etc/ejabberd/ejabberd.yml", ports, 64);
+
+	if (!count)
+		count = read_ports("/usr/share/ejabberd/ejabberd.yml.example", ports, 64);
+	build(FENCE "presets: [ejabberd]\n");
+	for (size_t i = 0; i < (count ?: 6); i++)
+		cr_expect(is_exempt(ports[i]), "port %u", ports[i]);
+}
+
+Test(config_presets, are_told_for_each_port_with_their_line_and_cluster)
+{
+	struct port_owner owner;
+
+	build(FENCE "epmd: {ports: [4369]}\nclusters:\n"
+		    "  - {name: a, ports: [4000-4010, 4100]}\n"
+		    "  - {name: b, presets: [rabbitmq]}\n");
+	cr_assert(config_port_owner(config, 4010, &owner));
+	cr_expect_str_eq(owner.cluster, "a");
+	cr_expect(owner.range->first == 4000 && owner.range->line == 4 && !owner.preset);
+	cr_assert(config_port_owner(config, 6379, &owner));
+	cr_expect_str_eq(owner.cluster, "b");
+	cr_expect_str_eq(owner.preset->name, "rabbitmq");
+	cr_expect(owner.range->last == 6500 && owner.range->line == 5 && !owner.epmd);
+	cr_assert(config_port_owner(config, 4369, &owner));
+	cr_expect(owner.epmd && !owner.cluster && owner.range->line == 2);
+	cr_expect_not(config_port_owner(config, 4011, &owner));
+	discard();
+	build(FENCE "presets: [couchdb]\n");
+	cr_assert(config_port_owner(config, 9100, &owner));
+	cr_expect(!owner.cluster && owner.preset && owner.range->line == 2);
+}
+
 Test(config_presets, exempt_client_ports_under_a_cluster_and_beside_those_that_are_listed)
 {
 	build(FENCE "discovery: {exempt_ports: [8000, 5672]}\n"

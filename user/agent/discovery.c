@@ -18,10 +18,10 @@
 #define LOOK_MS	    5	  /* changes that come in a flood are looked at no more often */
 #define RESTART_MS  20	  /* rounds begin anew no more often */
 #define LIST_MS	    100	  /* other processes than BEAMs are listed no more often */
-#define ALL_MS	    60000 /* and all of them for what was handed over from process to process ... */
-#define HEARD_MS    15000 /* ... or was heard of, and is not followed: where that is cheap */
-#define HEARD_COST  100	  /* so many times as long as it takes passes before the next time */
 #define CATCH_UP_MS 200	  /* and all of them, where the kernel keeps events from the watch */
+#define ALL_MS	    60000 /* for sockets that were handed over from process to process */
+#define HEARD_MS    15000 /* for bystanders that come and go ... */
+#define HEARD_COST  100	  /* ... or so many times as long as the last listing took */
 
 /*
  * When epmd is asked after a change: a node registers within milliseconds of its listen(), and the
@@ -166,25 +166,26 @@ static void look(struct discovery *discovery)
 static void list_all(struct discovery *discovery)
 {
 	struct error error = {};
-	int64_t took_ms;
 
 	discovery->bystanders_heard = fence_bystanders_heard(discovery->agent->fence);
 	discovery->all_listed_ms = boot_ms_now();
 	if (fence_list(discovery->agent->fence, &error))
 		log_line(LOG_ERR, "listener watch", "error", error.text, NULL);
-	took_ms = boot_ms_now() - discovery->all_listed_ms;
-	discovery->heard_from_ms = discovery->all_listed_ms + (took_ms * HEARD_COST > HEARD_MS
-								       ? took_ms * HEARD_COST
-								       : HEARD_MS);
 }
 
-static bool wants_listing(const struct discovery *discovery)
+/* Anybody can make himself heard time and again: that costs no more than a hundredth of the time.
+ */
+static void list_heard(struct discovery *discovery)
 {
-	const int64_t now_ms = boot_ms_now();
+	const int64_t began_ms = boot_ms_now();
+	int64_t pause_ms;
 
-	return now_ms - discovery->all_listed_ms >= ALL_MS ||
-	       (now_ms >= discovery->heard_from_ms &&
-		fence_bystanders_heard(discovery->agent->fence) != discovery->bystanders_heard);
+	if (began_ms < discovery->heard_from_ms ||
+	    fence_bystanders_heard(discovery->agent->fence) == discovery->bystanders_heard)
+		return;
+	list_all(discovery);
+	pause_ms = (boot_ms_now() - began_ms) * HEARD_COST;
+	discovery->heard_from_ms = began_ms + (pause_ms > HEARD_MS ? pause_ms : HEARD_MS);
 }
 
 static void catch_up(struct discovery *discovery)
@@ -213,8 +214,10 @@ void discovery_check(struct discovery *discovery)
 	if (fence_watch_check(discovery->agent->fence, &findings, &error))
 		log_line(LOG_ERR, "listener watch", "error", error.text, NULL);
 	log_findings(&discovery->said, discovery->agent->fence, &findings);
-	if (wants_listing(discovery))
+	if (boot_ms_now() - discovery->all_listed_ms >= ALL_MS)
 		list_all(discovery);
+	else
+		list_heard(discovery);
 	if (findings.missed || findings.dropped)
 		look(discovery);
 	count = fence_registrations(discovery->agent->fence, &rows);
