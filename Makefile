@@ -46,7 +46,8 @@ UNIT   := $(wildcard tests/unit/*.c)
 BPF_TESTS := $(wildcard tests/bpf/*.c) $(addprefix user/agent/,hearing.c listeners.c nodes.c)
 ORACLE := $(filter-out %.bpf.c,$(wildcard tests/oracle/*.c))
 
-SKELETONS := $(BUILD)/filter.skel.h $(BUILD)/listeners.skel.h $(BUILD)/gate.skel.h
+SKELETONS := $(BUILD)/filter.skel.h $(BUILD)/listeners.skel.h $(BUILD)/gate.skel.h \
+	     $(BUILD)/occupant.skel.h
 
 objects = $(patsubst %.c,$(BUILD)/$(2)/%.o,$(1))
 
@@ -59,7 +60,7 @@ objects = $(patsubst %.c,$(BUILD)/$(2)/%.o,$(1))
 all: $(BUILD)/beamfenced $(BUILD)/beamfence-net $(BUILD)/beamfence
 
 # The filter: an object file, and from it a header that carries it into the agent.
-$(BUILD)/filter.bpf.o $(BUILD)/listeners.bpf.o $(BUILD)/gate.bpf.o: $(BUILD)/%.bpf.o: bpf/%.bpf.c
+$(SKELETONS:.skel.h=.bpf.o): $(BUILD)/%.bpf.o: bpf/%.bpf.c
 	@command -v $(CLANG) >/dev/null || { echo 'no $(CLANG): as root, "make deps" installs' \
 		'what building needs' >&2; exit 1; }
 	@mkdir -p $(@D)
@@ -101,9 +102,9 @@ $(BUILD)/beamfence-net: $(call objects,$(NET_PARTS:%=%.c) $(NET) user/net/main.c
 	$(call say,LD,$@)$(CC) $(CFLAGS) $(LDFLAGS_) $(LDFLAGS) $^ \
 		$(call PKG,--libs,jansson libevent) -o $@
 $(BUILD)/beamfence: $(call objects,$(CORE) $(CLI) user/cli/main.c user/kernel/detach.c \
-		user/kernel/lock.c,obj)
+		user/kernel/in_force.c user/kernel/lock.c,obj)
 	$(call say,LD,$@)$(CC) $(CFLAGS) $(LDFLAGS_) $(LDFLAGS) $^ \
-		$(call PKG,--libs,yaml-0.1 jansson) -o $@
+		$(call PKG,--libs,libbpf yaml-0.1 jansson) -o $@
 
 $(BUILD)/test-unit: $(call objects,$(CORE) $(AGENT) $(NET) $(CLI) $(KERNEL) $(UNIT) tests/bpf/frames.c,san)
 	$(call say,LD,$@)$(CC) $(CFLAGS) $(SANITIZE) $(LDFLAGS) $^ \
@@ -345,6 +346,9 @@ kernels: deps-kernels
 		$(addprefix --test=,$(TEST)) $(addprefix --preempt=,$(PREEMPT))
 
 MAN_PAGES := $(wildcard deploy/man/*.[1-9])
+MONITORING := prometheus/beamfence.rules.yml prometheus/prometheus.yml \
+	      prometheus/beamfence-textfile.service prometheus/beamfence-textfile.timer \
+	      grafana/beamfence.json
 ZSHDIR = share/zsh/$(if $(filter /usr,$(PREFIX)),vendor-completions,site-functions)
 install: all
 	install -D -m 755 $(BUILD)/beamfenced $(DESTDIR)$(PREFIX)/sbin/beamfenced
@@ -352,6 +356,11 @@ install: all
 	install -D -m 755 $(BUILD)/beamfence-net $(DESTDIR)$(LIBEXECDIR)/beamfence-net
 	install -D -m 644 deploy/config/beamfence.yaml \
 		$(DESTDIR)$(PREFIX)/share/doc/beamfence/beamfence.yaml
+	install -D -m 644 README.md $(DESTDIR)$(PREFIX)/share/doc/beamfence/README.md
+	install -D -m 644 deploy/prometheus/README.md \
+		$(DESTDIR)$(PREFIX)/share/doc/beamfence/monitoring.md
+	for file in $(MONITORING); do install -D -m 644 "deploy/$$file" \
+		"$(DESTDIR)$(PREFIX)/share/beamfence/$$file" || exit; done
 	install -d -m 755 $(DESTDIR)$(SYSCONFDIR)/beamfence
 	test -e $(DESTDIR)$(SYSCONFDIR)/beamfence/beamfence.yaml || \
 		install -m 644 deploy/config/beamfence.yaml $(DESTDIR)$(SYSCONFDIR)/beamfence/

@@ -467,6 +467,7 @@ struct explanation {
 	__u32 verdict; /* enum verdict: what was done, so PASS for every frame in audit mode */
 	__u32 slot;
 	__u32 cluster; /* as in cluster_of[]; CLUSTER_NOBODY also where no protected port is hit */
+	__u32 aside;   /* asked: 1 for what the policy would say that is not in force, else 0 */
 };
 
 _Static_assert(sizeof(struct tally) == 16, "layout of tally");

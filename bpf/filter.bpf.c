@@ -312,11 +312,17 @@ static __noinline int filter_uncommon_ct(struct xdp_md *context, __u32 generatio
 	return uncommon(context, generation, ethernet, true);
 }
 
+/* Which of the two policies judges: the one in force, or, for a question, maybe the one aside. */
+static __always_inline __u32 policy_asked(void)
+{
+	return (explaining ? tables.generation ^ explanation.aside : tables.generation) & 1;
+}
+
 static __always_inline int filter(struct xdp_md *context, const bool ethernet, const bool conntrack)
 {
 	const void *data = (void *)(long)context->data;
 	const void *end = (void *)(long)context->data_end;
-	const __u32 generation = tables.generation & 1;
+	const __u32 generation = policy_asked();
 	const struct policy_tables *policy = &tables.policy[generation];
 	struct common common = {};
 	__u32 word;

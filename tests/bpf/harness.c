@@ -397,6 +397,7 @@ struct outcome harness_run(struct harness *harness, const struct test_frame *fra
 	int action;
 
 	memset(explanation, 0xff, sizeof(*explanation));
+	explanation->aside = 0;
 	action = run(harness, fence_program(harness->explaining, harness->ethernet), frame, 1);
 	outcome = (struct outcome){
 		.action = run(harness, fence_program(harness->live, harness->ethernet), frame, 1),

@@ -99,8 +99,10 @@ static int handle(void *context, const struct control_peer *peer, const char *co
 static void start(void)
 {
 	char directory[] = "/tmp/beamfence-fuzz-XXXXXX", path[64];
-	struct control_settings settings = {
-		.path = path, .group = (gid_t)-1, .handler = handle, .long_command = "try"};
+	struct control_settings settings = {.path = path,
+					    .group = (gid_t)-1,
+					    .handler = handle,
+					    .long_commands = (const char *const[]){"try", NULL}};
 	struct error error;
 
 	memset(filler, 'x', sizeof(filler));

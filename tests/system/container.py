@@ -147,6 +147,10 @@ class Container:
         if self._process:
             end(self._process)
             self._process = None
+            # Mount namespaces that others made meanwhile hold this mount, and so its pins, too.
+            for pin in self._bpf.iterdir():
+                if pin.is_dir():
+                    shutil.rmtree(pin)
             run("umount", self._bpf)
             wait_until(self._left_cgroup, 10, f"the processes of {self.name} have ended")
 

@@ -3,7 +3,9 @@
 
 Two hosts with a RabbitMQ cluster, upgrade and removal: ansible_cluster.py (make check-ansible).
 """
+import base64
 import importlib.util
+import json
 import re
 import subprocess
 
@@ -74,7 +76,6 @@ def test_peers_are_the_other_hosts_of_the_groups_on_their_cluster_interface(filt
 
 
 @pytest.mark.parametrize("hostvars, words", [
-    ({}, "peer b: its facts are not known"),
     (facts("10.0.0.1", interface="eth7"), 'no address on "eth1" (it has eth7)'),
     ({**facts("10.0.0.1"), "beamfence_cluster_interfaces": ["eth*"]}, "which interface"),
 ])
@@ -83,6 +84,25 @@ def test_a_peer_without_an_address_is_a_clear_failure(filters, hostvars, words):
         filters.peers([{"name": "app", "groups": ["app"]}], {"app": ["b"]}, {"b": hostvars}, "a",
                       ["eth1"])
     assert words in str(caught.value)
+
+
+APP_OF_AB = [{"name": "app", "groups": ["app"], "peers": ["192.0.2.0/24"]}]
+IN_FORCE = base64.b64encode(json.dumps({"clusters": [
+    {"name": "app", "peers": ["10.0.0.2", "10.0.0.3"]},
+    {"name": "db", "peers": ["10.0.0.9"]}]}).encode()).decode()
+
+
+@pytest.mark.parametrize("hostvars, in_force, wanted", [
+    ({}, "", []),
+    ({}, IN_FORCE, ["10.0.0.2", "10.0.0.3"]),
+    ({}, base64.b64encode(b"[of somebody else").decode(), []),
+    ({"beamfence_peer_addresses": ["10.0.0.7"]}, IN_FORCE, ["10.0.0.7"]),
+    ({**facts("10.0.0.1"), "beamfence_peer_addresses": ["10.0.0.7"]}, "", ["10.0.0.7"]),
+])
+def test_a_host_that_does_not_answer_keeps_what_is_in_force(filters, hostvars, in_force, wanted):
+    found = filters.peers(APP_OF_AB, {"app": ["a", "b"]}, {"a": facts("10.0.0.1"), "b": hostvars},
+                          "a", ["eth1"], in_force)
+    assert found == {"app": sorted([*wanted, "192.0.2.0/24"])}
 
 
 def test_reserved_ports_keep_those_of_others(filters):
@@ -102,8 +122,10 @@ def _site(package):
     with Lab("client", "peer") as lab, lab.host.listen(9105):
         lab.machine = Container(lab, name="solo").boot()
         lab.play = Playbook(
-            lab.directory, {"solo": {"ansible_host": lab.machine.leader}},
-            {"app": ["solo"]}, beamfence_install="package", beamfence_package_file=str(package),
+            lab.directory, {"solo": {"ansible_host": lab.machine.leader},
+                            "dead": {"ansible_connection": "ssh", "ansible_host": "127.0.0.9",
+                                     "ansible_port": 1}},
+            {"app": ["solo"], "pair": ["solo", "dead"]}, beamfence_install="package", beamfence_package_file=str(package),
             beamfence_client_interfaces=["client0"], beamfence_cluster_interfaces=["cluster0"],
             beamfence_clusters=[{**APP, "ports": [APP["ports"]], "presets": ["rabbitmq"],
                                  "groups": ["app"]}])
@@ -135,3 +157,24 @@ def test_wrong_variables_are_refused_by_their_names_before_anything_changes(site
     assert "beamfence_mode" in site.play.refusal("app", beamfence_mode="enforced")
     assert "Linux" in site.play.refusal("app", beamfence_min_kernel="99.0")
     wait_until(lambda: site.client.probe(site.client.host4, 9105, 0.3) == "silent", 1, "isolated")
+
+
+def test_what_would_cut_a_connection_is_refused_until_that_is_wanted(site):
+    one = {"name": "app", "ports": [APP["ports"]], "peers": ["10.77.9.0/24"]}
+    before = site.machine.run("cat", "/etc/beamfence/beamfence.yaml")
+    with site.peer.connect(site.peer.host4, 9105):
+        text = site.play.refusal("app", beamfence_clusters=[one])
+        assert "10.77.2.2 to port 9105" in text
+        assert site.machine.run("cat", "/etc/beamfence/beamfence.yaml") == before
+        assert site.peer.probe(site.peer.host4, 9105) == "open"
+        site.play.converge("app", beamfence_clusters=[one], beamfence_cut_connections=True)
+        assert site.peer.probe(site.peer.host4, 9105, 0.3) == "silent"
+
+
+def test_a_dead_host_of_the_group_does_not_keep_the_role_from_the_living(site):
+    clusters = [{**APP, "ports": [APP["ports"]], "groups": ["pair"]}]
+    status, text, recap = site.play.run("pair", "--limit", "solo", "--check", "--diff",
+                                        beamfence_clusters=clusters)
+    assert status == 0 and recap["solo"]["unreachable"] == recap["solo"]["failed"] == "0", text
+    assert "WARNING: dead does not answer" in text
+    assert not re.findall(r"^-\s+- \"(\S+)\"", text, re.MULTILINE), "a peer in force is to go"

@@ -74,7 +74,7 @@ def forgotten(spoil):
 MISTAKE = f'{CONFIG}:3: unknown key "clients"'
 DENIED = f"{CONFIG}: cannot be opened: Permission denied"
 GONE = f"{CONFIG}: cannot be opened: No such file or directory"
-ABSENT = "eth0 (client): there is no such interface"
+ABSENT = "there is no such interface"
 IN_FORCE = ("active", "last-good", 503, {"BeamfenceConfigLastGood", "BeamfenceReloadFailed"})
 FAILED = ("open", "failed", None, None, {"BeamfenceAgentDown"})
 # How the file is: what a client meets at epmd, the unit, what is in force, /healthz, the alerts, and
@@ -151,7 +151,7 @@ def observe(host, directory):
 
 def reboot(host):
     host.halt()
-    wait_until(lambda: not host.lab.host.program("client0"), 5, "a reboot leaves nothing")
+    wait_until(lambda: not host.lab.host.program("client0"), 20, "a reboot leaves nothing")
     host.boot()
     wait_until(lambda: host.show(UNIT, "ActiveState") in ("active", "failed"), 20,
                "the agent has started, or failed")

@@ -75,6 +75,9 @@ def test_shell_offers_live_names(complete, socket):
     assert complete(*ask, "explain", "--in", "") == ["client0", "cluster0"]
     assert complete(*ask, "explain", "--in", "cl", ) == ["client0", "cluster0"]
     assert complete("beamfence", "explain", "--d") == ["--dport", "--dst"]
+    assert complete(*ask, "events", "--interface", "cl") == ["client0", "cluster0"]
+    assert complete("beamfence", "events", "--type", "no") == ["node"]
+    assert complete("beamfence", "counters", "--a") == ["--all"]
     assert complete("beamfence", "peers", "add", "x", "1.2.3.4", "--ttl", "1") == ["15m", "1h"]
 
 

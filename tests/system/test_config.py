@@ -60,7 +60,7 @@ EDITS = {
     "interface in two zones": ('"cluster0"', '"client0"', 4, "client0"),
     "interface twice in a zone": ('"client0"', '"client0", "client0"', 3, "client0"),
     "interface name too long": ('"client0"', '"averyveryverylongname0"', 3, "averyvery"),
-    "VLAN 5000": ('"client0"', '"client0.5000"', 3, "client0.5000"),
+    "a slash": ('"client0"', '"client0/5"', 3, "client0/5"),
     "loopback": ('"client0"', '"lo"', 3, "lo"),
     "cluster without a name": ("  - name: db\n    ports", "  - ports", 11, "name"),
     "cluster with an empty name": ("name: db", 'name: ""', 11, "name"),

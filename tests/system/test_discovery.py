@@ -230,7 +230,7 @@ def test_nodes_of_every_kind_are_found(host):
             targets = [(client.host6 if process.node == "six" else client.host4, process.port)
                        for process in nodes] + [(client.host4, 9100), (client.host4, 4370)]
             assert client.probes(*targets, timeout=0.7) == ["silent"] * len(targets)
-            wait_until(lambda: fence.warnings("six"), 5, "it is said that no cluster names it")
+            wait_until(lambda: fence.warnings("six"), 30, "it is said that no cluster names it")
         finally:
             stop(alone, *nodes)
         fence.without_port(kind="dist")
@@ -404,7 +404,7 @@ def test_status_warns_of_a_nodes_other_listeners_and_of_nodes_in_no_cluster(host
             wait_until(lambda: fence.warnings(8443), 5, "a warning of 8443")
             assert fence.warnings(8444) == []  # only this host can reach it
             assert fence.warnings(4369) == []
-            wait_until(lambda: fence.warnings("other"), 5, "a warning of the node in no cluster")
+            wait_until(lambda: fence.warnings("other"), 30, "a warning of the node in no cluster")
             assert "8443" in fence.tell("status")
             reload(fence, **SETTINGS, discovery={"exempt_ports": [8443, other.port]})
             assert fence.warnings(8443) == []
@@ -434,14 +434,16 @@ def test_metrics_count_protected_ports_by_kind_and_source(host):
         assert (count(fence, "epmd", "config"), count(fence, "epmd", "epmd-listener")) == (1, 0)
 
 
-def test_log_says_when_a_port_is_protected_and_released(host):
+def test_log_tells_of_a_node_that_stays(host):
     with Fence(host, **SETTINGS) as fence:
-        with node(host, "app") as app:
-            fence.port(port=app.port, node="app")
-        fence.without_port(port=app.port)
-
         def lines(words):
             return [line for line in fence.log().splitlines()
                     if words in line and re.search(rf"\bport={app.port}\b", line)]
-        wait_until(lambda: lines("port protected"), 5, fence.log())
+
+        with node(host, "app") as app:
+            fence.port(port=app.port, node="app")
+            assert not lines("port protected")
+            wait_until(lambda: lines("port protected") and lines("node registered"), 30,
+                       fence.log())
+        fence.without_port(port=app.port)
         wait_until(lambda: lines("port released"), 5, fence.log())

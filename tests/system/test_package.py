@@ -10,7 +10,7 @@ import pytest
 import erlang
 from container import Container
 from fence import METRICS_PORT, config_text, curl
-from lab import ROOT, Lab, LabError, epmd_names, wait_until
+from lab import ROOT, Lab, LabError, epmd_names, run, wait_until
 from packages import as_version, make_older_deb
 from prober import OPEN, SILENT, Prober
 from sweep import Sweep
@@ -98,6 +98,21 @@ def start_nodes(lab, host):
     for node in nodes:
         erlang.wait_for_node(node)
     return nodes
+
+
+def test_package_has_what_is_needed_to_watch_it(package):
+    files = {line.split()[-1].removeprefix(".").removesuffix(".gz")
+             for line in run("dpkg-deb", "-c", package).splitlines()}
+    wanted = {f"/usr/share/beamfence/{name}" for name in (
+        "prometheus/beamfence.rules.yml", "prometheus/prometheus.yml",
+        "prometheus/beamfence-textfile.service", "prometheus/beamfence-textfile.timer",
+        "grafana/beamfence.json")}
+    wanted |= {f"/usr/share/doc/beamfence/{name}" for name in ("README.md", "monitoring.md",
+                                                               "beamfence.yaml")}
+    assert wanted <= files, wanted - files
+    named = re.findall(r"^\.It Pa (/usr/share\S+)",
+                       (ROOT / "deploy/man/beamfenced.8").read_text(), re.M)
+    assert len(named) == 3 and set(named) <= files
 
 
 def test_installing_fences_nothing_until_it_is_configured_and_started(lab, packages):

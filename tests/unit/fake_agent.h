@@ -47,7 +47,7 @@ static inline void agent_open(void)
 		.group = (gid_t)-1,
 		.handler = handler,
 		.context = &agent,
-		.long_command = "names",
+		.long_commands = (const char *const[]){"names", NULL},
 	};
 	struct error error;
 

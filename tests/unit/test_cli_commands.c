@@ -98,9 +98,16 @@ Test(cli_commands, what_changes_something_is_sent_whole_and_says_what_was_done)
 		 "removed fd00::/64 from cluster app\n",
 		 "\"peers.del\",\"arguments\":{\"cluster\":\"app\",\"prefix\":\"fd00::/64\"}"},
 		{{"reload"},
-		 "{\"config\":\"/etc/b.yaml\"}",
-		 "reloaded /etc/b.yaml\n",
-		 "\"reload\""},
+		 "{\"config\":\"/etc/b.yaml\",\"changes\":[\"- mode audit\",\"+ mode enforce\"],"
+		 "\"added\":1,\"removed\":1,\"cuts\":[]}",
+		 "reloaded /etc/b.yaml\n- mode audit\n+ mode enforce\n",
+		 "\"reload\",\"arguments\":{\"cuts\":\"refuse\"}"},
+		{{"reload", "--yes"},
+		 "{\"config\":\"/etc/b.yaml\",\"changes\":[\"- mode audit\"],\"added\":30,"
+		 "\"removed\":1,\"cuts\":[],\"cuts_error\":\"no\"}",
+		 "reloaded /etc/b.yaml\n- mode audit\nand 30 more\n"
+		 "warning: what it cuts is not known: no\n",
+		 "\"reload\",\"arguments\":{\"cuts\":\"allow\"}"},
 		{{"detach"},
 		 "{\"detached\":[\"eth0\",\"eth1\"]}",
 		 "detached: eth0 eth1\n",
@@ -113,7 +120,7 @@ Test(cli_commands, what_changes_something_is_sent_whole_and_says_what_was_done)
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		char *words[12] = {"beamfence", "--socket", path};
-		char reply[256], request[256];
+		char reply[512], request[256];
 
 		memcpy(words + 3, rows[i].words, sizeof(rows[i].words));
 		snprintf(reply, sizeof(reply), "{\"version\":1,\"ok\":true,\"result\":%s}\n",
@@ -212,6 +219,28 @@ Test(cli_commands, counters_align_their_numbers)
 	cr_assert_str_eq(output, "INTERFACE  ZONE     VERDICT  REASON      PACKETS       BYTES\n"
 				 "eth0       client   drop     client-new        7         420\n"
 				 "eth0.120   cluster  pass     peer         123456  9876543210\n");
+}
+
+Test(cli_commands, counters_that_are_0_are_for_those_who_ask_for_all)
+{
+	static const char reply[] =
+		"{\"version\":1,\"ok\":true,\"result\":["
+		"{\"interface\":\"eth0\",\"zone\":\"client\",\"verdict\":\"drop\","
+		"\"reason\":\"client-new\",\"packets\":0,\"bytes\":0},"
+		"{\"interface\":\"eth0\",\"zone\":\"client\",\"verdict\":\"pass\","
+		"\"reason\":\"not-tcp\",\"packets\":1,\"bytes\":60}]}\n";
+
+	answer(reply);
+	cr_assert_eq(ASK("counters"), 0);
+	cr_assert(!strstr(output, "client-new") && strstr(output, "not-tcp"), "%s", output);
+	dismiss();
+	answer(reply);
+	cr_assert_eq(ASK("counters", "--all"), 0);
+	cr_assert(strstr(output, "client-new") && strstr(output, "not-tcp"), "%s", output);
+	dismiss();
+	answer(reply);
+	cr_assert_eq(ASK("--json", "counters"), 0);
+	cr_assert(strstr(output, "client-new"), "%s", output);
 }
 
 #define FRAME "--src", "192.0.2.7", "--dst", "192.0.2.1", "--dport", "4369"

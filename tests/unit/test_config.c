@@ -24,6 +24,7 @@ Test(config, reads_every_key)
 		"    peers: [10.0.1.0/24, \"fd00:1::/64\", 10.0.0.1]\n"
 		"  - name: B_2.x-y\n"
 		"    peers: [10.0.1.0/24]\n"
+		"events: {journal: drops}\n"
 		"discovery:\n"
 		"  listeners: false\n"
 		"  autobound: ignore\n"
@@ -70,6 +71,7 @@ Test(config, reads_every_key)
 	cr_expect_not(config->discovery_autobound);
 	cr_expect(config->discovery_fixed);
 	cr_assert_eq(config->exempt_ports.count, 1);
+	cr_expect(config->journal_drops);
 	cr_expect_str_eq(config->metrics_host, "::1");
 	cr_expect_eq(config->metrics_port, 9400);
 	cr_expect_str_eq(config->control_socket, "/tmp/x.sock");
@@ -89,6 +91,7 @@ static void expect_defaults(const struct config *config)
 	cr_expect(config->discovery_autobound);
 	cr_expect_not(config->discovery_fixed);
 	cr_expect_eq(config->exempt_ports.count, 0);
+	cr_expect_not(config->journal_drops);
 	cr_expect_str_eq(config->metrics_host, "127.0.0.1");
 	cr_expect_eq(config->metrics_port, 9369);
 	cr_expect_str_eq(config->control_socket, "/run/beamfence/control.sock");

@@ -13,6 +13,7 @@ Test(config_refusals, refuses_keys_that_are_unknown_or_given_twice)
 		{"interfaces:\n  client: [eth0]\n  atach: auto\n", 3, "\"attach\"?"},
 		{FENCE "unrelated: 1\n", 2, "\"unrelated\": accepted here: mode, interfaces"},
 		{FENCE "clusters:\n  - name: a\n    port: [1]\n", 4, "did you mean \"ports\"?"},
+		{FENCE "events:\n  journal: all\n", 3, "write off or drops"},
 		{FENCE "discovery:\n  exempt: []\n", 3,
 		 "listeners, autobound, fixed, exempt_ports"},
 		{FENCE "<<: {mode: audit}\n", 2, "unknown key \"<<\""},

@@ -47,12 +47,14 @@ static void tell_long(int fd, const char *command, size_t size)
 	free(line);
 }
 
+static const char *const long_commands[] = {"try", "size", NULL};
+
 Test(control_limits, one_command_may_have_a_long_line)
 {
 	char reply[100];
 	int fd;
 
-	SERVE(.long_command = "size");
+	SERVE(.long_commands = long_commands);
 	fd = connect_unix(path);
 	tell_long(fd, "size", PROTOCOL_LONG_LINE_MAX);
 	snprintf(reply, sizeof(reply), "{\"version\":1,\"ok\":true,\"result\":%zu}",
@@ -75,7 +77,7 @@ Test(control_limits, only_one_client_at_a_time_may_send_a_long_line)
 
 	memset(text, ' ', sizeof(text) - 1);
 	text[sizeof(text) - 1] = '\0';
-	SERVE(.long_command = "size");
+	SERVE(.long_commands = long_commands);
 	first = connect_unix(path);
 	tell(first, text);
 	for (int i = 0; i < 10; i++)

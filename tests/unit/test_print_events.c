@@ -8,9 +8,10 @@
 
 #include "cli/print.h"
 
+/* What is printed is UTC wherever it is read. */
 static void set_time_zone(void)
 {
-	setenv("TZ", "UTC", 1);
+	setenv("TZ", "Asia/Tokyo", 1);
 	tzset();
 }
 
@@ -37,7 +38,7 @@ Test(print_events, a_dropped_frame_is_one_line)
 	       " \"reason\": \"client-new\", \"source\": \"192.0.2.1\", \"source_port\": 1234,"
 	       " \"destination\": \"10.0.0.5\", \"port\": 4369, \"flags\": \"S\", \"vlan\": 0,"
 	       " \"mode\": \"enforce\", \"repeats\": 0, \"first_sight\": true}",
-	       "2026-11-22 14:37:47.857 eth0 client-new 192.0.2.1:1234 -> 10.0.0.5:4369 [S], "
+	       "2026-11-22T14:37:47.857Z drop eth0 client-new 192.0.2.1:1234 -> 10.0.0.5:4369 [S], "
 	       "first sight\n");
 }
 
@@ -48,7 +49,7 @@ Test(print_events, repeats_vlan_audit_and_what_was_asked_are_told)
 	       " \"destination\": \"2001:db8::2\", \"port\": 4369, \"flags\": \"PA\", \"vlan\": 7,"
 	       " \"mode\": \"audit\", \"repeats\": 12, \"first_sight\": false, \"asked\":"
 	       " {\"protocol\": \"epmd\", \"request\": \"PORT_PLEASE2\", \"name\": \"app\"}}",
-	       "2026-11-22 14:37:47.000 eth0.7 client-segment [2001:db8::1]:1 -> "
+	       "2026-11-22T14:37:47.000Z drop eth0.7 client-segment [2001:db8::1]:1 -> "
 	       "[2001:db8::2]:4369 [PA], VLAN 7, asked epmd PORT_PLEASE2 \"app\", "
 	       "passed (audit), and 12 more since the last event\n");
 }
@@ -57,14 +58,14 @@ Test(print_events, a_frame_whose_headers_were_not_read_has_no_ends)
 {
 	expect("{\"time\": 1795358267, \"event\": \"drop\", \"interface\": \"eth0\","
 	       " \"reason\": \"vlan-too-deep\", \"vlan\": 5, \"mode\": \"enforce\"}",
-	       "2026-11-22 14:37:47.000 eth0 vlan-too-deep, VLAN 5\n");
+	       "2026-11-22T14:37:47.000Z drop eth0 vlan-too-deep, VLAN 5\n");
 }
 
 Test(print_events, other_events_are_told_by_their_members)
 {
 	expect("{\"time\": 1795358267, \"event\": \"peer\", \"what\": \"added\", \"cluster\":"
 	       " \"app\", \"prefix\": \"10.0.0.1/32\"}",
-	       "2026-11-22 14:37:47.000 peer added, cluster app, prefix 10.0.0.1/32\n");
+	       "2026-11-22T14:37:47.000Z peer added, cluster app, prefix 10.0.0.1/32\n");
 	expect("{\"event\": \"lost\", \"count\": 7}", "7 events lost: this reader was too slow\n");
 }
 

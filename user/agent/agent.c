@@ -30,7 +30,62 @@ static void cleanup_plan(struct plan **plan)
 	plan_free(*plan);
 }
 
-int agent_apply(struct agent *agent, struct config **config, struct error *error)
+/*
+ * Without it the filter still is for what the configuration lists. Only where tables of another
+ * layout are to be replaced, whose listeners would be open then, the earlier agent's are better.
+ */
+static int start_watch(struct agent *agent, struct error *error)
+{
+	const int code = fence_watch(agent->fence, true, &agent->watch_error);
+
+	if (!code)
+		agent->watch_error = (struct error){};
+	if (!code || agent->policy || fence_start(agent->fence) != FENCE_REPLACED)
+		return 0;
+	return error_set(error, code, "%s", agent->watch_error.text);
+}
+
+int agent_regain_watch(struct agent *agent)
+{
+	struct config *config = agent->config;
+	struct error error;
+	int code;
+
+	if (!agent->watch_error.text[0] || !config->discovery_listeners)
+		return 0;
+	code = fence_is_watching(agent->fence)
+		       ? fence_list(agent->fence, &agent->watch_error)
+		       : fence_watch(agent->fence, true, &agent->watch_error);
+	if (code)
+		return 0;
+	agent->watch_error = (struct error){};
+	code = agent_apply(agent, &config, NULL, &error);
+	if (code)
+		agent->watch_error = error;
+	return !code;
+}
+
+/* What looking at a policy has moved is as the plan in force has it again. */
+static void lay_back(struct agent *agent)
+{
+	fence_apply(agent->fence, NULL, agent->plan, agent->config->attach, NULL, NULL);
+}
+
+static int switch_policy(struct agent *agent, const struct config *config,
+			 const struct policy *policy, const struct plan *plan,
+			 struct review *review, struct error *error)
+{
+	const struct fence_review look = review_of_policy(review);
+	const int code = fence_apply(agent->fence, policy, plan, config->attach,
+				     review ? &look : NULL, error);
+
+	if (code && review)
+		lay_back(agent);
+	return code;
+}
+
+int agent_apply(struct agent *agent, struct config **config, struct review *review,
+		struct error *error)
 {
 	_cleanup_(cleanup_policy) struct policy *policy = NULL;
 	_cleanup_(cleanup_plan) struct plan *plan = NULL;
@@ -39,12 +94,14 @@ int agent_apply(struct agent *agent, struct config **config, struct error *error
 
 	if (!code)
 		code = agent_plan(agent, *config, &plan, error);
-	if (!code && (*config)->discovery_listeners)
-		code = fence_watch(agent->fence, true, error);
+	if (!code && review && review_config(review, agent->config, *config))
+		code = error_set(error, -ENOMEM, "out of memory");
+	if (!code && (*config)->discovery_listeners && !(review && review->rehearse))
+		code = start_watch(agent, error);
 	if (!code && listeners_assign(agent, *config, policy))
 		code = error_set(error, -ENOMEM, "out of memory for the policy");
 	if (!code)
-		code = fence_apply(agent->fence, policy, plan, (*config)->attach, error);
+		code = switch_policy(agent, *config, policy, plan, review, error);
 	if (code) {
 		if (!agent->config->discovery_listeners)
 			fence_watch(agent->fence, false, NULL);
@@ -57,8 +114,10 @@ int agent_apply(struct agent *agent, struct config **config, struct error *error
 	agent->policy = TAKE_POINTER(policy);
 	agent->config = *config;
 	*config = former == *config ? NULL : former;
-	if (!agent->config->discovery_listeners)
+	if (!agent->config->discovery_listeners) {
 		fence_watch(agent->fence, false, NULL);
+		agent->watch_error = (struct error){};
+	}
 	return 0;
 }
 
@@ -95,7 +154,7 @@ static int load_file(const char *path, struct config **config, char **text, size
 	return code ? code : config_read(path, *text, *size, config, error);
 }
 
-int agent_reload(struct agent *agent, struct error *error)
+int agent_reload(struct agent *agent, struct review *review, struct error *error)
 {
 	_cleanup_(cleanup_config) struct config *config = NULL;
 	_cleanup_free_ char *text = NULL;
@@ -103,7 +162,7 @@ int agent_reload(struct agent *agent, struct error *error)
 	int code = load_file(agent->config_path, &config, &text, &size, error);
 
 	if (!code)
-		code = agent_apply(agent, &config, error);
+		code = agent_apply(agent, &config, review, error);
 	if (!code) {
 		trial_forget(&agent->trial);
 		agent->fallback = (struct error){};
@@ -165,7 +224,7 @@ int agent_start(struct agent *agent, struct error *error)
 	int code;
 
 	agent_look_at_addresses(agent, NULL); /* looked at again, and told, when the loop begins */
-	code = agent_apply(agent, &config, error);
+	code = agent_apply(agent, &config, NULL, error);
 	if (!code)
 		note_outcome(agent, agent->fallback.text[0] ? -EINVAL : 0, &agent->fallback);
 	return code;
@@ -174,6 +233,7 @@ int agent_start(struct agent *agent, struct error *error)
 void agent_close(struct agent *agent)
 {
 	listeners_free(agent);
+	fence_cuts_free(&agent->refused);
 	fence_close(agent->fence);
 	plan_free(agent->plan);
 	policy_free(agent->policy);
@@ -195,7 +255,7 @@ int agent_replan(struct agent *agent, struct error *error)
 	changed = !plan_equal(plan, agent->plan);
 	if (!changed && fence_is_whole(agent->fence, plan))
 		return 0;
-	code = fence_apply(agent->fence, NULL, plan, agent->config->attach, error);
+	code = fence_apply(agent->fence, NULL, plan, agent->config->attach, NULL, error);
 	if (code)
 		return code;
 	plan_free(agent->plan);

@@ -10,6 +10,7 @@
 #include <sys/types.h>
 
 #include "agent/peer_list.h"
+#include "agent/review.h"
 #include "agent/trial.h"
 #include "core/plan.h"
 #include "core/policy.h"
@@ -27,6 +28,7 @@ struct agent {
 	struct known_listener *listeners; /* see agent/listeners.h */
 	size_t listener_count;
 	size_t stray_names;	/* that epmd gives for ports where no registered process listens */
+	int64_t stray_since_ms; /* CLOCK_BOOTTIME, while there are any */
 	bool epmd_heard;	/* that of a configured port has answered, since the last check */
 	bool listeners_read;	/* at least once: what came before may have been judged already */
 	struct peer_list peers; /* added at run time; see agent_add_peer() */
@@ -47,10 +49,14 @@ struct agent {
 	bool text_is_new;
 	bool text_is_last_good;	    /* neither: there is no telling */
 	struct error metrics_error; /* why the metrics are not where the configuration wants them */
+	struct error watch_error;   /* why there is no listener watch, though there should be one */
 	struct error network_error; /* why the network side does not do what it is there for */
 	struct keeper *keeper;	    /* of runtime peers; NULL: nothing is kept, for this reason: */
 	struct keeper *config_keeper; /* of the last good configuration; NULL as the other */
 	struct error keeper_error;
+	struct fence_cuts refused;	/* connections that stand, at the last look */
+	struct error connections_error; /* why they could not be looked at */
+	uint64_t connections_rest_ms;	/* by CLOCK_MONOTONIC: until then nobody looks again */
 	bool control_is_stale; /* its configuration changed: takes effect at the next start */
 };
 
@@ -79,14 +85,25 @@ int agent_start(struct agent *agent, struct error *error);
 /* Frees everything; what is in force in the kernel stays. */
 void agent_close(struct agent *agent);
 
-/* Loads the configuration again, which ends a trial. When that fails nothing has changed. */
-int agent_reload(struct agent *agent, struct error *error);
+/*
+ * Loads the configuration again, which ends a trial. When that fails nothing has changed; with
+ * -ECANCELED it is what @review was asked for. review_free() is due.
+ */
+int agent_reload(struct agent *agent, struct review *review, struct error *error);
 
 /*
  * Puts *@config into force and takes it over; *@config is then the former one, the caller's (or
- * NULL when it was the same). When that fails nothing has changed.
+ * NULL when it was the same). When that fails nothing has changed. @review: of agent_reload(), or
+ * NULL.
  */
-int agent_apply(struct agent *agent, struct config **config, struct error *error);
+int agent_apply(struct agent *agent, struct config **config, struct review *review,
+		struct error *error);
+
+/*
+ * Tries again to have the listener watch that the configuration wants and the kernel refused.
+ * Returns 1 when it is there now, and the policy anew with it, 0 when nothing changed.
+ */
+int agent_regain_watch(struct agent *agent);
 
 /*
  * Looks at the host's interfaces again, lays the same policy over them and puts the filter back

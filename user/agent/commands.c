@@ -9,13 +9,20 @@
 static int command_reload(struct commands *commands, const struct control_peer *peer,
 			  json_t *arguments, json_t **result, struct error *error)
 {
-	int code;
+	struct review review = {};
+	int code = argument_cuts(arguments, &review, error);
 
-	(void)peer, (void)arguments;
-	code = agent_reload(commands->agent, error);
-	commands->reloaded(commands->context, code, error);
-	if (!code)
-		*result = json_pack("{s:s}", "config", commands->agent->config_path);
+	(void)peer;
+	if (code)
+		return code;
+	code = agent_reload(commands->agent, &review, error);
+	commands->reloaded(commands->context, &review, code, error);
+	if (!code || code == -ECANCELED) {
+		*result = json_pack("{s:s, s:b}", "config", commands->agent->config_path,
+				    "reloaded", !code);
+		review_tell(&review, *result);
+	}
+	review_free(&review);
 	return code;
 }
 
@@ -53,6 +60,7 @@ static const struct command {
 	{"peers.add", command_peers_add, true},
 	{"peers.del", command_peers_del, true},
 	{"reload", command_reload, true},
+	{"check", command_check, true}, /* what it costs is no less */
 	{"try", command_try, true},
 	{"confirm", command_confirm, true},
 	{"revert", command_revert, true},

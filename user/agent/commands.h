@@ -12,7 +12,8 @@ struct commands {
 	struct control *control; /* where peers.add and peers.del are answered */
 	const char *state_dir;
 	/* Called after a reload, with its outcome; after detach; when the peers' ends changed. */
-	void (*reloaded)(void *context, int code, const struct error *error);
+	void (*reloaded)(void *context, const struct review *review, int code,
+			 const struct error *error);
 	void (*detached)(void *context);
 	void (*peers_changed)(void *context);
 	/* Called when a trial began, was confirmed or went back. */

@@ -22,6 +22,18 @@ int argument_string(json_t *arguments, const char *name, const char *fallback, c
 	return 0;
 }
 
+int argument_cuts(json_t *arguments, struct review *review, struct error *error)
+{
+	const char *cuts;
+	const int code = argument_string(arguments, "cuts", "allow", &cuts, error);
+
+	if (!code && strcmp(cuts, "allow") != 0 && strcmp(cuts, "refuse") != 0)
+		return error_set(error, -EINVAL,
+				 "argument \"cuts\" must be \"allow\" or \"refuse\"");
+	review->refuse_cuts = !code && !strcmp(cuts, "refuse");
+	return code;
+}
+
 int argument_number(json_t *arguments, const char *name, json_int_t fallback, json_int_t minimum,
 		    json_int_t maximum, json_int_t *value, struct error *error)
 {

@@ -10,6 +10,7 @@ typedef int command_function(struct commands *commands, const struct control_pee
 			     json_t *arguments, json_t **result, struct error *error);
 
 command_function command_capture;
+command_function command_check;
 command_function command_confirm;
 command_function command_counters;
 command_function command_events;
@@ -33,6 +34,9 @@ json_t *json_null_or_string(const char *text);
  */
 int argument_string(json_t *arguments, const char *name, const char *fallback, const char **value,
 		    struct error *error);
+
+/* Fetches whether connections may be cut; as argument_string(). */
+int argument_cuts(json_t *arguments, struct review *review, struct error *error);
 
 /* Fetches a whole number from @minimum to @maximum; as argument_string(). */
 int argument_number(json_t *arguments, const char *name, json_int_t fallback, json_int_t minimum,

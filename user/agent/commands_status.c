@@ -57,6 +57,17 @@ static json_t *warnings_json(const struct agent *agent)
 	return list;
 }
 
+static json_t *lacks_json(const struct agent *agent)
+{
+	struct fence_lack lacks[FENCE_LACKS_MAX];
+	const size_t count = fence_lacks(agent->fence, lacks);
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < count; i++)
+		json_array_append_new(list, json_string(lacks[i].why));
+	return list;
+}
+
 static json_t *cluster_names_json(const struct agent *agent)
 {
 	json_t *list = json_array();
@@ -127,6 +138,7 @@ int command_status(struct commands *commands, const struct control_peer *peer, j
 		(json_int_t)agent->peers.count, "trial", trial_json(agent), "config_in_force",
 		config_in_force(agent));
 	json_object_set_new(*result, "clusters", cluster_names_json(agent));
+	json_object_set_new(*result, "lacks", lacks_json(agent));
 	json_object_set_new(*result, "discovery", discovery_json(agent));
 	return 0;
 }

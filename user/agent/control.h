@@ -53,9 +53,9 @@ struct control_settings {
 	gid_t group;	  /* mode 0660 and this group; (gid_t)-1: mode 0600 */
 	control_handler handler;
 	void *context;
-	bool read_only;		  /* handed on to the handler with each request */
-	const char *long_command; /* the one that may have a long line; NULL: none. Not copied */
-	unsigned idle_ms;	  /* this and the next two: 0 for the value above */
+	bool read_only;			  /* handed on to the handler with each request */
+	const char *const *long_commands; /* may have a long line; NULL: none. Not copied */
+	unsigned idle_ms;		  /* this and the next two: 0 for the value above */
 	unsigned half_line_ms;
 	unsigned stall_ms;
 };

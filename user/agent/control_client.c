@@ -55,10 +55,18 @@ void client_end(struct client *client)
 	control_update_accepting(control);
 }
 
+static bool may_be_long(const struct client *client, const char *command)
+{
+	const char *const *names = client->control->settings.long_commands;
+
+	while (names && *names && strcmp(*names, command) != 0)
+		names++;
+	return names && *names;
+}
+
 /* 0, or a negative errno with what is wrong with @request. */
 static int request_fault(const struct client *client, const json_t *request, struct error *error)
 {
-	const char *long_command = client->control->settings.long_command;
 	const json_t *version = json_object_get(request, "version");
 	const json_t *arguments = json_object_get(request, "arguments");
 	const char *command = json_string_value(json_object_get(request, "command"));
@@ -75,7 +83,7 @@ static int request_fault(const struct client *client, const json_t *request, str
 		return error_set(error, -EINVAL, "the request names no command");
 	if (arguments && !json_is_object(arguments))
 		return error_set(error, -EINVAL, "the arguments of a request are a JSON object");
-	if (client->long_line && (!long_command || strcmp(command, long_command)))
+	if (client->long_line && !may_be_long(client, command))
 		return error_set(error, -EMSGSIZE, "the request is too long");
 	return 0;
 }
@@ -143,7 +151,7 @@ static void handle_line(struct client *client, const char *line, size_t length)
 
 static size_t line_max(const struct control *control)
 {
-	return control->settings.long_command ? PROTOCOL_LONG_LINE_MAX : PROTOCOL_LINE_MAX;
+	return control->settings.long_commands ? PROTOCOL_LONG_LINE_MAX : PROTOCOL_LINE_MAX;
 }
 
 /* Takes the next whole line out of the input. Returns false when there is none. */

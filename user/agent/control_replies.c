@@ -64,19 +64,28 @@ static const char *code_name(int code)
 	case -E2BIG:
 	case -EMSGSIZE:
 		return "limit";
+	case -ECANCELED:
+		return "cuts";
 	default:
 		return "failed";
 	}
 }
 
-void client_error(struct client *client, int code, const char *text)
+/* Sends the refusal, with what it is about, which is taken over; NULL for no more than the text. */
+static void reply_error(struct client *client, int code, const char *text, json_t *result)
 {
-	json_t *reply = json_pack("{s:i, s:b, s:o, s:s}", "version", PROTOCOL_VERSION, "ok", 0,
-				  "error", text_to_json(text), "code", code_name(code));
+	json_t *reply = json_pack("{s:i, s:b, s:o, s:s, s:o*}", "version", PROTOCOL_VERSION, "ok",
+				  0, "error", text_to_json(text), "code", code_name(code), "result",
+				  result);
 
 	if (!reply || queue_reply(client, reply))
 		client->last_reply = true;
 	json_decref(reply);
+}
+
+void client_error(struct client *client, int code, const char *text)
+{
+	reply_error(client, code, text, NULL);
 }
 
 /* Sends @result, and takes it over. */
@@ -100,6 +109,9 @@ void client_outcome(struct client *client, int code, json_t *result, const struc
 		reply_result(client, result);
 		return;
 	}
-	json_decref(result);
-	client_error(client, code, error->text[0] ? error->text : strerror(-code));
+	if (code != -ECANCELED) {
+		json_decref(result);
+		result = NULL;
+	}
+	reply_error(client, code, error->text[0] ? error->text : strerror(-code), result);
 }

@@ -48,9 +48,9 @@ struct discovery {
 static void on_listener(void *context, enum listener_event event,
 			const struct known_listener *listener)
 {
-	const struct discovery *discovery = context;
+	struct discovery *discovery = context;
 
-	log_listener(discovery->agent, event, listener);
+	log_listener(&discovery->said, discovery->agent, event, listener);
 }
 
 static void on_settled(void *context, enum evidence was, struct known_listener *listener)
@@ -84,7 +84,7 @@ static void tell_of_nodes(const struct agent *agent, bool named)
 		struct known_listener *listener = &agent->listeners[i];
 
 		if (listener->node && !listener->told && (listener->named || !named))
-			log_node(agent, listener);
+			emit_node(agent, listener);
 	}
 }
 
@@ -97,6 +97,8 @@ static void on_heard(void *context, const struct hearing *hearing)
 	log_heard(&discovery->said, &heard);
 	if (fence_configured_cluster(agent->fence, hearing->epmd_port) == CLUSTER_ANY) {
 		agent->epmd_heard = true;
+		if (!agent->stray_names)
+			agent->stray_since_ms = boot_ms_now();
 		agent->stray_names = heard.stray;
 	}
 	tell_of_nodes(agent, true);
@@ -154,6 +156,7 @@ static void look(struct discovery *discovery)
 	discovery->looked_ms = boot_ms_now();
 	if (nodes < 0)
 		log_line(LOG_ERR, "cannot read the listeners", "error", strerror(-nodes), NULL);
+	log_standing(&discovery->said, discovery->agent);
 	log_tables(&discovery->said, discovery->agent->fence);
 	if (nodes > 0)
 		discovery_ask(discovery);
@@ -220,6 +223,7 @@ void discovery_check(struct discovery *discovery)
 		list_heard(discovery);
 	if (findings.missed || findings.dropped)
 		look(discovery);
+	log_standing(&discovery->said, discovery->agent);
 	count = fence_registrations(discovery->agent->fence, &rows);
 	nodes_note_check(discovery->agent, rows, count);
 	doubts_turn(discovery->doubts);

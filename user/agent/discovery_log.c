@@ -8,7 +8,8 @@
 #include "agent/log.h"
 #include "agent/moment.h"
 
-#define AGAIN_MS 10000 /* what anybody can bring about is logged no more often */
+#define AGAIN_MS 10000	/* what anybody can bring about is logged no more often */
+#define BRIEF_MS 600000 /* and that listeners came and went */
 
 static bool is_due(int64_t *last_ms)
 {
@@ -20,30 +21,52 @@ static bool is_due(int64_t *last_ms)
 	return true;
 }
 
-void log_listener(const struct agent *agent, enum listener_event event,
-		  const struct known_listener *listener)
+static const char *kind_of(const struct known_listener *listener)
 {
-	const char *kind = listener->kernel.kind == LISTENER_EPMD ? "epmd" : "dist";
-	const char *source = listener_source(agent, listener);
-	const bool released = event == LISTENER_WENT && source && strcmp(source, "config") != 0;
+	return listener->kernel.kind == LISTENER_EPMD ? "epmd" : "dist";
+}
+
+/* Whether its port is open again. */
+static bool is_released(enum listener_event event, const char *source)
+{
+	return event == LISTENER_WENT && source && strcmp(source, "config") != 0;
+}
+
+/* The line of a listener, after what @message says of it. */
+static void log_one(const struct known_listener *listener, const char *message, const char *source,
+		    const char *node)
+{
 	char port[16], pid[16], address[PREFIX_TEXT_SIZE];
 
 	snprintf(port, sizeof(port), "%u", listener->kernel.port);
 	snprintf(pid, sizeof(pid), "%u", listener->kernel.pid);
-	listener_address(listener, address);
+	log_line(LOG_INFO, message, "port", port, "source", source, "kind", kind_of(listener),
+		 "node", node, "address", listener_address(listener, address), "pid", pid,
+		 "process", listener->process, NULL);
+}
+
+static void log_went(const struct agent *agent, const struct known_listener *listener)
+{
+	const bool released = is_released(LISTENER_WENT, listener_source(agent, listener));
+
+	log_one(listener, released ? "port released" : "listener gone", NULL, listener->node);
+}
+
+void log_listener(struct said *said, const struct agent *agent, enum listener_event event,
+		  const struct known_listener *listener)
+{
+	const char *source = listener_source(agent, listener);
+	char address[PREFIX_TEXT_SIZE];
+
 	event_emit(agent->events, "listener", "{s:s, s:i, s:s, s:s*, s:s*, s:s, s:i, s:s}", "what",
 		   event == LISTENER_CAME ? "came" : "gone", "port", (int)listener->kernel.port,
-		   "kind", kind, "source", released ? NULL : source, "node", listener->node,
-		   "address", address, "pid", (int)listener->kernel.pid, "process",
-		   listener->process);
-	if (event == LISTENER_CAME)
-		log_line(LOG_INFO, source ? "port protected" : "listener not protected", "port",
-			 port, "source", source, "kind", kind, "address", address, "pid", pid,
-			 "process", listener->process, NULL);
-	else
-		log_line(LOG_INFO, released ? "port released" : "listener gone", "port", port,
-			 "kind", kind, "node", listener->node, "address", address, "pid", pid,
-			 "process", listener->process, NULL);
+		   "kind", kind_of(listener), "source", is_released(event, source) ? NULL : source,
+		   "node", listener->node, "address", listener_address(listener, address), "pid",
+		   (int)listener->kernel.pid, "process", listener->process);
+	if (event == LISTENER_WENT && listener->logged)
+		log_went(agent, listener);
+	else if (event == LISTENER_WENT && !said->brief++)
+		said->brief_ms = boot_ms_now();
 }
 
 #define NUMBER_SIZE 24
@@ -54,23 +77,57 @@ static const char *digits(uint64_t count, char number[static NUMBER_SIZE])
 	return number;
 }
 
-void log_node(const struct agent *agent, struct known_listener *listener)
+void emit_node(const struct agent *agent, struct known_listener *listener)
 {
-	const char *source = listener_source(agent, listener);
+	listener->told = true;
+	event_emit(agent->events, "node", "{s:s, s:s, s:i, s:s*}", "what", "registered", "node",
+		   listener->node, "port", (int)listener->kernel.port, "source",
+		   listener_source(agent, listener));
+}
+
+static void log_node(const struct agent *agent, struct known_listener *listener)
+{
 	char port[16];
 
-	listener->told = true;
+	listener->node_logged = true;
 	snprintf(port, sizeof(port), "%u", listener->kernel.port);
 	log_line(LOG_INFO,
 		 listener->named || listener->evidence != EVIDENCE_CMDLINE
 			 ? "node registered"
 			 : "node named by its command line",
-		 "node", listener->node, "port", port, "source", source, NULL);
-	event_emit(agent->events, "node", "{s:s, s:s, s:i, s:s*}", "what", "registered", "node",
-		   listener->node, "port", (int)listener->kernel.port, "source", source);
-	if (listener_is_orphan(agent, listener))
-		log_line(LOG_WARNING, "node of no cluster: no peer may reach it", "node",
-			 listener->node, "port", port, NULL);
+		 "node", listener->node, "port", port, "source", listener_source(agent, listener),
+		 NULL);
+}
+
+static void log_brief(struct said *said)
+{
+	char number[NUMBER_SIZE];
+
+	if (!said->brief || boot_ms_now() - said->brief_ms < BRIEF_MS)
+		return;
+	log_line(LOG_INFO, "listeners came and went within seconds", "listeners",
+		 digits(said->brief, number), NULL);
+	said->brief = 0;
+}
+
+void log_standing(struct said *said, const struct agent *agent)
+{
+	for (size_t i = 0; i < agent->listener_count; i++) {
+		struct known_listener *listener = &agent->listeners[i];
+		const char *source;
+
+		if ((listener->logged && (!listener->node || listener->node_logged)) ||
+		    !listener_stays(listener))
+			continue;
+		source = listener_source(agent, listener);
+		if (!listener->logged)
+			log_one(listener, source ? "port protected" : "listener not protected",
+				source, NULL);
+		listener->logged = true;
+		if (listener->node && !listener->node_logged)
+			log_node(agent, listener);
+	}
+	log_brief(said);
 }
 
 void log_settled(const struct agent *agent, enum evidence was, struct known_listener *listener)
@@ -79,7 +136,7 @@ void log_settled(const struct agent *agent, enum evidence was, struct known_list
 	char port[16], pid[16];
 
 	if (listener->node && !listener->told)
-		log_node(agent, listener);
+		emit_node(agent, listener);
 	if (was == listener->evidence)
 		return;
 	snprintf(port, sizeof(port), "%u", listener->kernel.port);
@@ -88,6 +145,8 @@ void log_settled(const struct agent *agent, enum evidence was, struct known_list
 		log_line(LOG_WARNING,
 			 "epmd names a port, and it does not speak the distribution: released",
 			 "port", port, "pid", pid, "process", listener->process, NULL);
+	else if (!listener_stays(listener))
+		return;
 	else if (listener->evidence == EVIDENCE_NONE)
 		log_line(LOG_INFO, "port released", "port", port, "pid", pid, "process",
 			 listener->process, NULL);
@@ -132,13 +191,7 @@ void log_heard(struct said *said, const struct heard *heard)
 			 "epmd names more nodes on a process's ports than the process registered: "
 			 "the ports are asked",
 			 "names", digits(heard->doubted, number), NULL);
-	if (heard->stray && heard->stray != said->stray)
-		log_line(LOG_WARNING,
-			 "epmd names nodes at ports where no registered process listens: not "
-			 "protected for that",
-			 "names", digits(heard->stray, number), NULL);
 	said->doubted = heard->doubted;
-	said->stray = heard->stray;
 }
 
 void log_findings(struct said *said, const struct fence *fence,

@@ -228,13 +228,14 @@ static int copy_control(struct endpoints *endpoints, const struct config *config
 int endpoints_open_control(struct endpoints *endpoints, struct error *error)
 {
 	const struct config *config = endpoints->agent->config;
+	static const char *const long_commands[] = {"try", "check", NULL};
 	const struct control_settings settings = {
 		.path = config->control_socket,
 		.group = find_group(config->control_group,
 				    "no such group: the control socket is root's alone"),
 		.handler = commands_handle,
 		.context = endpoints->commands,
-		.long_command = "try",
+		.long_commands = long_commands,
 	};
 	int code = copy_control(endpoints, config, error);
 

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "agent/drop_log.h"
 #include "agent/frame_event.h"
 #include "core/json_text.h"
 
@@ -23,10 +24,12 @@ struct known_interface {
 };
 
 struct events {
+	struct event_base *base;
 	struct agent *agent;
+	struct error problem; /* why frames are not told of */
 	struct event *ready;
-	struct line lines[EVENTS_REMEMBERED]; /* a ring; the newest is before next */
-	size_t next;
+	struct event_memory memory;
+	struct drop_log drops;
 	struct event_follower *followers;
 	struct event_follower *captures;
 	struct strangers strangers;
@@ -60,7 +63,7 @@ static struct line to_line(json_t *object)
 }
 
 /* Takes @object over. */
-static void publish(struct events *events, json_t *object)
+static void publish(struct events *events, const char *kind, json_t *object)
 {
 	const struct line line = to_line(object);
 
@@ -69,9 +72,7 @@ static void publish(struct events *events, json_t *object)
 		return;
 	}
 	deliver(events->followers, &line);
-	free(events->lines[events->next].text);
-	events->lines[events->next] = line;
-	events->next = (events->next + 1) % EVENTS_REMEMBERED;
+	event_memory_keep(&events->memory, event_room_of(kind), line.text, line.length);
 }
 
 static double now(void)
@@ -96,7 +97,7 @@ void event_emit(struct events *events, const char *kind, const char *format, ...
 	if (members && object)
 		json_object_update(object, members);
 	json_decref(members);
-	publish(events, object);
+	publish(events, kind, object);
 }
 
 /* The filter keeps this limit too, unless somebody captures. */
@@ -125,16 +126,20 @@ static void capture(struct events *events, const struct event *event, const char
 static void on_frame(void *context, const struct event *event, const char *interface)
 {
 	struct events *events = context;
+	json_t *object;
 
 	if (events->captures)
 		capture(events, event, interface);
 	if (event->repeated)
 		return;
-	if (within_limit(events, event->time_ns))
-		publish(events,
-			frame_event_json(events->agent, &events->strangers, event, interface));
-	else
+	if (!within_limit(events, event->time_ns)) {
 		events->lost++;
+		return;
+	}
+	object = frame_event_json(events->agent, &events->strangers, event, interface);
+	if (object && events->agent->config->journal_drops)
+		drop_log(&events->drops, object);
+	publish(events, "drop", object);
 }
 
 static void on_ready(evutil_socket_t fd, short what, void *context)
@@ -145,28 +150,50 @@ static void on_ready(evutil_socket_t fd, short what, void *context)
 	fence_events_read(events->agent->fence, BATCH);
 }
 
+static int start_reading(struct events *events)
+{
+	struct fence *fence = events->agent->fence;
+	int code = fence_events_start(fence, on_frame, events, &events->problem);
+
+	if (code)
+		return code;
+	events->ready = event_new(events->base, fence_events_fd(fence), EV_READ | EV_PERSIST,
+				  on_ready, events);
+	if (!events->ready || event_add(events->ready, NULL))
+		return error_set(&events->problem, -ENOMEM, "out of memory");
+	return 0;
+}
+
 int events_open(struct event_base *base, struct agent *agent, struct events **result,
 		struct error *error)
 {
 	struct events *events = calloc(1, sizeof(*events));
-	int code;
 
 	if (!events)
 		return error_set(error, -ENOMEM, "out of memory");
+	events->base = base;
 	events->agent = agent;
-	code = fence_events_start(agent->fence, on_frame, events, error);
-	if (!code) {
-		events->ready = event_new(base, fence_events_fd(agent->fence), EV_READ | EV_PERSIST,
-					  on_ready, events);
-		if (!events->ready || event_add(events->ready, NULL))
-			code = error_set(error, -ENOMEM, "out of memory");
-	}
-	if (code) {
-		events_close(events);
-		return code;
-	}
+	start_reading(events);
 	*result = events;
 	return 0;
+}
+
+const char *events_problem(const struct events *events)
+{
+	return events ? events->problem.text : "";
+}
+
+bool events_retry(struct events *events)
+{
+	if (!events_problem(events)[0])
+		return false;
+	if (events->ready)
+		event_free(events->ready);
+	events->ready = NULL;
+	if (start_reading(events))
+		return false;
+	events->problem = (struct error){};
+	return true;
 }
 
 void events_close(struct events *events)
@@ -176,8 +203,7 @@ void events_close(struct events *events)
 	events_lost(events);
 	if (events->ready)
 		event_free(events->ready);
-	for (size_t i = 0; i < EVENTS_REMEMBERED; i++)
-		free(events->lines[i].text);
+	event_memory_clear(&events->memory);
 	free(events->interfaces);
 	free(events);
 }
@@ -242,16 +268,7 @@ void events_look_at_interfaces(struct events *events)
 
 json_t *events_last(const struct events *events, size_t limit)
 {
-	const size_t count = limit < EVENTS_REMEMBERED ? limit : EVENTS_REMEMBERED;
-	json_t *list = json_array();
-
-	for (size_t i = EVENTS_REMEMBERED - count; i < EVENTS_REMEMBERED && list; i++) {
-		const struct line *line = &events->lines[(events->next + i) % EVENTS_REMEMBERED];
-
-		if (line->text)
-			json_array_append_new(list, json_loadb(line->text, line->length, 0, NULL));
-	}
-	return list;
+	return event_memory_last(&events->memory, limit);
 }
 
 static void link_follower(struct event_follower **list, struct event_follower *follower)

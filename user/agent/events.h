@@ -11,8 +11,7 @@
 #include <jansson.h>
 
 #include "agent/agent.h"
-
-#define EVENTS_REMEMBERED 256
+#include "agent/event_memory.h"
 
 struct events;
 
@@ -24,9 +23,18 @@ struct event_follower {
 	struct event_follower *next;
 };
 
-/* Reads the filter's events from now on. @agent must outlive the events. Returns 0 or an errno. */
+/*
+ * Reads the filter's events from now on. @agent must outlive the events. Returns 0 or -ENOMEM;
+ * where the kernel refuses, frames are not told of, and events_problem() says so.
+ */
 int events_open(struct event_base *base, struct agent *agent, struct events **events,
 		struct error *error);
+
+/* Why frames are not told of, or "". */
+const char *events_problem(const struct events *events);
+
+/* Tries again to read them. True when they are read now and were not. */
+bool events_retry(struct events *events);
 
 /* All followers must be gone. NULL is allowed. */
 void events_close(struct events *events);

@@ -230,6 +230,7 @@ void listener_set_node(struct agent *agent, struct known_listener *listener, con
 	free(listener->node);
 	listener->node = copy;
 	listener->told = false;
+	listener->node_logged = false;
 	fence_assign(agent->fence, &listener->kernel, members_cluster(agent->config, node));
 }
 
@@ -362,6 +363,15 @@ const char *listener_address(const struct known_listener *listener,
 	prefix_format(&prefix, text);
 	text[strcspn(text, "/")] = '\0';
 	return text;
+}
+
+bool listener_stays(const struct known_listener *listener)
+{
+	const int64_t since_s = (int64_t)(listener->kernel.since_ns / 1000000000u);
+	struct timespec boot;
+
+	clock_gettime(CLOCK_BOOTTIME, &boot);
+	return boot.tv_sec - since_s >= LISTENER_STAYS_S;
 }
 
 bool listener_is_exposed(const struct agent *agent, const struct known_listener *listener)

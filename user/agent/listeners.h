@@ -32,8 +32,10 @@ struct known_listener {
 	bool wants_name;	 /* names that point at it do not fit: which is its own? */
 	bool probed;		 /* it was asked, and what it said is dealt with */
 	unsigned int probe_turn; /* of agent/doubts.h, in which it was asked last */
-	bool told;		 /* its node was logged */
-	bool named;		 /* by an epmd, since the last check */
+	bool told;		 /* its node was made known, as an event */
+	bool logged;		 /* that it came; see discovery_log.h */
+	bool node_logged;
+	bool named;	 /* by an epmd, since the last check */
 	bool epmd_heard; /* an epmd that its process is connected to has answered since the last
 			    check */
 	unsigned int unnamed_checks; /* in a row in which it had answered, and no name was there */
@@ -79,6 +81,13 @@ const char *listener_address(const struct known_listener *listener,
 /* Whether the listener is bound to all addresses of its family; to one at loopback. */
 bool listener_is_wildcard(const struct known_listener *listener);
 bool listener_is_loopback(const struct known_listener *listener);
+
+/*
+ * Whether it has been there for a while. Each call of a product's command line is a node of its own
+ * for some seconds, of which nobody needs to hear.
+ */
+#define LISTENER_STAYS_S 15
+bool listener_stays(const struct known_listener *listener);
 
 /* Listeners that an operator should hear about: see status. */
 bool listener_is_exposed(const struct agent *agent, const struct known_listener *listener);

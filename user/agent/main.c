@@ -13,6 +13,7 @@
 #include "agent/discovery.h"
 #include "agent/endpoints.h"
 #include "agent/events.h"
+#include "agent/features.h"
 #include "agent/interfaces.h"
 #include "agent/log.h"
 #include "agent/memory.h"
@@ -20,6 +21,7 @@
 #include "agent/options.h"
 #include "agent/privileges.h"
 #include "agent/problems.h"
+#include "agent/problems_connections.h"
 #include "agent/report.h"
 #include "agent/runtime.h"
 #include "core/cleanup.h"
@@ -42,6 +44,7 @@ struct daemon {
 	struct event *signals[3];
 	struct event *watchdog;
 	struct event *check; /* that all is where it should be */
+	struct features features;
 	struct outcome outcome;
 	struct problems problems; /* that were logged */
 	bool addresses_unknown;	  /* and it was logged */
@@ -98,6 +101,22 @@ static void look_at_addresses(struct daemon *daemon)
 	daemon->addresses_unknown = failed;
 }
 
+/* Another configuration is in force. */
+static void follow_config(struct daemon *daemon)
+{
+	const struct trial *trial = &daemon->agent.trial;
+
+	/* First: it lets go of a descriptor that is closed by now, and whose number is free. */
+	discovery_restart(daemon->discovery);
+	report_outcome(&daemon->outcome, &daemon->agent);
+	endpoints_check_control(&daemon->endpoints);
+	endpoints_open_metrics(&daemon->endpoints);
+	boot_timer_set(daemon->trial_end, trial->former ? trial->ends_ms : -1);
+	agent_look_at_connections(&daemon->agent);
+	problems_log(&daemon->agent, &daemon->problems);
+	runtime_keep_config(&daemon->runtime);
+}
+
 /*
  * Whatever holds an interface may let go of it without a word to anybody, and who takes the filter
  * off says nothing either.
@@ -107,13 +126,13 @@ static void on_check(evutil_socket_t fd, short events, void *context)
 	struct daemon *daemon = context;
 
 	(void)fd, (void)events;
-	if (fence_gain_conntrack(daemon->agent.fence) > 0)
-		log_line(LOG_NOTICE, "the connection tracker was loaded: it is asked from now on",
-			 NULL);
+	if (features_retry(&daemon->features, &daemon->agent) == GAINED_WATCH)
+		follow_config(daemon);
 	replan(daemon);
 	look_at_addresses(daemon);
 	restore_pins(daemon);
 	discovery_check(daemon->discovery);
+	agent_look_at_connections_again(&daemon->agent);
 	problems_log(&daemon->agent, &daemon->problems);
 }
 
@@ -127,21 +146,8 @@ static void on_addresses_changed(void *context)
 	look_at_addresses(context);
 }
 
-/* Another configuration is in force. */
-static void follow_config(struct daemon *daemon)
-{
-	const struct trial *trial = &daemon->agent.trial;
-
-	/* First: it lets go of a descriptor that is closed by now, and whose number is free. */
-	discovery_restart(daemon->discovery);
-	report_outcome(&daemon->outcome, &daemon->agent);
-	endpoints_check_control(&daemon->endpoints);
-	endpoints_open_metrics(&daemon->endpoints);
-	boot_timer_set(daemon->trial_end, trial->former ? trial->ends_ms : -1);
-	runtime_keep_config(&daemon->runtime);
-}
-
-static void on_reloaded(void *context, int code, const struct error *reason)
+static void on_reloaded(void *context, const struct review *review, int code,
+			const struct error *reason)
 {
 	char summary[AGENT_SUMMARY_SIZE];
 	struct daemon *daemon = context;
@@ -154,7 +160,7 @@ static void on_reloaded(void *context, int code, const struct error *reason)
 		notify_status(agent_summary(&daemon->agent, summary));
 		return;
 	}
-	log_line(LOG_NOTICE, "reloaded", "config", daemon->agent.config_path, NULL);
+	report_reload(&daemon->agent, review);
 	follow_config(daemon);
 }
 
@@ -195,13 +201,15 @@ static void on_changed(void *context, const struct control_peer *peer, const cha
 static void on_sighup(evutil_socket_t signal, short events, void *context)
 {
 	struct daemon *daemon = context;
+	struct review review = {};
 	struct error error = {};
 	int code;
 
 	(void)signal, (void)events;
 	notify_reloading();
-	code = agent_reload(&daemon->agent, &error);
-	on_reloaded(daemon, code, &error);
+	code = agent_reload(&daemon->agent, &review, &error);
+	on_reloaded(daemon, &review, code, &error);
+	review_free(&review);
 	notify_ready(NULL);
 }
 
@@ -357,7 +365,7 @@ static int start(struct daemon *daemon, const struct options *options, struct er
 	if (!code)
 		code = watch_interfaces(daemon, error);
 	if (!code)
-		code = privileges_drop(error);
+		code = privileges_drop(!fence_features(daemon->agent.fence).conntrack, error);
 	return code ? code : runtime_open(&daemon->runtime, daemon->base, error);
 }
 

@@ -286,7 +286,7 @@ int net_side_open(struct event_base *base, const struct net_side_settings *setti
 		.group = group ? group->gr_gid : (gid_t)-1,
 		.handler = handle,
 		.context = side,
-		.long_command = "names",
+		.long_commands = (const char *const[]){"names", NULL},
 	};
 	int code = -ENOMEM;
 

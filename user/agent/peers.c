@@ -54,7 +54,8 @@ static int rebuild(struct agent *agent, struct error *error)
 	if (!code && listeners_assign(agent, agent->config, policy))
 		code = error_set(error, -ENOMEM, "out of memory for the policy");
 	if (!code)
-		code = fence_apply(agent->fence, policy, agent->plan, agent->config->attach, error);
+		code = fence_apply(agent->fence, policy, agent->plan, agent->config->attach, NULL,
+				   error);
 	if (code)
 		return code;
 	policy_free(agent->policy);

@@ -3,8 +3,12 @@
 
 #include <string.h>
 
+#include "agent/events.h"
 #include "agent/keeper.h"
+#include "agent/listeners.h"
 #include "agent/log.h"
+#include "agent/moment.h"
+#include "agent/problems_connections.h"
 #include "agent/problems_find.h"
 #include "core/cleanup.h"
 
@@ -112,11 +116,25 @@ static void find_watch(const struct agent *agent, struct problems *problems)
 			     "the kernel has kept %llu events from the listener watch: what they "
 			     "told was listed soon after",
 			     (unsigned long long)fence_watch_missed(agent->fence));
-	if (agent->stray_names)
+	/* A node that ends is in epmd for a moment longer than its listener. */
+	if (agent->stray_names && boot_ms_now() - agent->stray_since_ms >= LISTENER_STAYS_S * 1000)
 		problems_add(problems, PROBLEM_STRAY_NAMES, "",
 			     "epmd names %zu nodes at ports where no process that is registered "
 			     "listens: they are not protected (a lie, or a node in a container)",
 			     agent->stray_names);
+}
+
+static void find_refused(const struct agent *agent, struct problems *problems)
+{
+	if (agent->watch_error.text[0])
+		problems_add(problems, PROBLEM_WATCH_MISSING, "",
+			     "%s: new listeners that the configuration does not list are open; it "
+			     "is tried again",
+			     agent->watch_error.text);
+	if (events_problem(agent->events)[0])
+		problems_add(problems, PROBLEM_EVENTS_UNREAD, "",
+			     "drops are counted, and not told of as events: %s; it is tried again",
+			     events_problem(agent->events));
 }
 
 static void find_peers(const struct agent *agent, struct problems *problems)
@@ -164,8 +182,10 @@ void agent_problems(const struct agent *agent, struct problems *problems)
 	find_listeners(agent, problems);
 	find_users(agent, problems);
 	find_watch(agent, problems);
+	find_refused(agent, problems);
 	find_peers(agent, problems);
 	find_service(agent, problems);
+	find_connections(agent, problems);
 }
 
 static void log_missing(int level, const struct problems *now, const struct problems *then,

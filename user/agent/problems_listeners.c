@@ -25,7 +25,7 @@ static void find_followed(const struct agent *agent, const struct known_listener
 			     port, listener->kernel.pid,
 			     listener_is_wildcard(listener) ? "every address"
 							    : listener_address(listener, address));
-	if (listener_is_orphan(agent, listener))
+	if (listener_is_orphan(agent, listener) && listener_stays(listener))
 		problems_add(problems, PROBLEM_NODE_OF_NO_CLUSTER, subject,
 			     "port %u: node \"%s\" (%s, pid %u) fits the \"nodes\" of no cluster: "
 			     "no peer may reach it until one of them names it",

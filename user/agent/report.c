@@ -7,6 +7,7 @@
 #include <syslog.h>
 
 #include "agent/events.h"
+#include "agent/features.h"
 #include "agent/log.h"
 #include "agent/notify.h"
 #include "core/cleanup.h"
@@ -29,6 +30,18 @@ void report_outcome(struct outcome *outcome, const struct agent *agent)
 	}
 }
 
+void report_reload(const struct agent *agent, const struct review *review)
+{
+	char added[24], removed[24], cut[24];
+
+	snprintf(added, sizeof(added), "%zu", review->diff.added);
+	snprintf(removed, sizeof(removed), "%zu", review->diff.removed);
+	snprintf(cut, sizeof(cut), "%zu", review->connections);
+	log_line(review->connections ? LOG_WARNING : LOG_NOTICE, "reloaded", "config",
+		 agent->config_path, "added", added, "removed", removed, "cut_connections", cut,
+		 NULL);
+}
+
 void report_start(const struct agent *agent)
 {
 	static const char *const starts[] = {
@@ -43,6 +56,7 @@ void report_start(const struct agent *agent)
 		 features.multi_buffer ? "yes" : "no", "conntrack",
 		 features.conntrack ? "yes" : "no", "gate", features.gate ? "yes" : "no", "listens",
 		 features.listens ? "yes" : "no", NULL);
+	features_log(agent);
 	event_emit(agent->events, "agent", "{s:s, s:s, s:s, s:s}", "what", "started", "version",
 		   BEAMFENCE_VERSION, "start", starts[fence_start(agent->fence)], "mode",
 		   mode_name(agent->policy->mode));

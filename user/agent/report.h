@@ -13,6 +13,9 @@ void report_start(const struct agent *agent);
 /* Where the filter is, and what else an operator should know of the policy in force. */
 void report_outcome(struct outcome *outcome, const struct agent *agent);
 
+/* Another configuration is in force: how much of it is new, and what it cuts. */
+void report_reload(const struct agent *agent, const struct review *review);
+
 /*
  * There is no configuration: neither the file nor a last good one. Says whether anything is fenced
  * all the same, by what is pinned in @pin_dir, to the log and to the service manager.

@@ -67,7 +67,8 @@ static int remember(struct trial *trial, const struct trial_request *request,
 	return 0;
 }
 
-int agent_try(struct agent *agent, const struct trial_request *request, struct error *error)
+int agent_try(struct agent *agent, const struct trial_request *request, struct review *review,
+	      struct error *error)
 {
 	_cleanup_(cleanup_config) struct config *config = NULL;
 	struct trial *trial = &agent->trial;
@@ -80,7 +81,7 @@ int agent_try(struct agent *agent, const struct trial_request *request, struct e
 		code = remember(trial, request, agent->plan, error);
 	if (code)
 		return code;
-	code = agent_apply(agent, &config, error);
+	code = agent_apply(agent, &config, review, error);
 	if (code)
 		forget_current(trial);
 	else
@@ -129,7 +130,7 @@ int agent_revert(struct agent *agent, struct error *error)
 
 	if (!trial->former)
 		return no_trial(error);
-	code = agent_apply(agent, &trial->former, error);
+	code = agent_apply(agent, &trial->former, NULL, error);
 	if (!code)
 		forget_current(trial); /* its "former" is by now the one that was tried */
 	return code;

@@ -16,6 +16,7 @@
 #define TRIAL_SECONDS_MAX 86400
 
 struct agent;
+struct review;
 
 struct trial {
 	struct config *former;		/* what to go back to; NULL: no trial is under way */
@@ -45,7 +46,8 @@ struct trial_request {
  * Checks the text as a reload checks the file, and puts it into force. -EBUSY when a trial is under
  * way; else as agent_reload(), and then nothing changed.
  */
-int agent_try(struct agent *agent, const struct trial_request *request, struct error *error);
+int agent_try(struct agent *agent, const struct trial_request *request, struct review *review,
+	      struct error *error);
 
 /* Makes the configuration on trial stay until the agent ends or reloads. -ENOENT without trial. */
 int agent_confirm(struct agent *agent, struct error *error);

@@ -2,6 +2,7 @@
 #include "cli/check_host.h"
 #include "cli/cli.h"
 #include "cli/escape.h"
+#include "cli/live.h"
 #include "cli/print.h"
 #include "core/cleanup.h"
 #include "core/config.h"
@@ -28,7 +29,9 @@ static int print_check(const json_t *result, FILE *out)
 
 	if (!code)
 		code = print_warnings(warnings, out);
-	return code ? code : print_warnings(json_object_get(result, "on_this_host"), out);
+	if (!code)
+		code = print_warnings(json_object_get(result, "on_this_host"), out);
+	return code ? code : print_live_review(result, out);
 }
 
 static json_t *list_warnings(const struct config *config)
@@ -84,12 +87,19 @@ enum status run_check(const struct cli *cli, const struct arguments *arguments, 
 	json_t *result = check(arguments->words[0], error);
 	bool ok = result != NULL;
 	enum status status;
+	json_t *live;
 
 	if (!ok && !cli->json)
 		return STATUS_FAILED;
+	live = ok ? live_review(cli, arguments->words[0], arguments_option(arguments, "--no-cuts"),
+				error)
+		  : NULL;
 	if (!ok)
 		result = describe_fault(error);
+	else if (live)
+		json_object_update_missing(result, live);
+	json_decref(live);
 	status = cli_show(cli, result, print_check, error);
 	json_decref(result);
-	return ok ? status : STATUS_FAILED;
+	return ok && !error->text[0] ? status : STATUS_FAILED;
 }

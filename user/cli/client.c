@@ -152,6 +152,12 @@ static int receive_line(int fd, struct text *line, size_t *behind)
 	}
 }
 
+static size_t line_max(const char *command)
+{
+	return strcmp(command, "try") && strcmp(command, "check") ? PROTOCOL_LINE_MAX
+								  : PROTOCOL_LONG_LINE_MAX;
+}
+
 /* Makes the line of a request in *@line, which the caller frees. */
 static int make_request(const char *command, json_t *arguments, char **line, struct error *error)
 {
@@ -164,7 +170,7 @@ static int make_request(const char *command, json_t *arguments, char **line, str
 	if (!*line)
 		return error_set(error, -EINVAL, "cannot make a request of these arguments");
 	length = strlen(*line);
-	if (length + 1 > (strcmp(command, "try") ? PROTOCOL_LINE_MAX : PROTOCOL_LONG_LINE_MAX)) {
+	if (length + 1 > line_max(command)) {
 		free(TAKE_POINTER(*line));
 		return error_set(error, -E2BIG,
 				 "the arguments are too long: %zu bytes as a request", length + 1);
@@ -182,8 +188,10 @@ static int read_reply(const struct text *line, const char *path, json_t **result
 	json_t *content = json_object_get(reply, "result");
 
 	if (json_integer_value(json_object_get(reply, "version")) == PROTOCOL_VERSION) {
-		if (json_is_false(ok) && refusal)
+		if (json_is_false(ok) && refusal) {
+			*result = json_incref(content);
 			return error_set(error, -EREMOTEIO, "%s", refusal);
+		}
 		if (json_is_true(ok) && content) {
 			*result = json_incref(content);
 			return 0;

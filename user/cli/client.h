@@ -15,7 +15,8 @@
  * the caller keeps it). Returns 0 with a result in *@result that the caller releases with
  * json_decref(), or one line in @error, with what to do, and:
  * -ENOENT, -ECONNREFUSED: no agent is there. -ETIMEDOUT, -ECONNRESET: it does not answer.
- * -EACCES: no permission. -EREMOTEIO: the agent refused, and the line is its own.
+ * -EACCES: no permission. -EREMOTEIO: the agent refused, and the line is its own;
+ * *@result is then what it has to say beside, for json_decref() too, or NULL.
  * -EPROTO: the reply makes no sense. -EINVAL, -ENAMETOOLONG, -E2BIG: the request cannot be made.
  * Other errno of socket(2), connect(2), send(2) and recv(2) as they come.
  */

@@ -93,13 +93,6 @@ enum status cli_ask_and_show(const struct cli *cli, unsigned timeout_ms, const c
 	return status;
 }
 
-enum status run_status(const struct cli *cli, const struct arguments *arguments,
-		       struct error *error)
-{
-	(void)arguments;
-	return cli_ask_and_show(cli, CLIENT_TIMEOUT_MS, "status", NULL, print_status, error);
-}
-
 enum status run_ports(const struct cli *cli, const struct arguments *arguments, struct error *error)
 {
 	(void)arguments;
@@ -109,15 +102,10 @@ enum status run_ports(const struct cli *cli, const struct arguments *arguments, 
 enum status run_counters(const struct cli *cli, const struct arguments *arguments,
 			 struct error *error)
 {
-	(void)arguments;
-	return cli_ask_and_show(cli, CLIENT_TIMEOUT_MS, "counters", NULL, print_counters, error);
-}
-
-enum status run_reload(const struct cli *cli, const struct arguments *arguments,
-		       struct error *error)
-{
-	(void)arguments;
-	return cli_ask_and_show(cli, CLIENT_SLOW_TIMEOUT_MS, "reload", NULL, print_reload, error);
+	return cli_ask_and_show(cli, CLIENT_TIMEOUT_MS, "counters", NULL,
+				arguments_option(arguments, "--all") ? print_counters
+								     : print_counters_moved,
+				error);
 }
 
 static int print_pins_removed(const json_t *result, FILE *out)

@@ -6,6 +6,7 @@
 
 #include "../bpf/contract.h"
 #include "cli/cli.h"
+#include "cli/event_filter.h"
 #include "core/cleanup.h"
 #include "core/protocol.h"
 
@@ -107,9 +108,21 @@ static void offer_times(const struct completion *completion)
 	offer(completion, "7d");
 }
 
+static void offer_kinds(const struct completion *completion)
+{
+	for (const char *const *kind = event_kinds; *kind; kind++)
+		offer(completion, *kind);
+}
+
 static void offer_files(const struct completion *completion)
 {
 	fputs(COMPLETE_FILES "\n", completion->out);
+}
+
+static void offer_commands(const struct completion *completion)
+{
+	for (size_t i = 0; i < completion->table->count; i++)
+		offer(completion, completion->table->commands[i].name);
 }
 
 /* What a word of a usage line, "CLUSTER" or "list", stands for. */
@@ -119,9 +132,10 @@ static void offer_token(const struct completion *completion, const char *token)
 		const char *placeholder;
 		void (*offer)(const struct completion *completion);
 	} sources[] = {
-		{"CLUSTER", offer_clusters}, {"DIR", offer_files},  {"FILE", offer_files},
-		{"IFACE", offer_interfaces}, {"PATH", offer_files}, {"PREFIX", offer_peers},
-		{"REASON", offer_reasons},   {"TIME", offer_times},
+		{"CLUSTER", offer_clusters}, {"COMMAND", offer_commands}, {"DIR", offer_files},
+		{"FILE", offer_files},	     {"IFACE", offer_interfaces}, {"KIND", offer_kinds},
+		{"PATH", offer_files},	     {"PREFIX", offer_peers},	  {"REASON", offer_reasons},
+		{"TIME", offer_times},
 	};
 
 	for (size_t i = 0; i < sizeof(sources) / sizeof(sources[0]); i++)
@@ -286,7 +300,6 @@ void complete(const struct completion_table *table, char **words, FILE *out)
 	} else if (completion.command) {
 		complete_word(&completion);
 	} else {
-		for (size_t i = 0; i < table->count; i++)
-			offer(&completion, table->commands[i].name);
+		offer_commands(&completion);
 	}
 }

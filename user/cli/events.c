@@ -3,12 +3,13 @@
 
 #include "cli/cli.h"
 #include "cli/client.h"
+#include "cli/event_filter.h"
 #include "cli/interrupt.h"
 #include "cli/print.h"
 #include "core/protocol.h"
 
-#define LAST_DEFAULT 256
-#define LAST_FOLLOW  10 /* so many of before, when there are more to come */
+#define LAST_MAX    1536 /* more are never remembered */
+#define LAST_FOLLOW 10	 /* so many of before, when there are more to come */
 
 static int show(const struct cli *cli, const json_t *event)
 {
@@ -31,14 +32,15 @@ static int show_all(const struct cli *cli, const json_t *list)
 }
 
 /* Shows what comes until somebody ends it: this side, the agent, or who reads stdout. */
-static enum status follow(const struct cli *cli, struct client_stream *stream, struct error *error)
+static enum status follow(const struct cli *cli, const struct event_filter *filter,
+			  struct client_stream *stream, struct error *error)
 {
 	while (!interrupted() && !ferror(stdout)) {
 		json_t *event = NULL;
 		int code = client_stream_next(stream, &event, error);
 
 		if (code > 0) {
-			code = show(cli, event);
+			code = event_filter_fits(filter, event) ? show(cli, event) : 0;
 			json_decref(event);
 		} else if (!code) {
 			fflush(stdout);
@@ -64,7 +66,8 @@ static int open_stream(const struct cli *cli, json_t *request, struct client_str
 	return code;
 }
 
-static enum status open_and_follow(const struct cli *cli, json_t *arguments, struct error *error)
+static enum status open_and_follow(const struct cli *cli, const struct event_filter *filter,
+				   json_t *arguments, size_t limit, struct error *error)
 {
 	struct client_stream *stream = NULL;
 	enum status status;
@@ -77,8 +80,9 @@ static enum status open_and_follow(const struct cli *cli, json_t *arguments, str
 	if (code)
 		return cli_status(code);
 	interrupt_catch(false);
+	event_filter_list(filter, last, limit);
 	code = show_all(cli, last);
-	status = code ? STATUS_FAILED : follow(cli, stream, error);
+	status = code ? STATUS_FAILED : follow(cli, filter, stream, error);
 	json_decref(last);
 	client_stream_close(stream);
 	return status;
@@ -89,16 +93,24 @@ enum status run_events(const struct cli *cli, const struct arguments *arguments,
 {
 	const char *last = arguments_option(arguments, "--last");
 	const bool follows = arguments_option(arguments, "--follow");
-	long count = follows ? LAST_FOLLOW : LAST_DEFAULT;
+	struct event_filter filter;
 	json_t *list = NULL, *request;
 	enum status status;
+	long limit;
 
-	if (last && parse_number(last, "number of events", 0, LAST_DEFAULT, &count, error))
+	if (event_filter_read(arguments, &filter, error))
 		return STATUS_USAGE;
-	request = json_pack("{s:i}", "last", (int)count);
+	limit = follows && filter.since <= 0 ? LAST_FOLLOW : LAST_MAX;
+	if (last && parse_number(last, "number of events", 0, LAST_MAX, &limit, error))
+		return STATUS_USAGE;
+	/* All of them where some will be left out; an agent remembers what it remembers. */
+	request = limit == LAST_MAX || event_filter_is_any(&filter)
+			  ? json_object()
+			  : json_pack("{s:i}", "last", (int)limit);
 	if (follows)
-		return open_and_follow(cli, request, error);
+		return open_and_follow(cli, &filter, request, (size_t)limit, error);
 	status = cli_ask(cli, CLIENT_TIMEOUT_MS, "events", request, &list, error);
+	event_filter_list(&filter, list, (size_t)limit);
 	if (status == STATUS_DONE && show_all(cli, list) < 0) {
 		error_set(error, -ENOMEM, "out of memory");
 		status = STATUS_FAILED;

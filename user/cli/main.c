@@ -14,28 +14,42 @@
 
 static const char *const global_options[] = {"--json", "--socket=", "--help", "--version", NULL};
 
+static enum status run_help(const struct cli *cli, const struct arguments *arguments,
+			    struct error *error);
+
 static const struct command commands[] = {
 	{
 		.name = "check",
 		.run = run_check,
-		.usage = "FILE",
+		.usage = "FILE [--no-cuts]",
 		.summary = "Checks a configuration file; needs no agent",
-		.help = "Reads the file as the agent would, and says which line is wrong.\n\n"
+		.help = "Reads the file as the agent would, and says which line is wrong. Where an "
+			"agent\nanswers, also what the file would change there, and which "
+			"connections it would\ncut.\n\n"
+			"Options:\n"
+			"  --no-cuts  fail where it would cut any\n\n"
 			"Example:\n"
 			"  beamfence check /etc/beamfence/beamfence.yaml\n",
+		.options = (const char *const[]){"--no-cuts", NULL},
 		.words_min = 1,
 		.words_max = 1,
 	},
 	{
 		.name = "status",
 		.run = run_status,
-		.usage = "",
+		.usage = "[--pin-dir DIR]",
 		.summary = "Shows mode, interfaces and problems",
 		.help = "An interface with a zone that is not attached is not protected; one in "
 			"no\n"
-			"zone is left alone.\n\n"
+			"zone is left alone. Where no agent answers, what is in force is read from "
+			"the\n"
+			"pins one left; that takes root.\n\n"
+			"Options:\n"
+			"  --pin-dir DIR  where the pins are when no agent answers\n"
+			"                 (default: /sys/fs/bpf/beamfence)\n\n"
 			"Example:\n"
 			"  beamfence --json status\n",
+		.options = (const char *const[]){"--pin-dir=", NULL},
 	},
 	{
 		.name = "ports",
@@ -70,27 +84,39 @@ static const struct command commands[] = {
 	{
 		.name = "counters",
 		.run = run_counters,
-		.usage = "",
+		.usage = "[--all]",
 		.summary = "Shows frames and bytes for each interface and reason",
 		.help = "Every frame is counted under one reason. In audit mode a verdict of pass\n"
-			"stands beside reasons that would drop.\n\n"
+			"stands beside reasons that would drop. With --json all are printed.\n\n"
+			"Options:\n"
+			"  --all  those too that are 0\n\n"
 			"Example:\n"
 			"  beamfence counters | grep drop\n",
+		.options = (const char *const[]){"--all", NULL},
 	},
 	{
 		.name = "events",
 		.run = run_events,
-		.usage = "[--follow] [--last N]",
+		.usage = "[--follow] [--last N] [--type KIND] [--interface IFACE] [--since TIME]",
 		.summary = "Shows what happens: frames dropped, listeners, reloads, and more",
 		.help = "An event for each source and port, at most every ten seconds; those in "
 			"between\nare counted. With --json each event is an object on a line of "
 			"its own.\n\n"
 			"Options:\n"
-			"  --follow  go on with events as they come\n"
-			"  --last N  so many of those before (default: 256, with --follow 10)\n\n"
+			"  --follow           go on with events as they come\n"
+			"  --last N           so many of those before (default: all, with --follow "
+			"10)\n"
+			"  --type KIND        only these: drop, listener, node, interface, reload, "
+			"trial,\n"
+			"                     peer, agent; several with commas\n"
+			"  --interface IFACE  only those of an interface, or of all that a glob "
+			"fits\n"
+			"  --since TIME       only those since 10m ago, or since "
+			"2026-11-28T08:00:00Z\n\n"
 			"Example:\n"
-			"  beamfence events --follow\n",
-		.options = (const char *const[]){"--follow", "--last=", NULL},
+			"  beamfence events --type drop --interface eth0 --since 1h\n",
+		.options = (const char *const[]){"--follow", "--last=", "--type=", "--interface=",
+						 "--since=", NULL},
 	},
 	{
 		.name = "capture",
@@ -164,12 +190,16 @@ static const struct command commands[] = {
 	{
 		.name = "reload",
 		.run = run_reload,
-		.usage = "",
+		.usage = "[--yes]",
 		.summary = "Has the agent read its configuration again",
-		.help = "All of it takes effect at once or, where it has an error, nothing "
-			"does.\n\n"
+		.help = "All of it takes effect at once or, where it has an error, nothing does. "
+			"Says what\nchanged. Where connections that stand on protected ports would "
+			"be cut, it names\nthem and changes nothing.\n\n"
+			"Options:\n"
+			"  --yes  reload all the same\n\n"
 			"Example:\n"
 			"  beamfence check /etc/beamfence/beamfence.yaml && beamfence reload\n",
+		.options = (const char *const[]){"--yes", NULL},
 	},
 	{
 		.name = "try",
@@ -221,6 +251,15 @@ static const struct command commands[] = {
 			"  beamfence detach\n",
 		.options = (const char *const[]){"--pin-dir=", NULL},
 	},
+	{
+		.name = "help",
+		.run = run_help,
+		.usage = "[COMMAND]",
+		.summary = "Tells of all commands, or more of one",
+		.help = "\nExample:\n"
+			"  beamfence help reload\n",
+		.words_max = 1,
+	},
 };
 
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
@@ -247,7 +286,7 @@ static void print_usage(void)
 	       "Commands:\n");
 	for (size_t i = 0; i < COMMAND_COUNT; i++)
 		printf("  %-10s %s\n", commands[i].name, commands[i].summary);
-	printf("\n\"beamfence COMMAND --help\" tells more; --version prints the version.\n%s",
+	printf("\n\"beamfence help COMMAND\" tells more; --version prints the version.\n%s",
 	       footer);
 }
 
@@ -255,6 +294,21 @@ static void print_help(const struct command *command)
 {
 	printf("Usage: beamfence [--json] [--socket PATH] %s%s%s\n\n%s.\n%s%s", command->name,
 	       *command->usage ? " " : "", command->usage, command->summary, command->help, footer);
+}
+
+static enum status run_help(const struct cli *cli, const struct arguments *arguments,
+			    struct error *error)
+{
+	const char *name = arguments->word_count ? arguments->words[0] : NULL;
+	const struct command *command = name ? find_command(name) : NULL;
+
+	(void)cli;
+	if (name && !command) {
+		error_set(error, -EINVAL, "unknown command %s", QUOTE(name));
+		return STATUS_USAGE;
+	}
+	command ? print_help(command) : print_usage();
+	return STATUS_DONE;
 }
 
 /* Prints the one line that goes with a status other than STATUS_DONE. */

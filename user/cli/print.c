@@ -80,11 +80,6 @@ int print_peer_deleted(const json_t *peer, FILE *out)
 	return print_members(out, peer, "removed %s from cluster %s\n", "prefix", "cluster");
 }
 
-int print_reload(const json_t *reload, FILE *out)
-{
-	return print_members(out, reload, "reloaded %s\n", "config");
-}
-
 int print_detach(const json_t *detach, FILE *out)
 {
 	return print_members(out, detach, "detached: %s\n", "detached");
@@ -92,10 +87,12 @@ int print_detach(const json_t *detach, FILE *out)
 
 int print_try(const json_t *trial, FILE *out)
 {
-	return print_members(out, trial,
-			     "%s is in force for %s s; \"beamfence confirm\" keeps it, "
-			     "\"beamfence revert\" goes back now\n",
-			     "file", "for_s");
+	const int code = print_members(out, trial,
+				       "%s is in force for %s s; \"beamfence confirm\" keeps it, "
+				       "\"beamfence revert\" goes back now\n",
+				       "file", "for_s");
+
+	return code ? code : print_review(trial, "cuts", out);
 }
 
 int print_confirm(const json_t *confirmed, FILE *out)

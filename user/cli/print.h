@@ -11,6 +11,7 @@
 
 #define PRINT_TIME_SIZE 32
 
+int print_in_force(const json_t *status, FILE *out); /* what is known without an agent */
 int print_status(const json_t *status, FILE *out);
 int print_ports(const json_t *ports, FILE *out);
 int print_peers(const json_t *peers, FILE *out);
@@ -19,12 +20,14 @@ int print_peer_deleted(const json_t *peer, FILE *out);
 int print_event(const json_t *event, FILE *out); /* one line */
 int print_warnings(const json_t *warnings, FILE *out);
 int print_counters(const json_t *counters, FILE *out);
+int print_counters_moved(const json_t *counters, FILE *out); /* those that are not 0 */
 int print_explanation(const json_t *explanation, FILE *out);
-int print_reload(const json_t *reload, FILE *out);
 int print_detach(const json_t *detach, FILE *out);
 int print_try(const json_t *trial, FILE *out);
 int print_confirm(const json_t *confirmed, FILE *out);
 int print_revert(const json_t *reverted, FILE *out);
+/* What a configuration changes, and what it "cuts" or "would cut". */
+int print_review(const json_t *review, const char *verb, FILE *out);
 
 /*
  * Prints @format, in which each %s stands for the member of @object that is named next; a member

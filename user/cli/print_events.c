@@ -8,17 +8,17 @@
 #include "cli/print.h"
 #include "core/cleanup.h"
 
-/* Local time, to the millisecond. */
+/* UTC, as in the log, to the millisecond. */
 static void print_moment(const json_t *event, FILE *out)
 {
 	const double time = json_number_value(json_object_get(event, "time"));
 	const time_t seconds = (time_t)time;
 	char text[PRINT_TIME_SIZE];
-	struct tm local;
+	struct tm utc;
 
-	if (time > 0 && localtime_r(&seconds, &local) &&
-	    strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S", &local))
-		fprintf(out, "%s.%03d ", text, (int)((time - (double)seconds) * 1000));
+	if (time > 0 && gmtime_r(&seconds, &utc) &&
+	    strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &utc))
+		fprintf(out, "%s.%03dZ ", text, (int)((time - (double)seconds) * 1000));
 }
 
 /* "10.0.0.1:80" or "[2001:db8::1]:80" */
@@ -43,7 +43,7 @@ static int print_drop(const json_t *event, FILE *out)
 {
 	const json_t *asked = json_object_get(event, "asked");
 	const json_t *mode = json_object_get(event, "mode");
-	int code = print_members(out, event, "%s %s", "interface", "reason");
+	int code = print_members(out, event, "drop %s %s", "interface", "reason");
 
 	if (!code && json_object_get(event, "source")) {
 		fputc(' ', out);

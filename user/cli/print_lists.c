@@ -131,7 +131,7 @@ int print_peers(const json_t *peers, FILE *out)
 	return table_finish(&table, out);
 }
 
-int print_counters(const json_t *counters, FILE *out)
+static int print_some_counters(const json_t *counters, bool all, FILE *out)
 {
 	static const struct column columns[] = {
 		{"INTERFACE", false}, {"ZONE", false},	 {"VERDICT", false},
@@ -142,6 +142,8 @@ int print_counters(const json_t *counters, FILE *out)
 	for (size_t i = 0; i < json_array_size(counters); i++) {
 		const json_t *counter = json_array_get(counters, i);
 
+		if (!all && !json_integer_value(json_object_get(counter, "packets")))
+			continue;
 		table_add_json(&table, json_object_get(counter, "interface"));
 		table_add_json(&table, json_object_get(counter, "zone"));
 		table_add_json(&table, json_object_get(counter, "verdict"));
@@ -150,4 +152,14 @@ int print_counters(const json_t *counters, FILE *out)
 		table_add_json(&table, json_object_get(counter, "bytes"));
 	}
 	return table_finish(&table, out);
+}
+
+int print_counters(const json_t *counters, FILE *out)
+{
+	return print_some_counters(counters, true, out);
+}
+
+int print_counters_moved(const json_t *counters, FILE *out)
+{
+	return print_some_counters(counters, false, out);
 }

@@ -60,6 +60,19 @@ static int print_notes(const json_t *interfaces, FILE *out)
 	return code;
 }
 
+static int print_lacks(const json_t *lacks, FILE *out)
+{
+	int code = 0;
+
+	for (size_t i = 0; i < json_array_size(lacks) && !code; i++) {
+		json_t *lack = json_pack("{s:O}", "text", json_array_get(lacks, i));
+
+		code = print_members(out, lack, "no %s\n", "text");
+		json_decref(lack);
+	}
+	return code;
+}
+
 /* What is protected for being seen, and what that leaves open. Older agents do not tell. */
 static int print_discovery(const json_t *discovery, FILE *out)
 {
@@ -148,6 +161,8 @@ int print_status(const json_t *status, FILE *out)
 				     "features: frags %s, conntrack %s, gate %s, listens %s\n",
 				     "frags", "conntrack", "gate", "listens");
 	if (!code)
+		code = print_lacks(json_object_get(status, "lacks"), out);
+	if (!code)
 		code = print_discovery(json_object_get(status, "discovery"), out);
 	if (!code)
 		code = print_last_reload(json_object_get(status, "last_reload"), out);
@@ -162,5 +177,36 @@ int print_status(const json_t *status, FILE *out)
 		code = print_unassigned(status, out);
 	if (!code)
 		code = print_warnings(json_object_get(status, "warnings"), out);
+	return code;
+}
+
+int print_in_force(const json_t *status, FILE *out)
+{
+	const bool watched =
+		json_is_true(json_object_get(json_object_get(status, "features"), "watch"));
+	const bool fenced = json_array_size(json_object_get(status, "interfaces"));
+	char since[PRINT_TIME_SIZE];
+	int code;
+
+	fputs(fenced ? "no agent answers, and the filter is in force all the same"
+		     : "no agent answers, and pins are left, but no interface has the filter",
+	      out);
+	if (*print_time(json_object_get(status, "since"), since))
+		fprintf(out, ", since %s", since);
+	code = print_members(out, status, "\nmode %s\npins: %s\nprotected ports: %s\n", "mode",
+			     "pin_dir", "protected_ports");
+	if (json_is_null(json_object_get(status, "mode")))
+		fputs("another version of beamfence made the pins: this one cannot read more of "
+		      "them\n",
+		      out);
+	fputc('\n', out);
+	if (!code)
+		code = print_interfaces(json_object_get(status, "interfaces"), out);
+	fprintf(out,
+		"\nWithout an agent %s, and new interfaces get no filter.\n"
+		"\"systemctl start beamfenced\" brings the agent back, \"beamfence detach\" takes "
+		"the filter away.\n",
+		watched ? "nodes that start are protected, but their peers may not reach them"
+			: "nodes that start are not protected");
 	return code;
 }

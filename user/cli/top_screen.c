@@ -228,10 +228,10 @@ static void print_head(const struct sample *now, FILE *out)
 {
 	const time_t seconds = time(NULL);
 	char text[PRINT_TIME_SIZE] = "";
-	struct tm local;
+	struct tm utc;
 
-	if (localtime_r(&seconds, &local))
-		strftime(text, sizeof(text), "%H:%M:%S", &local);
+	if (gmtime_r(&seconds, &utc))
+		strftime(text, sizeof(text), "%H:%M:%SZ", &utc);
 	fprintf(out, "beamfence %s  ", text);
 	print_members(out, now->status, "mode %s, %s protected ports, %s peers", "mode",
 		      "protected_ports", "peers");

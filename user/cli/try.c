@@ -4,37 +4,10 @@
 
 #include "cli/cli.h"
 #include "cli/client.h"
+#include "cli/live.h"
 #include "cli/print.h"
-#include "core/cleanup.h"
-#include "core/document.h"
-#include "core/protocol.h"
 
 #define SECONDS_MAX 86400
-
-/* Makes the protocol's arguments of what FILE holds; NULL with @error set when it cannot be sent.
- */
-static json_t *try_arguments(const char *path, int64_t seconds, struct error *error)
-{
-	_cleanup_free_ char *content = NULL;
-	size_t size = 0;
-	json_t *text, *arguments;
-
-	if (document_read_file(path, &content, &size, error))
-		return NULL;
-	if (size >= PROTOCOL_LONG_LINE_MAX) {
-		document_error(path, 0, error, -E2BIG,
-			       "has %zu bytes, and at most %u can be tried: install it and reload",
-			       size, PROTOCOL_LONG_LINE_MAX);
-		return NULL;
-	}
-	text = json_stringn(content, size);
-	arguments = text ? json_pack("{s:o, s:s, s:I}", "config", text, "name", path, "for_s",
-				     (json_int_t)seconds)
-			 : NULL;
-	if (!arguments)
-		document_error(path, 0, error, -EINVAL, "its name or its content is not UTF-8");
-	return arguments;
-}
 
 enum status run_try(const struct cli *cli, const struct arguments *arguments, struct error *error)
 {
@@ -48,9 +21,10 @@ enum status run_try(const struct cli *cli, const struct arguments *arguments, st
 		error_set(error, -EINVAL, "a trial lasts at most 1d");
 		return STATUS_USAGE;
 	}
-	trial = try_arguments(arguments->words[0], seconds, error);
+	trial = configuration_arguments(arguments->words[0], error);
 	if (!trial)
 		return STATUS_FAILED;
+	json_object_set_new(trial, "for_s", json_integer((json_int_t)seconds));
 	return cli_ask_and_show(cli, CLIENT_SLOW_TIMEOUT_MS, "try", trial, print_try, error);
 }
 

@@ -113,16 +113,22 @@ int address_parse(const char *text, struct prefix *prefix, struct error *error)
 	return 0;
 }
 
-const char *prefix_format(const struct prefix *prefix, char text[static PREFIX_TEXT_SIZE])
+const char *address_format(const struct prefix *address, char text[static PREFIX_TEXT_SIZE])
 {
-	bool ipv4 = prefix_is_ipv4(prefix);
-	char address[INET6_ADDRSTRLEN];
+	const bool ipv4 = prefix_is_ipv4(address);
 
 	/* Cannot fail: the family is known and the buffer large enough. */
-	inet_ntop(ipv4 ? AF_INET : AF_INET6, prefix->address + (ipv4 ? IPV4_START / 8 : 0), address,
-		  sizeof(address));
-	snprintf(text, PREFIX_TEXT_SIZE, "%s/%d", address,
-		 prefix->length - (ipv4 ? IPV4_START : 0));
+	inet_ntop(ipv4 ? AF_INET : AF_INET6, address->address + (ipv4 ? IPV4_START / 8 : 0), text,
+		  PREFIX_TEXT_SIZE);
+	return text;
+}
+
+const char *prefix_format(const struct prefix *prefix, char text[static PREFIX_TEXT_SIZE])
+{
+	const size_t length = strlen(address_format(prefix, text));
+
+	snprintf(text + length, PREFIX_TEXT_SIZE - length, "/%d",
+		 prefix->length - (prefix_is_ipv4(prefix) ? IPV4_START : 0));
 	return text;
 }
 

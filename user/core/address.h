@@ -35,6 +35,9 @@ int address_parse(const char *text, struct prefix *prefix, struct error *error);
  */
 const char *prefix_format(const struct prefix *prefix, char text[static PREFIX_TEXT_SIZE]);
 
+/* The same without its length: for an address alone. */
+const char *address_format(const struct prefix *address, char text[static PREFIX_TEXT_SIZE]);
+
 bool prefix_is_ipv4(const struct prefix *prefix);
 
 /* Orders by address, then length, for qsort(3) and bsearch(3): <0, 0, >0. */

@@ -265,6 +265,7 @@ static int read_root(struct reader *reader)
 		{"epmd", read_epmd},	       {"clusters", read_clusters},
 		{"discovery", read_discovery}, {"metrics", read_metrics},
 		{"control", read_control},     {"presets", read_top_presets},
+		{"events", read_events},
 	};
 	const struct node *root = reader->document->root;
 

@@ -73,6 +73,7 @@ struct config {
 	bool discovery_autobound; /* true: protect, false: ignore */
 	bool discovery_fixed;	  /* true: protect, false: known */
 	struct port_ranges exempt_ports;
+	bool journal_drops; /* drops are lines of the log, too */
 	struct preset_use *presets;
 	size_t preset_count;
 	struct port_ranges preset_ports; /* of presets that are no cluster's */

@@ -75,6 +75,7 @@ int read_peers(struct reader *reader, const struct node *node, struct cluster_co
 
 /* A section of the file, as a key's reader. */
 int read_discovery(struct reader *reader, const struct node *value, void *target);
+int read_events(struct reader *reader, const struct node *value, void *target);
 
 /* The name of a zone's list in the file. */
 const char *config_zone_key(enum zone zone);

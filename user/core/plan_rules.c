@@ -198,7 +198,7 @@ enum rank plan_rank(const struct config *config, const char *name, uint16_t vlan
 	snprintf(host.name, sizeof(host.name), "%s", name);
 	for (size_t i = 0; i < config->interface_count; i++) {
 		const struct interface_rule *rule = &config->interfaces[i];
-		const enum rank rank = pattern_rank(rule->pattern);
+		const enum rank rank = rank_for(rule, name);
 		const bool names = vlan ? rule->vlan == vlan && names_vlan_of(rule, &host)
 					: rule_names(rule, &host);
 

@@ -10,24 +10,28 @@
 #include <stddef.h>
 
 enum problem_kind {
-	PROBLEM_AMBIGUOUS_ZONE,	    /* two lists name one interface */
-	PROBLEM_CLOSED_SERVICE,	    /* what is no BEAM listens on a port that is protected */
-	PROBLEM_CONFIG,		    /* valid, and hardly meant */
-	PROBLEM_CONFIG_LAST_GOOD,   /* in force, because the file cannot be used */
-	PROBLEM_CONFIG_NOT_FILE,    /* what is in force is not what the file says */
-	PROBLEM_CONTROL_STALE,	    /* takes effect at the next start */
-	PROBLEM_EVENTS_MISSED,	    /* the kernel kept some from the listener watch */
-	PROBLEM_EXPOSED_LISTENER,   /* a BEAM listens where clients may be, not protected */
-	PROBLEM_METRICS,	    /* not where the configuration wants them */
-	PROBLEM_NETWORK_SIDE,	    /* beamfence-net is not there */
-	PROBLEM_NODE_OF_NO_CLUSTER, /* no peer may reach it */
-	PROBLEM_OTHER_NAMESPACE,    /* a BEAM listens in one, and is not fenced */
-	PROBLEM_PEERS_DORMANT,	    /* of clusters that the configuration does not have */
-	PROBLEM_INTERFACE_RENAMED,  /* it keeps the zone that it had by its former name */
-	PROBLEM_PINS,		    /* something is wrong in the pin directory */
-	PROBLEM_STATE_NOT_KEPT,	    /* runtime peers, or the configuration */
-	PROBLEM_STRAY_NAMES,	    /* epmd names ports where nobody registered listens */
-	PROBLEM_USER_LIMIT,	    /* a user has more listeners than are followed */
+	PROBLEM_AMBIGUOUS_ZONE,	     /* two lists name one interface */
+	PROBLEM_CLOSED_SERVICE,	     /* what is no BEAM listens on a port that is protected */
+	PROBLEM_CONFIG,		     /* valid, and hardly meant */
+	PROBLEM_CONFIG_LAST_GOOD,    /* in force, because the file cannot be used */
+	PROBLEM_CONFIG_NOT_FILE,     /* what is in force is not what the file says */
+	PROBLEM_CONNECTION_REFUSED,  /* it stands, and what comes of it is dropped */
+	PROBLEM_CONNECTIONS_UNKNOWN, /* the kernel does not tell of them */
+	PROBLEM_CONTROL_STALE,	     /* takes effect at the next start */
+	PROBLEM_EVENTS_MISSED,	     /* the kernel kept some from the listener watch */
+	PROBLEM_EVENTS_UNREAD,	     /* drops are not told of */
+	PROBLEM_EXPOSED_LISTENER,    /* a BEAM listens where clients may be, not protected */
+	PROBLEM_METRICS,	     /* not where the configuration wants them */
+	PROBLEM_NETWORK_SIDE,	     /* beamfence-net is not there */
+	PROBLEM_NODE_OF_NO_CLUSTER,  /* no peer may reach it */
+	PROBLEM_OTHER_NAMESPACE,     /* a BEAM listens in one, and is not fenced */
+	PROBLEM_PEERS_DORMANT,	     /* of clusters that the configuration does not have */
+	PROBLEM_INTERFACE_RENAMED,   /* it keeps the zone that it had by its former name */
+	PROBLEM_PINS,		     /* something is wrong in the pin directory */
+	PROBLEM_STATE_NOT_KEPT,	     /* runtime peers, or the configuration */
+	PROBLEM_STRAY_NAMES,	     /* epmd names ports where nobody registered listens */
+	PROBLEM_USER_LIMIT,	     /* a user has more listeners than are followed */
+	PROBLEM_WATCH_MISSING,	     /* only listed ports are protected */
 	PROBLEM_KINDS
 };
 

@@ -33,12 +33,13 @@
  *   not-found     no such cluster, peer, interface or trial
  *   busy          another trial is under way, or too many replies wait: try again later
  *   limit         too long or too many
+ *   cuts          connections would be cut, and that was to be refused; "result" tells which
  *   failed        everything else, as the kernel refusing
  * After a line that is not JSON, is too long or did not end in time the agent closes the connection
  * when the client has read the reply.
  *
- * LIMITS. A request line has at most PROTOCOL_LINE_MAX bytes, newline included; one for "try" has
- * at most PROTOCOL_LONG_LINE_MAX, and one client at a time may send such a long line (code "busy").
+ * LIMITS. A request line has at most PROTOCOL_LINE_MAX bytes, newline included; one for "try" or
+ * "check" has at most PROTOCOL_LONG_LINE_MAX, and one client at a time may send such a long line (code "busy").
  * It has at most PROTOCOL_VALUES_MAX values: they take up to a hundred times the memory of their text.
  * Replies have no limit of their own, but a large one is refused (code "busy") while more than 128
  * MiB wait for their readers. A line must end 10 s after its first byte; a client may be silent for
@@ -92,12 +93,18 @@
  * peers.del       cluster, prefix
  *                 object: as of peers.add; not kept means that the peer may come back when the
  *                 agent starts again before it could write its file.
- * reload          -
- *                 object: config (path). Ends a trial. When it fails nothing has changed, and a
- *                 trial goes on.
+ * reload          cuts ("allow"; "refuse": where connections would be cut nothing changes)
+ *                 object: config (path), reloaded, and as of check. Ends a trial. When it fails
+ *                 nothing has changed, and a trial goes on.
+ * check           config (the whole text of a configuration); name (what messages call it), cuts (as
+ *                 of reload)
+ *                 object: file; changes (texts, at most 200: what it says other than the one in
+ *                 force), added, removed (numbers); cuts (null, or at most 100 objects: remote,
+ *                 local, port, cluster, interface, reason, connections), cut_connections (all of
+ *                 them), cuts_incomplete, cuts_error. Nothing is changed.
  * try             config (the whole text of a configuration); name (what messages call it;
  *                 "configuration"), for_s (seconds, 1 to 86400; 60)
- *                 object: file, for_s. The text is checked wholly, put into force at once, and taken
+ *                 object: file, for_s, and as of check. The text is checked wholly, put into force at once, and taken
  *                 back when the time is over. Refused (busy) while another trial is under way. A
  *                 trial is in memory alone: an agent that starts loads the file that it was given.
  * confirm         -
@@ -108,7 +115,7 @@
  * detach          -
  *                 object: detached (names). Every program and pin is gone, and the agent ends.
  *                 Runtime peers stay in the state directory.
- * events       r  last (0 to 256; 256), follow (true: see STREAMS)
+ * events       r  last (0 to 1536; 1536), follow (true: see STREAMS)
  *                 list of the last events, oldest first
  * sources      r  -
  *                 list of objects: source, port, interface, reason, verdict, packets. The sources of

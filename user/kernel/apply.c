@@ -211,18 +211,46 @@ static int build_aside(struct fence *fence, __u32 next, int peers_fd, const stru
 	return code;
 }
 
+/* Shows the policy aside to who wants to see it first. */
+static int review_aside(struct fence *fence, const struct fence_review *review, struct error *error)
+{
+	struct fence_cuts cuts;
+	int code = cuts_find(fence, true, &cuts, error);
+
+	code = review->look(review->context, &cuts, code, error);
+	fence_cuts_free(&cuts);
+	return code;
+}
+
+/* Of what is not going to be switched: no frame has been counted in slots that are new. */
+static void forget_aside(struct fence *fence, const bool used[static SLOTS_MAX])
+{
+	forget_peers_aside(fence);
+	for (size_t i = 1; i < SLOTS_MAX; i++)
+		if (!used[i])
+			fence->tables->slots[i] = (struct slot){};
+}
+
 static int apply_policy(struct fence *fence, const struct policy *policy, const struct plan *plan,
-			enum attach attach, struct error *error)
+			enum attach attach, const struct fence_review *review, struct error *error)
 {
 	const __u32 next = !(fence->tables->generation & 1);
 	_cleanup_close_ int peers_fd = peers_create(policy, error);
+	bool used[SLOTS_MAX];
 	int code;
 
 	if (peers_fd < 0)
 		return peers_fd;
+	for (size_t i = 0; i < SLOTS_MAX; i++)
+		used[i] = fence->tables->slots[i].used;
 	code = build_aside(fence, next, peers_fd, policy, plan, error);
 	if (code)
 		return code;
+	code = review ? review_aside(fence, review, error) : 0;
+	if (code) {
+		forget_aside(fence, used);
+		return code;
+	}
 	attach_new_interfaces(fence, attach);
 	switch_to(fence, next, TAKE_FD(peers_fd));
 	forget_former_peers(fence);
@@ -242,19 +270,21 @@ static int succeed(struct fence *fence, struct error *error)
 }
 
 int fence_apply(struct fence *fence, const struct policy *policy, const struct plan *plan,
-		enum attach attach, struct error *error)
+		enum attach attach, const struct fence_review *review, struct error *error)
 {
 	struct interface_state *states = states_allocate(plan);
-	const int code = !states  ? error_set(error, -ENOMEM, "out of memory")
-			 : policy ? apply_policy(fence, policy, plan, attach, error)
-				  : apply_plan(fence, plan, error);
+	int code = !states  ? error_set(error, -ENOMEM, "out of memory")
+		   : policy ? apply_policy(fence, policy, plan, attach, review, error)
+			    : apply_plan(fence, plan, error);
 
 	if (code) {
 		free(states);
 		return code;
 	}
 	attach_all(fence, plan, attach, states);
-	return succeed(fence, error);
+	code = succeed(fence, error);
+	slots_end(fence);
+	return code;
 }
 
 bool fence_is_whole(struct fence *fence, const struct plan *plan)

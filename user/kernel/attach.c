@@ -26,30 +26,6 @@ static enum attach_mode query_mode(uint32_t ifindex)
 	}
 }
 
-/* Says which program stands in the way. Its name takes CAP_SYS_ADMIN, its number does not. */
-static void describe_occupant(uint32_t ifindex, char *problem, size_t problem_size)
-{
-	_cleanup_close_ int fd = -1;
-	struct bpf_prog_info info = {};
-	__u32 size = sizeof(info), id = 0;
-
-	if (bpf_xdp_query_id((int)ifindex, 0, &id) < 0 || !id) {
-		snprintf(problem, problem_size, "another XDP program holds the interface");
-		return;
-	}
-	fd = bpf_prog_get_fd_by_id(id);
-	if (fd >= 0 && bpf_obj_get_info_by_fd(fd, &info, &size) == 0)
-		snprintf(problem, problem_size,
-			 "another XDP program holds the interface: \"%s\", id %u; detach it, or "
-			 "leave this interface out",
-			 info.name, id);
-	else
-		snprintf(problem, problem_size,
-			 "another XDP program holds the interface: id %u; detach it, or leave "
-			 "this interface out",
-			 id);
-}
-
 static void describe_refusal(const struct base *base, int code, enum attach attach, char *problem,
 			     size_t problem_size)
 {

@@ -92,17 +92,17 @@ int fence_counters(struct fence *fence, struct counter **result, size_t *result_
 	_cleanup_free_ struct tally *per_cpu = calloc((size_t)fence->possible_cpus,
 						      sizeof(*per_cpu));
 	_cleanup_free_ struct counter *counters = NULL;
+	bool shown[SLOTS_MAX] = {};
 	size_t slots = 0, count = 0;
 	int code = 0;
 
 	for (__u32 i = 1; i < SLOTS_MAX; i++)
-		slots += fence->tables->slots[i].used;
+		slots += shown[i] = slot_is_shown(fence, i);
 	counters = calloc(slots * SERIES_PER_SLOT + 1, sizeof(*counters));
 	if (!per_cpu || !counters)
 		return error_set(error, -ENOMEM, "out of memory");
 	for (__u32 i = 1; i < SLOTS_MAX; i++)
-		for (int reason = 0; fence->tables->slots[i].used && reason < REASON_COUNT && !code;
-		     reason++)
+		for (int reason = 0; shown[i] && reason < REASON_COUNT && !code; reason++)
 			code = read_reason(fence, i, (enum reason)reason, per_cpu, counters,
 					   &count);
 	if (code)
@@ -110,6 +110,19 @@ int fence_counters(struct fence *fence, struct counter **result, size_t *result_
 	*result = TAKE_POINTER(counters);
 	*result_count = count;
 	return 0;
+}
+
+/* Of an interface that is shown, in whichever zone: else its sum would go back with its zone. */
+static bool name_is_shown(const struct fence *fence, const struct slot *slot)
+{
+	for (__u32 i = 1; i < SLOTS_MAX; i++) {
+		const struct slot *other = &fence->tables->slots[i];
+
+		if (!other->vlan && slot_is_shown(fence, i) &&
+		    !strncmp(other->interface, slot->interface, INTERFACE_NAME_SIZE))
+			return true;
+	}
+	return false;
 }
 
 int fence_reattachments(const struct fence *fence, struct reattachments **result)
@@ -123,7 +136,7 @@ int fence_reattachments(const struct fence *fence, struct reattachments **result
 		const struct slot *slot = &fence->tables->slots[i];
 		int row = 0;
 
-		if (!slot->used || slot->vlan)
+		if (!slot->used || slot->vlan || !name_is_shown(fence, slot))
 			continue;
 		while (row < count &&
 		       strncmp(list[row].interface, slot->interface, INTERFACE_NAME_SIZE) != 0)

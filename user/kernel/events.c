@@ -246,6 +246,7 @@ int fence_events_start(struct fence *fence, fence_event_report report_event, voi
 {
 	fence->report_event = report_event;
 	fence->report_context = context;
+	ring_buffer__free(fence->events);
 	fence->events = ring_buffer__new(bpf_map__fd(fence->live->maps.events), report, fence,
 					 NULL);
 	if (!fence->events)

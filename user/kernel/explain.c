@@ -108,6 +108,23 @@ static const struct base *base_named(struct fence *fence, const char *name, uint
 	return NULL;
 }
 
+/* "eth0.120" is the device of that name where there is one, be it VLAN 120 of eth0 or not. */
+static const struct base *base_asked(struct fence *fence, const struct fence_question *question,
+				     uint16_t *vlan)
+{
+	char name[2 * INTERFACE_NAME_SIZE];
+	const struct base *base = NULL;
+
+	*vlan = 0;
+	if (question->vlan && snprintf(name, sizeof(name), "%.15s.%u", question->interface,
+				       question->vlan) < INTERFACE_NAME_SIZE)
+		base = base_named(fence, name, vlan);
+	if (base)
+		return base;
+	*vlan = question->vlan;
+	return base_named(fence, question->interface, vlan);
+}
+
 static bool is_gated(const struct fence *fence, const char *name)
 {
 	for (size_t i = 0; i < fence->state_count; i++)
@@ -129,13 +146,34 @@ static int run(struct fence *fence, const struct base *base, struct built_frame 
 		       : 0;
 }
 
+int explain_on(struct fence *fence, const struct base *base, const struct fence_question *question,
+	       uint16_t vlan, bool aside, struct fence_answer *answer)
+{
+	struct explanation *explanation = &fence->explaining->data_explanation->explanation;
+	const __u32 generation = (fence->tables->generation ^ aside) & 1;
+	struct built_frame frame = {};
+	int code;
+
+	build_frame(&frame, question, vlan, base->ethernet);
+	explanation->aside = aside;
+	code = run(fence, base, &frame);
+	if (code)
+		return code;
+	*answer = (struct fence_answer){
+		.reason = explanation->reason,
+		.verdict = explanation->verdict,
+		.zone = fence->tables->slots[explanation->slot % SLOTS_MAX].zone,
+		.mode = (enum mode)fence->tables->policy[generation].mode,
+		.cluster = (uint8_t)explanation->cluster,
+	};
+	return 0;
+}
+
 int fence_explain(struct fence *fence, const struct fence_question *question,
 		  struct fence_answer *answer, struct error *error)
 {
-	const struct explanation *explanation = &fence->explaining->data_explanation->explanation;
-	uint16_t vlan = question->vlan;
-	const struct base *base = base_named(fence, question->interface, &vlan);
-	struct built_frame frame = {};
+	uint16_t vlan;
+	const struct base *base = base_asked(fence, question, &vlan);
 	int code;
 
 	if (!base && is_gated(fence, question->interface))
@@ -152,17 +190,8 @@ int fence_explain(struct fence *fence, const struct fence_question *question,
 	if (prefix_is_ipv4(&question->source) != prefix_is_ipv4(&question->destination))
 		return error_set(error, -EINVAL,
 				 "source and destination must be of one address family");
-	build_frame(&frame, question, vlan, base->ethernet);
-	code = run(fence, base, &frame);
-	if (code)
-		return error_set(error, code, "the kernel refuses to run the program: %s",
-				 strerror(-code));
-	*answer = (struct fence_answer){
-		.reason = explanation->reason,
-		.verdict = explanation->verdict,
-		.zone = fence->tables->slots[explanation->slot % SLOTS_MAX].zone,
-		.mode = (enum mode)fence->tables->policy[fence->tables->generation & 1].mode,
-		.cluster = (uint8_t)explanation->cluster,
-	};
-	return 0;
+	code = explain_on(fence, base, question, vlan, false, answer);
+	return code ? error_set(error, code, "the kernel refuses to run the program: %s",
+				strerror(-code))
+		    : 0;
 }

@@ -43,11 +43,35 @@ enum fence_start fence_start(const struct fence *fence);
 struct fence_features fence_features(const struct fence *fence);
 
 /*
- * Loads the programs anew when the connection tracker has become known to the kernel since: its
- * module may be loaded at any time. Returns 1 when that was done (the next fence_apply() has the
- * links run them), 0 when not, or a negative errno.
+ * Whether something that the kernel refused at the start may be had by now: the connection tracker,
+ * whose module may be loaded at any time, or what there was no memory for. Costs a look at a file.
  */
-int fence_gain_conntrack(struct fence *fence);
+bool fence_may_gain(struct fence *fence);
+
+/*
+ * Then loads the programs anew with what can be had. Returns 1 when something was gained (the next
+ * fence_apply() has the links run the programs), 0 when not, or a negative errno. What a module of
+ * the kernel has for XDP is told to CAP_SYS_ADMIN alone.
+ */
+int fence_gain(struct fence *fence);
+
+#define FENCE_LACKS_MAX 4
+
+struct fence_lack {
+	char why[200]; /* "conntrack: the module nf_conntrack is not loaded" */
+};
+
+/* Says what of struct fence_features there is not, and why. Returns how many. */
+size_t fence_lacks(const struct fence *fence, struct fence_lack lacks[static FENCE_LACKS_MAX]);
+
+struct fence_cuts;
+
+/* Has a look at a policy before it comes into force. */
+struct fence_review {
+	/* @code: 0, or why the connections could not be looked at, in words in @error. */
+	int (*look)(void *context, struct fence_cuts *cuts, int code, struct error *error);
+	void *context;
+};
 
 /*
  * Puts a policy into force: builds it beside the one in force, attaches to the plan's new
@@ -56,9 +80,13 @@ int fence_gain_conntrack(struct fence *fence);
  * interface and without waiting for frames under way. Returns 0, or a negative errno with the old
  * policy still whole and in force. An interface that cannot be attached to is no error:
  * fence_interfaces() tells.
+ *
+ * @review, which may be NULL, is shown what would be cut when @policy has been built and before it
+ * is switched. Where it returns a negative errno that is the result, and nothing is switched; a
+ * call with the former plan and no policy should follow.
  */
 int fence_apply(struct fence *fence, const struct policy *policy, const struct plan *plan,
-		enum attach attach, struct error *error);
+		enum attach attach, const struct fence_review *review, struct error *error);
 
 /*
  * Whether our program is on every interface of the plan that can have it: by the links, and by what
@@ -76,7 +104,8 @@ void fence_restored(struct fence *fence, void (*tell)(void *context, const char 
 		    void *context);
 
 /*
- * How often the filter had to be put back, by interface, over all agents' lives. Returns the length
+ * How often the filter had to be put back, by interface, over all agents' lives; for the interfaces
+ * that fence_counters() has. Returns the length
  * of a list for the caller to free(), or -ENOMEM.
  */
 int fence_reattachments(const struct fence *fence, struct reattachments **list);
@@ -110,8 +139,9 @@ int fence_set_addresses(struct fence *fence, const struct prefix *list, size_t c
 size_t fence_interfaces(struct fence *fence, const struct interface_state **states);
 
 /*
- * Reads every counter. Returns 0 and a list in *@counters, *@count long, for the caller to free(),
- * or a negative errno.
+ * Reads every counter; those of an interface that went away are left out ten seconds later, and go
+ * on when one of its name comes back. Returns 0 and a list in *@counters, *@count long, for the
+ * caller to free(), or a negative errno.
  */
 int fence_counters(struct fence *fence, struct counter **counters, size_t *count,
 		   struct error *error);
@@ -142,6 +172,35 @@ struct fence_answer {
 int fence_explain(struct fence *fence, const struct fence_question *question,
 		  struct fence_answer *answer, struct error *error);
 
+/*
+ * Established connections whose segments are refused: those from one address to one port at one
+ * address of this host, which the filter judges alike.
+ */
+struct fence_cut {
+	struct prefix remote; /* addresses, of full length */
+	struct prefix local;
+	uint16_t port;
+	uint32_t count; /* of connections */
+	enum reason reason;
+	uint8_t cluster;		     /* as in struct fence_answer */
+	char interface[INTERFACE_NAME_SIZE]; /* by which their segments most likely arrive */
+};
+
+struct fence_cuts {
+	struct fence_cut *list;
+	size_t count;
+	bool more; /* there were too many connections to look at all of them */
+};
+
+void fence_cuts_free(struct fence_cuts *cuts);
+
+/*
+ * Finds the connections that stand on protected ports, and that the policy in force refuses all the
+ * same: they were opened before it was. By the program itself, as fence_explain().
+ * fence_cuts_free() is due in any case.
+ */
+int fence_refused(struct fence *fence, struct fence_cuts *cuts, struct error *error);
+
 /* A listening socket that the watch knows, as the kernel sees it. */
 struct fence_listener {
 	uint64_t socket; /* tells sockets apart; no more than that */
@@ -155,9 +214,12 @@ struct fence_registration {
 
 /*
  * Turns the listener watch on or off. On: what an earlier agent left is replaced without a gap,
- * then the listeners that exist already are added. Off: the watch and all that it found are gone.
+ * then the listeners that exist already are added; where the kernel refuses, an earlier agent's
+ * goes on. Off: the watch and all that it found are gone.
  */
 int fence_watch(struct fence *fence, bool on, struct error *error);
+
+bool fence_is_watching(const struct fence *fence);
 
 /* Adds what exists already again: for connections to an epmd that was not known before. */
 int fence_list(struct fence *fence, struct error *error);

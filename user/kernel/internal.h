@@ -45,9 +45,11 @@ struct fence {
 	struct predecessor
 		*predecessor; /* while succeeding, where there is something to carry over */
 	struct fence_features features;
-	bool conntrack_refused; /* its module is loaded, and the programs are refused all the same
-				 */
-	struct filter *live;	/* attached */
+	size_t choice;		   /* of features.c; 0: programs with all that there is */
+	int refused_code;	   /* what the kernel said to those, where it is not 0 */
+	int gate_code;		   /* the same of the gate */
+	bool conntrack_loaded;	   /* its module was when they were tried */
+	struct filter *live;	   /* attached */
 	struct filter *explaining; /* same code and policy, run on demand, counts nothing */
 	struct listeners *watch;   /* NULL: not watching */
 	struct ring_buffer *changes;
@@ -75,7 +77,10 @@ struct fence {
 	bool states_changed;	/* by the last fence_apply() */
 	char pins_problem[512]; /* why what is in force is not pinned, or "" */
 	uint32_t programs[2];	/* ids of the loaded programs: for the IP header first, Ethernet */
-	struct prefix *addresses; /* in the trie, sorted; NULL: not read, or not known */
+	bool slot_placed[SLOTS_MAX]; /* by the last plan: it counts for an interface that is there
+				      */
+	uint64_t slot_gone_ms[SLOTS_MAX]; /* CLOCK_MONOTONIC, since when not; 0: it is there */
+	struct prefix *addresses;	  /* in the trie, sorted; NULL: not read, or not known */
 	size_t address_count;
 	int peers_fd;	   /* the peers of the policy in force; -1 before the first fence_apply() */
 	int next_peers_fd; /* of the policy that is being built, or -1 */
@@ -105,8 +110,17 @@ struct map_fds {
 	int addresses;
 };
 
-/* load.c: loads the programs over these maps, with all that the kernel can do. */
+/* features.c: loads the programs over these maps, with all that the kernel can do. */
 int programs_load(struct fence *fence, const struct map_fds *maps, struct error *error);
+
+/* load.c: opens and loads once, by fence->features. Returns NULL with errno set. */
+struct filter *filter_load(const struct fence *fence, bool explaining, const struct map_fds *maps);
+/* Takes note of fence->live, which is new. */
+int programs_settle(struct fence *fence, struct error *error);
+/* Puts programs that were loaded over the same maps into the place of those there are. */
+int programs_replace(struct fence *fence, struct filter *live, struct filter *explaining);
+struct map_fds own_maps(const struct fence *fence);
+int load_error(struct error *error, int code);
 
 /* adopt.c: does so over the pinned maps, where all of them are there and fit, or over new ones. */
 int maps_adopt(struct fence *fence, struct error *error);
@@ -145,8 +159,44 @@ void bases_assign(struct fence *fence, const struct plan *plan);
 int rows_fill(struct fence *fence, struct policy_tables *policy, const struct plan *plan,
 	      struct error *error);
 
+/*
+ * slots.c: which slot counts for an interface or VLAN in a zone. A slot whose interface went away
+ * keeps its counts for when that comes back, until another needs the slot.
+ */
+
+/*
+ * Finds the slot that counts for this place in this zone, or gives one out: a fresh one while there
+ * is one, else that of a place which no policy has any more, when no frame is under way to it.
+ * @building and @row are a policy and a row of it that are being filled; @held: see struct slot.
+ * Returns its index, or -E2BIG.
+ */
+int slot_find(struct fence *fence, const struct policy_tables *building,
+	      const __u8 row[static VLAN_IDS], const struct base *base, uint16_t vlan,
+	      enum zone zone, bool held);
+
+/* Forgets which slots have a place, before those of a plan are looked for; and then notes which
+ * have none any more. */
+void slots_begin(struct fence *fence);
+void slots_end(struct fence *fence);
+
+/* Whether what a slot counts is shown: its interface is there, or was until a moment ago. */
+bool slot_is_shown(const struct fence *fence, __u32 slot);
+
 /* apply.c: returns when no frame is being judged that was so before. */
 int fence_wait_for_frames(struct fence *fence);
+
+/*
+ * explain.c: what the policy in force, or the one aside, says of a frame that arrives on @base.
+ * The question's own interface and VLAN are not looked at. Returns 0 or a negative errno.
+ */
+int explain_on(struct fence *fence, const struct base *base, const struct fence_question *question,
+	       uint16_t vlan, bool aside, struct fence_answer *answer);
+
+/*
+ * cuts.c: the connections that the policy in force refuses; or, with @aside, those that the policy
+ * aside would refuse and the one in force does not. fence_cuts_free() is due in any case.
+ */
+int cuts_find(struct fence *fence, bool aside, struct fence_cuts *cuts, struct error *error);
 
 /* states.c */
 struct interface_state *states_allocate(const struct plan *plan);
@@ -169,11 +219,15 @@ void base_drop_link(struct fence *fence, struct base *base);
 void base_release(struct fence *fence, struct base *base);
 int fence_adopt_links(struct fence *fence, struct error *error);
 
+/* occupant.c: says which program stands in the way, and what takes it off. */
+void describe_occupant(uint32_t ifindex, char *problem, size_t problem_size);
+
 /* restore.c: whether a descriptor is a "link", a "map" or a "prog". */
 bool fd_is_bpf(int fd, const char *kind);
 int link_path(const struct fence *fence, uint32_t ifindex, char **path);
 
 /* watch.c */
+void watch_start_gate(struct fence *fence);
 void fence_suspect(struct policy_tables *policy, uint16_t port);
 /*
  * found.c: reads a whole hash into a list for the caller to free(): rows of the key, then the

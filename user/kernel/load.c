@@ -15,8 +15,7 @@
 #define BPF_F_XDP_HAS_FRAGS (1U << 5)
 #endif
 
-#define KERNEL_TYPES	"/sys/kernel/btf/vmlinux"
-#define CONNTRACK_TYPES "/sys/kernel/btf/nf_conntrack" /* while the module is loaded */
+#define KERNEL_TYPES "/sys/kernel/btf/vmlinux"
 
 static int check_kernel(struct error *error)
 {
@@ -51,7 +50,7 @@ static int keep_last_words(enum libbpf_print_level level, const char *format, va
 	return 0;
 }
 
-static int load_error(struct error *error, int code)
+int load_error(struct error *error, int code)
 {
 	if (code == -EPERM)
 		return error_set(error, code,
@@ -77,9 +76,7 @@ static int reuse_map(struct bpf_map *map, int fd)
 	return fd >= 0 ? bpf_map__reuse_fd(map, fd) : 0;
 }
 
-/* Opens and loads once. Returns NULL with errno set. */
-static struct filter *filter_load(const struct fence *fence, bool explaining,
-				  const struct map_fds *maps)
+struct filter *filter_load(const struct fence *fence, bool explaining, const struct map_fds *maps)
 {
 	const struct fence_features features = fence->features;
 	struct filter *skeleton = filter__open();
@@ -139,28 +136,14 @@ static int note_programs(struct fence *fence)
 	return 0;
 }
 
-/* Tried by loading, since nothing else tells for certain what the kernel can do. */
-int programs_load(struct fence *fence, const struct map_fds *maps, struct error *error)
+int programs_settle(struct fence *fence, struct error *error)
 {
-	static const struct fence_features choices[] = {
-		{.multi_buffer = true, .conntrack = true},
-		{.multi_buffer = true},
-		{.conntrack = true},
-		{},
-	};
-
-	for (size_t i = 0; i < sizeof(choices) / sizeof(choices[0]) && !fence->live; i++) {
-		fence->features = choices[i];
-		fence->live = filter_load(fence, false, maps);
-	}
-	if (!fence->live)
-		return load_error(error, -errno);
 	fence->tables = &fence->live->bss->tables;
 	fence_spare_rows(fence);
 	return note_programs(fence) ? load_error(error, -errno) : 0;
 }
 
-static struct map_fds own_maps(const struct fence *fence)
+struct map_fds own_maps(const struct fence *fence)
 {
 	return (struct map_fds){
 		.tables = bpf_map__fd(fence->live->maps.bss),
@@ -183,8 +166,7 @@ static int load_explaining(struct fence *fence, struct error *error)
 	return 0;
 }
 
-/* Puts programs that were loaded over the same maps into the place of those there are. */
-static int replace_programs(struct fence *fence, struct filter *live, struct filter *explaining)
+int programs_replace(struct fence *fence, struct filter *live, struct filter *explaining)
 {
 	filter__destroy(fence->explaining);
 	filter__destroy(fence->live);
@@ -196,25 +178,6 @@ static int replace_programs(struct fence *fence, struct filter *live, struct fil
 	for (size_t i = 1; i < ALL_BASES; i++)
 		fence->bases[i].current = false;
 	return note_programs(fence);
-}
-
-int fence_gain_conntrack(struct fence *fence)
-{
-	const struct map_fds maps = own_maps(fence);
-	struct filter *live, *explaining;
-
-	if (fence->features.conntrack || fence->conntrack_refused || fence->succeeding ||
-	    access(CONNTRACK_TYPES, F_OK) < 0)
-		return 0;
-	fence->features.conntrack = true;
-	live = filter_load(fence, false, &maps);
-	explaining = live ? filter_load(fence, true, &maps) : NULL;
-	if (explaining)
-		return replace_programs(fence, live, explaining) ?: 1;
-	filter__destroy(live);
-	fence->features.conntrack = false;
-	fence->conntrack_refused = true;
-	return 0;
 }
 
 int fence_open(const char *pin_dir, struct fence **result, struct error *error)
@@ -292,9 +255,4 @@ void fence_close(struct fence *fence)
 enum fence_start fence_start(const struct fence *fence)
 {
 	return fence->start;
-}
-
-struct fence_features fence_features(const struct fence *fence)
-{
-	return fence->features;
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* Bases and slots: the rows of the tables that say what each interface and VLAN faces. */
+/* Bases, and the rows of the tables that say what each interface and VLAN faces. */
 #include <errno.h>
 #include <string.h>
 
@@ -112,110 +112,6 @@ void bases_assign(struct fence *fence, const struct plan *plan)
 	}
 }
 
-/* By name: an interface that is made anew goes on with the counters of the one before it. */
-static bool slot_is(const struct slot *slot, const struct base *base, uint16_t vlan, enum zone zone)
-{
-	return slot->used && slot->vlan == vlan && slot->zone == zone &&
-	       !strncmp(slot->interface, base->name, sizeof(slot->interface));
-}
-
-static int clear_counters(struct fence *fence, __u32 slot)
-{
-	_cleanup_free_ struct tally *zero = calloc((size_t)fence->possible_cpus, sizeof(*zero));
-
-	if (!zero)
-		return -ENOMEM;
-	for (int row = 0; row <= CPU_ROWS; row++)
-		if (fence_has_row(fence, row))
-			memset(fence->tables->untouched[row][slot], 0,
-			       sizeof(fence->tables->untouched[row][slot]));
-	memset(fence->tables->carried[slot], 0, sizeof(fence->tables->carried[slot]));
-	for (__u32 i = 0; i < MODE_COUNT * COUNTER_REASONS; i++) {
-		const __u32 index = COUNTER_INDEX(slot, 0, 0) + i;
-
-		if (bpf_map_update_elem(bpf_map__fd(fence->live->maps.counters), &index, zero,
-					BPF_ANY) < 0)
-			return -errno;
-	}
-	return 0;
-}
-
-/* The slots that the policy in force, or the one being built, @row included, sends frames to. */
-static void mark_slots_in_use(const struct fence *fence, const struct policy_tables *building,
-			      const __u8 row[static VLAN_IDS], bool in_use[static SLOTS_MAX])
-{
-	const struct policy_tables *active = &fence->tables->policy[fence->tables->generation & 1];
-
-	memset(in_use, 0, SLOTS_MAX * sizeof(*in_use));
-	for (size_t base = 0; base < BASES_MAX; base++)
-		for (size_t vlan = 0; vlan < VLAN_IDS; vlan++) {
-			in_use[active->slot_of[base][vlan]] = true;
-			in_use[building->slot_of[base][vlan]] = true;
-		}
-	for (size_t vlan = 0; vlan < VLAN_IDS; vlan++)
-		in_use[row[vlan]] = true;
-	/* While rows are written in place, the devices above still say what was there before. */
-	for (size_t i = 0; i < UPPER_BASES_MAX; i++) {
-		in_use[active->upper_slot_of[i]] = true;
-		in_use[building->upper_slot_of[i]] = true;
-	}
-}
-
-static __u8 unused_slot(const struct fence *fence, const struct policy_tables *building,
-			const __u8 row[static VLAN_IDS])
-{
-	bool in_use[SLOTS_MAX];
-
-	for (unsigned int i = 1; i < SLOTS_MAX; i++)
-		if (!fence->tables->slots[i].used)
-			return (__u8)i;
-	mark_slots_in_use(fence, building, row, in_use);
-	for (unsigned int i = 1; i < SLOTS_MAX; i++)
-		if (!in_use[i])
-			return (__u8)i;
-	return 0;
-}
-
-/*
- * Finds the slot that counts for this place in this zone, or gives one out: a fresh one while there
- * is one, else that of a place which no policy has any more, when no frame is under way to it.
- */
-static int find_slot(struct fence *fence, const struct policy_tables *building,
-		     const __u8 row[static VLAN_IDS], const struct base *base, uint16_t vlan,
-		     enum zone zone, bool held)
-{
-	const bool gated = base_is_upper(fence, base);
-	struct slot *slots = fence->tables->slots;
-	__u8 chosen;
-
-	for (unsigned int i = 1; i < SLOTS_MAX; i++)
-		if (slot_is(&slots[i], base, vlan, zone)) {
-			slots[i].ifindex = base->ifindex;
-			slots[i].gated = gated;
-			slots[i].held = held;
-			return (int)i;
-		}
-	chosen = unused_slot(fence, building, row);
-	if (!chosen)
-		return -E2BIG;
-	if (slots[chosen].used) {
-		int code = fence_wait_for_frames(fence);
-
-		if (!code)
-			code = clear_counters(fence, chosen);
-		if (code)
-			return code;
-	}
-	slots[chosen] = (struct slot){.ifindex = base->ifindex,
-				      .vlan = vlan,
-				      .zone = (__u8)zone,
-				      .used = 1,
-				      .gated = gated,
-				      .held = held};
-	memcpy(slots[chosen].interface, base->name, sizeof(slots[chosen].interface));
-	return chosen;
-}
-
 /* Byte by byte: a frame reads one of them, and so finds the old slot or the new one. */
 static void write_row(__u8 *row, const __u8 *wanted)
 {
@@ -233,13 +129,13 @@ static int fill_row(struct fence *fence, struct policy_tables *policy,
 
 	if (!base)
 		return 0;
-	slot = find_slot(fence, policy, row, base, 0, interface->zone, interface->held);
+	slot = slot_find(fence, policy, row, base, 0, interface->zone, interface->held);
 	if (slot >= 0)
 		memset(row, slot, sizeof(row));
 	for (size_t i = 0; i < interface->vlan_count && slot >= 0 && !base->tags_hidden; i++) {
 		const struct plan_vlan *vlan = &interface->vlans[i];
 
-		slot = find_slot(fence, policy, row, base, vlan->vlan, vlan->zone, vlan->held);
+		slot = slot_find(fence, policy, row, base, vlan->vlan, vlan->zone, vlan->held);
 		if (slot >= 0)
 			row[vlan->vlan] = (__u8)slot;
 	}
@@ -267,7 +163,7 @@ static int fill_gated(struct fence *fence, struct policy_tables *policy,
 
 	if (!base || !base_is_upper(fence, base))
 		return 0;
-	slot = find_slot(fence, policy, row, base, 0, interface->zone, interface->held);
+	slot = slot_find(fence, policy, row, base, 0, interface->zone, interface->held);
 	if (slot < 0)
 		return error_set(error, slot, "no counters left for interface %s: %s",
 				 interface->host.name, strerror(-slot));
@@ -294,6 +190,7 @@ int rows_fill(struct fence *fence, struct policy_tables *policy, const struct pl
 {
 	int code = 0;
 
+	slots_begin(fence);
 	for (size_t i = 0; i < plan->interface_count && !code; i++)
 		if (plan_interface_has_filter(&plan->interfaces[i]))
 			code = fill_row(fence, policy, &plan->interfaces[i], error);

@@ -33,7 +33,10 @@ static int read_words(const struct nlattr *attribute, void *context)
 	uint32_t character;
 
 	if (mnl_attr_get_type(attribute) != NLMSGERR_ATTR_MSG ||
-	    mnl_attr_validate(attribute, MNL_TYPE_NUL_STRING) < 0 || strstr(text, NO_NATIVE))
+	    mnl_attr_validate(attribute, MNL_TYPE_NUL_STRING) < 0)
+		return MNL_CB_OK;
+	refusal->no_native = strstr(text, NO_NATIVE);
+	if (refusal->no_native)
 		return MNL_CB_OK;
 	/* Some drivers end theirs with a newline. */
 	for (; *text && used + 1 < sizeof(refusal->words); text += size) {
@@ -134,6 +137,17 @@ static bool look_at(const char *interface, struct circumstances *now)
 	return !ioctl(fd, SIOCGIFFLAGS, &request) && !(request.ifr_flags & IFF_UP);
 }
 
+/*
+ * Some drivers say why in the kernel's log alone. A device without a native mode has no reason to
+ * be named, and the kernel says so.
+ */
+static void say_more(struct refusal *refusal, int code)
+{
+	if (!refusal->words[0] && !refusal->no_native && code < 0)
+		snprintf(refusal->words, sizeof(refusal->words),
+			 "%s; the kernel's log may say more", strerror(-code));
+}
+
 bool refusal_ask(struct refusal *refusal, int program, uint32_t ifindex, const char *interface)
 {
 	_cleanup_(cleanup_rtnetlink) struct mnl_socket *socket = rtnetlink_open();
@@ -145,6 +159,7 @@ bool refusal_ask(struct refusal *refusal, int program, uint32_t ifindex, const c
 	/* Before it: a change in between is one. */
 	look_at(interface, &refusal->at);
 	code = set_program(socket, program, ifindex, true, refusal);
+	say_more(refusal, code);
 	if (!code) /* not ours to leave there: it would go on without a link, and for ever */
 		set_program(socket, program, ifindex, false, NULL);
 	return !code;

@@ -18,6 +18,7 @@ struct circumstances {
 
 struct refusal {
 	char words[REFUSAL_WORDS_SIZE]; /* the driver's own; "": none, or it has no native mode */
+	bool no_native;			/* the device has no native mode */
 	struct circumstances at;	/* when they were said */
 	bool changed;			/* something is otherwise now */
 	int64_t down_ms; /* since when it is changed and the interface down, 0: it is not */

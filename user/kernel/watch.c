@@ -178,14 +178,8 @@ int fence_list(struct fence *fence, struct error *error)
 		    : 0;
 }
 
-static void stop_watching(struct fence *fence)
+static void release(struct fence *fence)
 {
-	static const char *const pins[] = {PIN_LISTENS,	 PIN_GATE,	PIN_WATCH,
-					   PIN_PROGRAMS, PIN_LISTENERS, PIN_REGISTRATIONS,
-					   PIN_USERS,	 PIN_CLAIMS};
-
-	for (size_t i = 0; i < sizeof(pins) / sizeof(pins[0]); i++)
-		remove_pin(fence, pins[i]);
 	fence->features.gate = false;
 	fence->features.listens = false;
 	states_tell_gate(fence);
@@ -194,6 +188,17 @@ static void stop_watching(struct fence *fence)
 	fence->changes = NULL;
 	fence->watch = NULL;
 	fence->pending_changes = 0;
+}
+
+static void stop_watching(struct fence *fence)
+{
+	static const char *const pins[] = {PIN_LISTENS,	 PIN_GATE,	PIN_WATCH,
+					   PIN_PROGRAMS, PIN_LISTENERS, PIN_REGISTRATIONS,
+					   PIN_USERS,	 PIN_CLAIMS};
+
+	for (size_t i = 0; i < sizeof(pins) / sizeof(pins[0]); i++)
+		remove_pin(fence, pins[i]);
+	release(fence);
 }
 
 /* With the watch gone nobody counts down any more. */
@@ -213,6 +218,14 @@ static void forget_listeners(struct fence *fence)
 		;
 }
 
+void watch_start_gate(struct fence *fence)
+{
+	fence->gate_code = gate_start(fence);
+	fence->features.gate = !fence->gate_code;
+	if (!fence->features.gate)
+		remove_pin(fence, PIN_GATE); /* an earlier agent's: over other maps, perhaps */
+}
+
 static int start_watching(struct fence *fence, struct error *error)
 {
 	int code = load(fence);
@@ -227,16 +240,31 @@ static int start_watching(struct fence *fence, struct error *error)
 	if (code)
 		return error_set(error, code, "the kernel refuses the listener watch: %s",
 				 strerror(-code));
-	fence->features.gate = !gate_start(fence);
-	if (!fence->features.gate)
-		remove_pin(fence, PIN_GATE); /* an earlier agent's: over other maps, perhaps */
+	watch_start_gate(fence);
 	/* Twice: a connection to epmd is known for one when its listener is. */
 	code = fence_list(fence, error);
 	return code ? code : fence_list(fence, error);
 }
 
+static bool is_pinned(const struct fence *fence, const char *name)
+{
+	_cleanup_free_ char *path = NULL;
+	_cleanup_close_ int fd = -1;
+
+	if (fence_pin_path(fence, name, false, &path))
+		return true;
+	fd = bpf_obj_get(path);
+	return fd >= 0 && fd_is_bpf(fd, "link");
+}
+
+bool fence_is_watching(const struct fence *fence)
+{
+	return fence->watch;
+}
+
 int fence_watch(struct fence *fence, bool on, struct error *error)
 {
+	bool earlier;
 	int code;
 
 	if (on == (fence->watch != NULL)) {
@@ -252,21 +280,13 @@ int fence_watch(struct fence *fence, bool on, struct error *error)
 		forget_listeners(fence);
 		return 0;
 	}
+	earlier = !fence->succeeding && is_pinned(fence, PIN_WATCH);
 	code = start_watching(fence, error);
-	if (code && !fence->changes)
+	if (code && !fence->changes && earlier)
+		release(fence); /* it goes on by its pins, over the same tables */
+	else if (code && !fence->changes)
 		stop_watching(fence);
 	return code;
-}
-
-static bool is_pinned(const struct fence *fence, const char *name)
-{
-	_cleanup_free_ char *path = NULL;
-	_cleanup_close_ int fd = -1;
-
-	if (fence_pin_path(fence, name, false, &path))
-		return true;
-	fd = bpf_obj_get(path);
-	return fd >= 0 && fd_is_bpf(fd, "link");
 }
 
 /* What came and went while it was not there is listed, or taken for still there. */

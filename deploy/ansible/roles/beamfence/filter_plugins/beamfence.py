@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """What the role beamfence works out: problems of its variables, peers, and ranges of ports."""
+import base64
+import binascii
 import fnmatch
 import ipaddress
 import os
 import re
 
+import yaml
 from ansible.errors import AnsibleFilterError
 
 ZONES = ("beamfence_client_interfaces", "beamfence_cluster_interfaces",
@@ -83,10 +86,11 @@ def _members(cluster, groups):
 
 
 def hosts_without_facts(clusters, groups, hostvars):
-    """Hosts that are to be peers, and whose interfaces are not known yet."""
+    """Hosts that are to be peers, and whose addresses are not known yet."""
     wanted = {host for cluster in clusters for host in _members(cluster, groups)}
     return sorted(host for host in wanted
-                  if "interfaces" not in hostvars[host].get("ansible_facts", {}))
+                  if not hostvars[host].get("beamfence_peer_addresses")
+                  and "interfaces" not in hostvars[host].get("ansible_facts", {}))
 
 
 def _addresses(facts):
@@ -100,14 +104,16 @@ def _addresses(facts):
 def _peer_addresses(cluster, host, hostvars, fallback):
     where = f'beamfence_clusters: cluster "{cluster["name"]}": peer {host}'
     facts = hostvars[host].get("ansible_facts", {})
+    if given := hostvars[host].get("beamfence_peer_addresses"):
+        if problem := next(filter(None, map(_prefix_problem, given)), None):
+            raise AnsibleFilterError(f"{where}: beamfence_peer_addresses: {problem}")
+        return [str(one) for one in given]
     own = hostvars[host].get("beamfence_cluster_interfaces") or fallback
     interface = cluster.get("interface") or next(iter(own), None)
     if not interface or GLOB.search(interface):
         raise AnsibleFilterError(
             f"{where}: which interface has its addresses? Set beamfence_cluster_interfaces of "
             "that host to a name, or \"interface\" of the cluster")
-    if "interfaces" not in facts:
-        raise AnsibleFilterError(f"{where}: its facts are not known, and could not be gathered")
     found = _addresses(facts.get(interface.replace("-", "_"), {}))
     if not found:
         raise AnsibleFilterError(
@@ -116,13 +122,29 @@ def _peer_addresses(cluster, host, hostvars, fallback):
     return found
 
 
-def peers(clusters, groups, hostvars, this_host, fallback):
-    """The peers of each cluster: those that are listed, and the other hosts of its groups."""
+def _peers_in_force(content):
+    """The peers of each cluster by the file of an earlier run, as slurp returns it."""
+    try:
+        clusters = yaml.safe_load(base64.b64decode(content)).get("clusters") or ()
+        return {one["name"]: [str(peer) for peer in one.get("peers") or ()] for one in clusters}
+    except (AttributeError, KeyError, TypeError, binascii.Error, UnicodeDecodeError,
+            yaml.YAMLError):
+        return {}  # somebody else's file: it is replaced
+
+
+def peers(clusters, groups, hostvars, this_host, fallback, in_force=""):
+    """The peers of each cluster: those that are listed, and the other hosts of its groups.
+
+    While addresses of one are not known, those that the cluster has in force all stay.
+    """
     result = {}
+    unknown = set(hosts_without_facts(clusters, groups, hostvars)) - {this_host}
     for cluster in clusters:
         found = {str(peer) for peer in cluster.get("peers") or ()}
         for host in _members(cluster, groups):
-            if host != this_host:
+            if host in unknown:
+                found.update(_peers_in_force(in_force).get(cluster["name"], ()))
+            elif host != this_host:
                 found.update(_peer_addresses(cluster, host, hostvars, fallback))
         result[cluster["name"]] = sorted(found)
     return result
