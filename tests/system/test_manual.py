@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The man pages name everything that the programs have, and nothing else. The names come from the
 programs: their help, their answers, and the texts that they are made of."""
+import json
 import os
 import re
 import subprocess
+import textwrap
 
 import pytest
 
@@ -60,6 +62,28 @@ def test_pages_refer_to_pages_that_exist():
     references = {f"{name}.{number}" for page in PAGES for name, number in
                   re.findall(r"^\.Xr (\S+) (\d)", (MAN / page).read_text(), re.M)}
     assert references <= set(PAGES)
+
+
+def test_documents_refer_to_files_and_pages_that_exist():
+    documents = [*ROOT.glob("*.md"), *(ROOT / "deploy").rglob("*.md"),
+                 *(ROOT / "tests").rglob("*.md")]
+    assert ROOT / "README.md" in documents
+    for document in documents:
+        text = document.read_text()
+        for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", text):
+            assert (document.parent / target).exists(), f"{document}: {target}"
+        assert {f"{name}.{number}" for name, number in
+                re.findall(r"`(beamfence[a-z.-]*)`\((\d)\)", text)} <= set(PAGES), document
+
+
+@pytest.mark.parametrize("document", ["README.md", "deploy/man/beamfence.yaml.5"])
+def test_example_configurations_are_taken_without_a_warning(document, tmp_path):
+    text = (ROOT / document).read_text()
+    found = re.search(r"^( *)interfaces:\n(?:\1 .*\n|\1[a-z]+:\n)+", text, re.M)
+    (tmp_path / "example.yaml").write_text(textwrap.dedent(found[0]))
+    assert "presets: [rabbitmq]" in found[0]
+    checked = json.loads(said_by(BEAMFENCE, "--json", "check", tmp_path / "example.yaml"))
+    assert (checked["warnings"], checked["protected_ports"]) == ([], 514)  # as README shows
 
 
 def test_every_command_is_in_the_manual():
