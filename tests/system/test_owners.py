@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Whose a listener is: told where a port is closed or open and nobody said so, and where it is a
 node's or a tool's that says it by its name alone."""
+import json
 import os
 import re
 import subprocess
@@ -155,13 +156,15 @@ def test_node_without_epmd_has_its_name_from_its_command_line(host):
             assert host.peer.probe(host.peer.host4, 5210) == "open"
             assert host.client.probe(host.client.host4, 5210, 0.5) == "silent"
             fence.port(port=5211, node="other", cluster=None)
-            assert fence.warnings('node "other"', "5211", f"pid {other.pid}")
             explained = fence.explain("cluster0", host.peer.own4, host.peer.host4, 5211)
             assert (explained["reason"], explained["cluster"]) == ("stranger-new", None)
             assert "belongs to no cluster" in explained["text"]
             explained = fence.explain("cluster0", "10.9.9.9", host.peer.host4, 5210)
             assert "no peer of its cluster" in explained["text"]
-            wait_until(lambda: "node named by its command line" in fence.log(), 5, "the log")
+            wait_until(lambda: "node named by its command line" in fence.log(), 40,
+                       "the log, once they stay")
+            wait_until(lambda: fence.warnings('node "other"', "5211", f"pid {other.pid}"), 40,
+                       "a warning of a node that stays")
         finally:
             end(node)
             end(other)
@@ -259,6 +262,8 @@ def test_rabbitmqctl_has_an_answer_of_the_whole_cluster(brokers, cluster, extra)
             queues = broker.ctl("list_queues", "name").split()
             assert sorted(set(queues) - {"name"}) == ["here", "there"]
             assert time.monotonic() - began < 15
-        tool = re.search(r"node=(rabbitmqcli-\d+-rabbit) port=3567\d", fence.log())
-        assert tool, fence.log()
+        events = [json.loads(line) for line in fence.tell("--json", "events").splitlines()]
+        tools = [one["port"] for one in events if one.get("event") == "node"
+                 and re.fullmatch(r"rabbitmqcli-\d+-rabbit", one["node"])]
+        assert tools and all(35672 <= port <= 35682 for port in tools)
         assert not fence.warnings("rabbitmqcli")

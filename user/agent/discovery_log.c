@@ -92,7 +92,7 @@ static void log_node(const struct agent *agent, struct known_listener *listener)
 	listener->node_logged = true;
 	snprintf(port, sizeof(port), "%u", listener->kernel.port);
 	log_line(LOG_INFO,
-		 listener->named || listener->evidence != EVIDENCE_CMDLINE
+		 listener->registered || listener->evidence != EVIDENCE_CMDLINE
 			 ? "node registered"
 			 : "node named by its command line",
 		 "node", listener->node, "port", port, "source", listener_source(agent, listener),

@@ -36,6 +36,7 @@ struct known_listener {
 	bool logged;		 /* that it came; see discovery_log.h */
 	bool node_logged;
 	bool named;	 /* by an epmd, since the last check */
+	bool registered; /* an epmd has told its node's name, at any time */
 	bool epmd_heard; /* an epmd that its process is connected to has answered since the last
 			    check */
 	unsigned int unnamed_checks; /* in a row in which it had answered, and no name was there */

@@ -61,6 +61,8 @@ static bool hear_name(struct agent *agent, struct registrant *registrant,
 		      struct known_listener *listener, const char *name, bool own)
 {
 	listener->named = true;
+	listener->registered = listener->registered ||
+			       (listener->node && !strcmp(listener->node, name));
 	if (listener->evidence == EVIDENCE_REFUTED ||
 	    (listener->node &&
 	     (!strcmp(listener->node, name) || listener->evidence == EVIDENCE_ANSWERED)))
@@ -69,6 +71,7 @@ static bool hear_name(struct agent *agent, struct registrant *registrant,
 		listener_take(agent, listener, EVIDENCE_REGISTERED);
 		registrant_settle(registrant, listener->kernel.port);
 		listener_set_node(agent, listener, name);
+		listener->registered = true;
 		return true;
 	}
 	if (listener->node)
