@@ -49,6 +49,10 @@ end,
 register(watch, spawn(fun() -> ok = net_kernel:monitor_nodes(true), Watch(0, []) end)), ok.
 """
 TELL = "watch ! {tell, self()}, receive {watched, A, W} -> {A, W} after 5000 -> gone end."
+DECLARE = """
+[rabbit_amqqueue:declare({resource, <<"/">>, queue, list_to_binary("MACHINE" ++ integer_to_list(I))},
+                         true, false, [], none, <<"test">>) || I <- [1, 2, 3]], ok.
+"""
 PING = 'io:format("~p", [net_adm:ping(list_to_atom("rabbit@MACHINE"))]), halt().'
 
 
@@ -231,3 +235,51 @@ def test_the_role_from_first_run_to_removal(site, package):
     assert not customer.wrong and customer.served > 100, (customer.served, customer.wrong[:5])
     print(json.dumps({"AMQP connections served": customer.served,
                       "attempts that nothing answered": fenced.asked.total()}))
+
+
+def list_queues(machine):
+    """The names, and how many seconds that took."""
+    began = time.monotonic()
+    done = machine.try_run("rabbitmqctl", "-q", "--no-table-headers", "list_queues", "name")
+    assert done.returncode == 0, done.stdout + done.stderr
+    return sorted(done.stdout.split()), time.monotonic() - began
+
+
+def refused_connections(machine):
+    page = machine.run("beamfence", "metrics")
+    return int(re.search(r'beamfence_warnings\{kind="connection-refused"\} (\d+)', page)[1])
+
+
+def write_peer(machine, before, after):
+    path = "/etc/beamfence/beamfence.yaml"
+    text = machine.run("cat", path)
+    assert before in text
+    machine.write(path, text.replace(before, after))
+
+
+def test_a_reload_that_would_cut_the_other_node_names_it_before(site):
+    one, other = site.brokers
+    site.play.converge("rabbitmq")
+    for machine in site.brokers:
+        evaluate(machine, DECLARE.replace("MACHINE", machine.name))
+    wanted = sorted(f"{name}{i}" for name in BROKERS for i in (1, 2, 3))
+    for machine in site.brokers:
+        queues, took = list_queues(machine)
+        assert queues == wanted and took < 20, (queues, took)
+
+    write_peer(one, "10.77.2.2/32", "10.77.2.9/32")
+    done = one.try_run("beamfence", "reload")
+    assert done.returncode == 1 and "10.77.2.2" in done.stdout + done.stderr, done
+    assert refused_connections(one) == 0 and cluster_of(one) == BOTH
+    done = one.try_run("beamfence", "reload", "--yes")
+    assert done.returncode == 0, done
+    began = time.monotonic()
+    wait_until(lambda: refused_connections(one) > 0, 60, "status warns of what is cut")
+    print(json.dumps({"seconds until the alert's metric": round(time.monotonic() - began, 1)}))
+    assert "10.77.2.2" in one.run("beamfence", "status")
+
+    write_peer(one, "10.77.2.9/32", "10.77.2.2/32")
+    one.run("beamfence", "reload")
+    wait_until(lambda: refused_connections(one) == 0, 60, "nothing is cut any more")
+    assert cluster_of(one) == cluster_of(other) == BOTH
+    site.play.converge("rabbitmq", beamfence_state="absent")

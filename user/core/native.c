@@ -10,9 +10,9 @@
 #define PAGE_OVERHEAD 1024
 
 /*
- * What drivers do with native XDP that the kernel's answers do not show. One that is not listed
- * refuses an MTU that it cannot serve while a program is on, and refuses the program at such an
- * MTU: so do those of Intel, Mellanox, Broadcom, Amazon and Google. Listed are those that do not:
+ * What drivers do with native XDP that the kernel's answers do not show. One that is not listed is
+ * trusted to refuse an MTU that it cannot serve while a program is on, and the program at such an
+ * MTU; what it does all the same is observed (observation.h). Listed are those that do not:
  *
  * virtio_net  Before Linux 6.3, and where the host merges no buffers, the MTU may be raised under a
  *             program, and larger frames are dropped from then on (receive_mergeable()). The check
