@@ -178,6 +178,21 @@ def test_help_is_what_help_says(fence):
     assert done.returncode == 2 and "nonesuch" in done.stderr and done.stdout == ""
 
 
+def test_check_leaves_the_offloads_of_an_interface_alone(cluster, fence):
+    def vlan_offload():
+        text = cluster.host.run("ethtool", "-k", "client0")
+        return next(line for line in text.splitlines() if line.startswith("rx-vlan-offload"))
+
+    cluster.host.run("ethtool", "-K", "client0", "rxvlan", "on")
+    file = fence.config.with_name("vlan.yaml")
+    file.write_text(config_text(fence.socket, client=["client0", "client0.120"]))
+    fence.tell("check", file)
+    assert vlan_offload().endswith(" on")
+    fence.configure(client=["client0", "client0.120"])
+    fence.tell("reload")
+    assert " off" in vlan_offload()
+
+
 def test_connections_within_the_host_hide_none_that_comes_from_elsewhere(cluster, fence):
     """More of them than are judged, on a port before the one that the peer is connected to."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
