@@ -392,7 +392,7 @@ deb:
 	@BUILD=$(BUILD) VERSION=$(DEB_VERSION) COMMIT=$(COMMIT) deploy/debian/build
 
 SOURCES = $(shell git ls-files -co --exclude-standard '*.c' '*.h')
-SCRIPTS = .ci/run tests/run $(shell git ls-files -co --exclude-standard '*.sh')
+SCRIPTS = .ci/run tests/run $(wildcard deploy/debian/p*) $(shell git ls-files -co --exclude-standard '*.sh')
 format:
 	clang-format -i $(SOURCES)
 # The analyser of clang 14 does not know the cleanup attribute: its leak checker is off, and leaks

@@ -42,13 +42,15 @@ def make_older_deb(directory):
     return make_deb(directory, source, "0.0.9")
 
 
-def as_version(package, directory, version):
-    """A package with the same content and another version."""
+def as_version(package, directory, version, config=None):
+    """A package with the same content, but for the configuration, and another version."""
     tree, copy = directory / f"as-{version}", directory / f"beamfence-{version}.deb"
     run("dpkg-deb", "-R", package, tree)
     control = tree / "DEBIAN/control"
     control.write_text(re.sub(r"^Version: .*", f"Version: {version}", control.read_text(),
                               flags=re.M))
+    if config:
+        (tree / "etc/beamfence/beamfence.yaml").write_text(config)
     run("dpkg-deb", "--root-owner-group", "-Znone", "-b", tree, copy)
     shutil.rmtree(tree)
     return copy

@@ -303,6 +303,25 @@ def test_upgrade_keeps_the_configuration(host):
     assert "9100-9155" in (host.root / CONFIG[1:]).read_text()
 
 
+@pytest.mark.parametrize("in_use", [True, False])
+def test_upgrade_leaves_the_shipped_file_that_is_in_use(lab, packages, tmp_path, in_use):
+    """The first version that ships another one must not close, or open, an interface by that."""
+    shipped = config_text("/run/beamfence/control.sock").replace("group: root", "group: beamfence")
+    former = as_version(packages[0], tmp_path, "0.0.1", shipped)
+    with Container(lab) as host:
+        host.run("dpkg", "-i", host.bring(former))
+        assert (host.root / CONFIG[1:]).read_text() == shipped
+        if in_use:
+            host.run("systemctl", "enable", "--now", UNIT)
+        told = host.run("dpkg", "-i", host.bring(packages[0]))
+        text = (host.root / CONFIG[1:]).read_text()
+        assert ("stays as an earlier version shipped it" in told) is in_use
+        assert (text == shipped) is in_use and list((host.root / CONFIG[1:]).parent.iterdir()) == [
+            host.root / CONFIG[1:]]
+        if in_use:
+            assert all(attached(host).values())
+
+
 def test_upgrade_does_not_start_what_was_not_running(lab, host):
     host.run("systemctl", "stop", UNIT)
     host.run("dpkg", "-i", host.packages[1])
