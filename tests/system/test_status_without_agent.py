@@ -81,3 +81,13 @@ def test_where_nothing_is_pinned_nothing_is_fenced(fence):
     done = fence.ask("status", "--pin-dir", fence.pins)
     assert (done.returncode, done.stdout) == (3, "")
     assert done.stderr.count("\n") == 1 and "NOTHING IS FENCED" in done.stderr
+
+
+def test_pin_of_something_else_is_taken_for_no_interface(fence):
+    """The kernel says of such a map what could be a link on lo."""
+    fence.kill()
+    before = json.loads(without_agent(fence, "--json"))["interfaces"]
+    run("bpftool", "map", "create", fence.pins / "link-99", "type", "percpu_array", "key", "4",
+        "value", "4", "entries", "1", "name", "other")
+    assert json.loads(without_agent(fence, "--json"))["interfaces"] == before
+    (fence.pins / "link-99").unlink()

@@ -5,7 +5,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "core/cleanup.h"
 #include "kernel/lock.h"
@@ -89,4 +91,21 @@ int detach_pins(const char *pin_dir, struct error *error)
 		return 0;
 	lock = pin_dir_lock(pin_dir, error);
 	return lock < 0 ? lock : detach_pins_locked(lock, pin_dir, error);
+}
+
+/* A new link is called "bpf_link", one that was opened by its pin "bpf-link". */
+bool fd_is_bpf(int fd, const char *kind)
+{
+	static const char prefix[] = "anon_inode:bpf_";
+	char path[64], target[64] = "";
+	ssize_t length;
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	length = readlink(path, target, sizeof(target) - 1);
+	if (length < 0)
+		return false;
+	if (target[sizeof(prefix) - 2] == '-')
+		target[sizeof(prefix) - 2] = '_';
+	return !strncmp(target, prefix, sizeof(prefix) - 1) &&
+	       !strcmp(target + sizeof(prefix) - 1, kind);
 }

@@ -42,4 +42,7 @@ int detach_pins_locked(int lock, const char *pin_dir, struct error *error);
 /* Whether beamfence makes pins of that name. */
 bool detach_knows(const char *name);
 
+/* Whether a descriptor is a "link", a "map" or a "prog" of BPF. */
+bool fd_is_bpf(int fd, const char *kind);
+
 #endif

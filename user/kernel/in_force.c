@@ -145,7 +145,8 @@ static int read_link(struct reading *reading, const char *name)
 	uint64_t loaded_ns;
 	int places;
 
-	if (fd < 0 || bpf_obj_get_info_by_fd(fd, &info, &size) < 0 ||
+	/* What is said of a map looks much the same. */
+	if (fd < 0 || !fd_is_bpf(fd, "link") || bpf_obj_get_info_by_fd(fd, &info, &size) < 0 ||
 	    info.type != BPF_LINK_TYPE_XDP || !info.xdp.ifindex)
 		return 0; /* not ours, or its interface is gone */
 	reading->result->links++;

@@ -238,9 +238,6 @@ void base_describe_avoided(const struct base *base, char *note, size_t size);
 
 /* occupant.c: says which program stands in the way, and what takes it off. */
 void describe_occupant(uint32_t ifindex, char *problem, size_t problem_size);
-
-/* restore.c: whether a descriptor is a "link", a "map" or a "prog". */
-bool fd_is_bpf(int fd, const char *kind);
 int link_path(const struct fence *fence, uint32_t ifindex, char **path);
 
 /* watch.c */

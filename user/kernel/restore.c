@@ -10,23 +10,6 @@
 #include "kernel/internal.h"
 #include "kernel/lock.h"
 
-/* A new link is called "bpf_link", one that was opened by its pin "bpf-link". */
-bool fd_is_bpf(int fd, const char *kind)
-{
-	static const char prefix[] = "anon_inode:bpf_";
-	char path[64], target[64] = "";
-	ssize_t length;
-
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	length = readlink(path, target, sizeof(target) - 1);
-	if (length < 0)
-		return false;
-	if (target[sizeof(prefix) - 2] == '-')
-		target[sizeof(prefix) - 2] = '_';
-	return !strncmp(target, prefix, sizeof(prefix) - 1) &&
-	       !strcmp(target + sizeof(prefix) - 1, kind);
-}
-
 int link_path(const struct fence *fence, uint32_t ifindex, char **path)
 {
 	return asprintf(path, "%s/" PIN_LINK_PREFIX "%u", fence->pin_dir, ifindex) < 0 ? -ENOMEM
