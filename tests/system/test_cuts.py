@@ -2,7 +2,9 @@
 """A configuration that would cut what stands says so before it does."""
 import contextlib
 import os
+import resource
 import signal
+import socket
 import time
 
 import pytest
@@ -174,3 +176,37 @@ def test_help_is_what_help_says(fence):
     assert fence.tell("help") == fence.tell("--help")
     done = fence.ask("help", "nonesuch")
     assert done.returncode == 2 and "nonesuch" in done.stderr and done.stdout == ""
+
+
+def test_check_leaves_the_offloads_of_an_interface_alone(cluster, fence):
+    def vlan_offload():
+        text = cluster.host.run("ethtool", "-k", "client0")
+        return next(line for line in text.splitlines() if line.startswith("rx-vlan-offload"))
+
+    cluster.host.run("ethtool", "-K", "client0", "rxvlan", "on")
+    file = fence.config.with_name("vlan.yaml")
+    file.write_text(config_text(fence.socket, client=["client0", "client0.120"]))
+    fence.tell("check", file)
+    assert vlan_offload().endswith(" on")
+    fence.configure(client=["client0", "client0.120"])
+    fence.tell("reload")
+    assert " off" in vlan_offload()
+
+
+def test_connections_within_the_host_hide_none_that_comes_from_elsewhere(cluster, fence):
+    """More of them than are judged, on a port before the one that the peer is connected to."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (20000, 20000))
+    try:
+        with contextlib.ExitStack() as stack, cluster.host.entered():
+            server = stack.enter_context(socket.create_server(("", 4370), backlog=4096))
+            for number in range(4200):
+                client = stack.enter_context(socket.socket())
+                client.bind((f"127.1.{number // 250}.{number % 250 + 1}", 0))
+                client.connect(("127.0.0.1", 4370))
+                stack.enter_context(server.accept()[0])
+            fence.configure(clusters=[WITHOUT_PEER], epmd=(4369, 4370))
+            done = fence.ask("check", fence.config)
+            assert CUT in done.stdout, done
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))

@@ -267,3 +267,29 @@ def test_rabbitmqctl_has_an_answer_of_the_whole_cluster(brokers, cluster, extra)
                  and re.fullmatch(r"rabbitmqcli-\d+-rabbit", one["node"])]
         assert tools and all(35672 <= port <= 35682 for port in tools)
         assert not fence.warnings("rabbitmqcli")
+
+
+# Users who have more than there is room for.
+
+CROWD = """
+import ctypes, os, resource, socket, time
+resource.setrlimit(resource.RLIMIT_NOFILE, (4096, 4096))
+os.setuid(64532)
+ctypes.CDLL(None).prctl(15, b"beam.smp")
+held = [socket.create_server(("", port)) for port in range(30000, 31010)]
+time.sleep(600)
+"""
+
+
+def test_user_with_a_thousand_listeners_hides_nobody_elses_and_does_not_fill_the_log(host):
+    host.web(9111)
+    with Fence(host, clusters=[{"name": "app", "ports": "9110-9155", "peers": PEERS}]) as fence:
+        assert listens(fence, 9111)
+        crowd = host.popen(host.host, [sys.executable, "-c", CROWD], "crowd.log")
+        try:
+            wait_until(lambda: warnings_of(fence, "exposed-listener") == 1010, 30, "all are there")
+            assert listens(fence, 9111)
+            assert len(fence.warnings("it is not protected")) == 100
+            assert fence.log().count("problem=exposed-listener") <= 50
+        finally:
+            end(crowd)

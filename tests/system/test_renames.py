@@ -145,3 +145,19 @@ def test_trial_releases_and_its_end_holds_again(host, fence):
     assert not closed(host)
     fence.tell("revert")
     assert closed(host) and fence.warnings("wan9", "stays in zone client")
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_interface_that_is_renamed_during_a_trial_is_fenced_after_it(host, fence, named):
+    """Whether the configuration on trial fences it or not."""
+    trial = fence.config.with_name("trial.yaml")
+    text = fence.config.read_text()
+    trial.write_text(text if named else text.replace("client0", "other0"))
+    fence.tell("try", trial, "--for", "1m")
+    assert closed(host) == named
+    rename(host, "client0", "wan9")
+    wait_until(lambda: "client0" not in zones(fence) or not zones(fence)["client0"][1], 5, "it is renamed")
+    fence.tell("revert")
+    assert closed(host) and fence.warnings("wan9", "was client0", "stays in zone client")
+    fence.tell("reload")
+    assert not closed(host)

@@ -2,6 +2,8 @@
 """The agent with three capabilities and no more: as its unit runs it, without root, and as the
 DaemonSet does, as a root who may not override any permission."""
 import os
+import pathlib
+import re
 import shutil
 
 import pytest
@@ -61,3 +63,15 @@ def test_reload_and_detach_work_without_root(lab, fence):
         fence.tell("detach")
         wait_until(lambda: fence.process.poll() is not None, 5, "the agent has ended")
         assert lab.host.program("client0") is None
+
+
+def test_threads_that_write_files_keep_no_capability(fence):
+    def permitted():
+        tasks = pathlib.Path(f"/proc/{fence.process.pid}/task")
+        return {int(task.name): re.search(r"^CapPrm:\t0*(\w*)$", (task / "status").read_text(), re.M)[1]
+                for task in tasks.iterdir()}
+
+    wait_until(lambda: len(permitted()) > 2, 5, "they have written")
+    assert permitted().pop(fence.process.pid)
+    wait_until(lambda: not any(held for task, held in permitted().items()
+                               if task != fence.process.pid), 5, "they gave up what they had")

@@ -83,7 +83,7 @@ Test(connections, those_of_the_ports_asked_for_are_told_and_no_others)
 		if (i % 2)
 			add_port(ports, pairs[i].port);
 	}
-	count = host_connections(ports, &list, &more, NULL);
+	count = host_connections(ports, true, &list, &more, NULL);
 	cr_assert_eq(count, PAIRS / 2);
 	cr_expect_not(more);
 	for (int i = 0; i < PAIRS; i++)
@@ -101,7 +101,7 @@ Test(connections, more_ranges_than_the_kernel_is_told_lose_none)
 	for (unsigned int port = 1; port < 4096; port += 2)
 		add_port(ports, port);
 	add_port(ports, pair.port);
-	count = host_connections(ports, &list, &more, NULL);
+	count = host_connections(ports, true, &list, &more, NULL);
 	cr_assert_eq(count, 1);
 	cr_expect(find(list, count, &pair));
 }
@@ -115,9 +115,9 @@ Test(connections, the_first_and_the_last_port_are_ranges_too)
 
 	add_port(ports, 0);
 	add_port(ports, PORTS - 1);
-	cr_expect_eq(host_connections(ports, &list, &more, NULL), 0);
+	cr_expect_eq(host_connections(ports, true, &list, &more, NULL), 0);
 	memset(ports, 0xff, sizeof(ports));
-	cr_expect(find(list, host_connections(ports, &list, &more, NULL), &pair));
+	cr_expect(find(list, host_connections(ports, true, &list, &more, NULL), &pair));
 }
 
 Test(connections, no_port_asks_for_none)
@@ -127,7 +127,21 @@ Test(connections, no_port_asks_for_none)
 	bool more;
 
 	connect_pair(AF_INET, "127.0.0.1");
-	cr_expect_eq(host_connections(ports, &list, &more, NULL), 0);
+	cr_expect_eq(host_connections(ports, true, &list, &more, NULL), 0);
+}
+
+/* Whoever has many of them would crowd out those that come from elsewhere. */
+Test(connections, those_within_the_host_are_left_out_where_nobody_asks_for_them)
+{
+	static const char *const hosts[] = {"127.0.0.1", "127.1.2.3", "::1"};
+	uint64_t ports[PORTS / 64] = {};
+	_cleanup_free_ struct host_connection *list = NULL;
+	bool more = true;
+
+	for (int i = 0; i < 3; i++)
+		add_port(ports, connect_pair(AF_INET6, hosts[i]).port);
+	cr_expect_eq(host_connections(ports, false, &list, &more, NULL), 0);
+	cr_expect_not(more);
 }
 
 /* As the filter sees it: IPv4, whatever family the socket is of. */
@@ -143,7 +157,7 @@ Test(connections, ipv4_at_a_socket_of_ipv6_is_ipv4)
 
 	add_port(ports, mapped.port);
 	add_port(ports, ipv6.port);
-	count = host_connections(ports, &list, &more, NULL);
+	count = host_connections(ports, true, &list, &more, NULL);
 	cr_assert_eq(count, 2);
 	cr_expect_str_eq(prefix_format(&find(list, count, &mapped)->remote, text), "127.0.0.1/32");
 	cr_expect_str_eq(prefix_format(&find(list, count, &ipv6)->remote, text), "::1/128");

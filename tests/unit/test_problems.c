@@ -35,11 +35,33 @@ Test(problems, one_is_known_by_its_kind_and_subject)
 
 Test(problems, more_than_can_be_listed_are_counted)
 {
-	for (int i = 0; i < PROBLEMS_MAX + 5; i++)
+	for (int i = 0; i < PROBLEMS_OF_KIND_MAX + 5; i++)
 		problems_add(&problems, PROBLEM_USER_LIMIT, "1000", "one more");
-	cr_expect_eq(problems.count, PROBLEMS_MAX);
-	cr_expect_eq(problems.of_kind[PROBLEM_USER_LIMIT], PROBLEMS_MAX + 5);
+	cr_expect_eq(problems.count, PROBLEMS_OF_KIND_MAX);
+	cr_expect_eq(problems.of_kind[PROBLEM_USER_LIMIT], PROBLEMS_OF_KIND_MAX + 5);
 	cr_expect_eq(problems.of_kind[PROBLEM_PINS], 0);
+}
+
+Test(problems, many_of_one_kind_hide_none_of_another)
+{
+	for (int i = 0; i < 2000; i++)
+		problems_add(&problems, PROBLEM_EXPOSED_LISTENER, "1883", "one more");
+	problems_add(&problems, PROBLEM_WATCH_MISSING, "", "the one that counts");
+	cr_expect(problems_have(&problems, PROBLEM_WATCH_MISSING, ""));
+}
+
+Test(problems, one_that_is_taken_out_leaves_the_others_in_order)
+{
+	problems_add(&problems, PROBLEM_PINS, "a", "one");
+	problems_add(&problems, PROBLEM_PINS, "b", "two");
+	problems_add(&problems, PROBLEM_PINS, "c", "three");
+	problems_remove(&problems, 1);
+	cr_assert_eq(problems.count, 2);
+	cr_expect_str_eq(problems.list[0].subject, "a");
+	cr_expect_str_eq(problems.list[1].text, "three");
+	problems_remove(&problems, 1);
+	cr_expect_eq(problems.count, 1);
+	cr_expect_eq(problems.of_kind[PROBLEM_PINS], 3);
 }
 
 Test(problems, freed_ones_are_gone)

@@ -93,7 +93,7 @@ int agent_apply(struct agent *agent, struct config **config, struct review *revi
 	int code = policy_build(*config, agent->peers.peers, agent->peers.count, &policy, error);
 
 	if (!code)
-		code = agent_plan(agent, *config, &plan, error);
+		code = agent_plan(agent, *config, review && review->rehearse, &plan, error);
 	if (!code && review && review_config(review, agent->config, *config))
 		code = error_set(error, -ENOMEM, "out of memory");
 	if (!code && (*config)->discovery_listeners && !(review && review->rehearse))
@@ -247,7 +247,7 @@ void agent_close(struct agent *agent)
 int agent_replan(struct agent *agent, struct error *error)
 {
 	_cleanup_(cleanup_plan) struct plan *plan = NULL;
-	int code = agent_plan(agent, agent->config, &plan, error);
+	int code = agent_plan(agent, agent->config, false, &plan, error);
 	bool changed, due;
 
 	if (code)

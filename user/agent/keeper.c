@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "agent/moment.h"
+#include "agent/privileges.h"
 #include "core/cleanup.h"
 
 /* One state of the file, to be written. */
@@ -83,6 +84,7 @@ static void *write_jobs(void *context)
 	struct keeper *keeper = context;
 	const uint64_t one = 1;
 
+	privileges_leave(); /* else what the loop gives up later stays here */
 	pthread_mutex_lock(&keeper->lock);
 	for (;;) {
 		struct error error = {};

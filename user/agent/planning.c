@@ -16,6 +16,7 @@ static void cleanup_plan(struct plan **plan)
 struct planning {
 	const struct agent *agent;
 	const struct config *config;
+	bool rehearse;
 	struct host_interface *host;
 	size_t host_count;
 	struct plan_hold *holds;
@@ -66,7 +67,7 @@ static int build(struct planning *planning, struct plan **result, struct error *
 	int code = plan_build_held(planning->config, planning->host, planning->host_count,
 				   planning->holds, planning->hold_count, &plan, error);
 
-	if (!code && uncover_tags(plan, planning)) {
+	if (!code && !planning->rehearse && uncover_tags(plan, planning)) {
 		plan_free(TAKE_POINTER(plan));
 		code = plan_build_held(planning->config, planning->host, planning->host_count,
 				       planning->holds, planning->hold_count, &plan, error);
@@ -168,11 +169,25 @@ static int former_places(const struct planning *planning, struct plan_hold **pla
 	return (int)choose_former(planning, former, (size_t)count, *places);
 }
 
+static int places_before_trial(const struct trial *trial, struct plan_hold **places)
+{
+	const size_t count = (size_t)trial->former_place_count;
+
+	*places = calloc(count + 1, sizeof(**places));
+	if (!*places)
+		return -ENOMEM;
+	if (count)
+		memcpy(*places, trial->former_places, count * sizeof(**places));
+	return (int)count;
+}
+
 /* What was fenced by the same configuration until now, where names may have changed since. */
 static int places_until_now(const struct planning *planning, struct plan_hold **places)
 {
 	const struct agent *agent = planning->agent;
 
+	if (agent->trial.former && planning->config == agent->trial.former)
+		return places_before_trial(&agent->trial, places);
 	if (planning->config != agent->config)
 		return 0;
 	if (!agent->plan)
@@ -209,10 +224,14 @@ static int keep_holds(struct planning *planning)
 	return 0;
 }
 
-int agent_plan(const struct agent *agent, const struct config *config, struct plan **result,
-	       struct error *error)
+int agent_plan(const struct agent *agent, const struct config *config, bool rehearse,
+	       struct plan **result, struct error *error)
 {
-	_cleanup_(cleanup_planning) struct planning planning = {.agent = agent, .config = config};
+	_cleanup_(cleanup_planning) struct planning planning = {
+		.agent = agent,
+		.config = config,
+		.rehearse = rehearse,
+	};
 	_cleanup_(cleanup_plan) struct plan *plan = NULL;
 	uint32_t known[INTERFACES_MAX];
 	int code = host_interfaces(known, known_interfaces(agent->plan, known), &planning.host,

@@ -11,9 +11,10 @@
 
 /*
  * Makes the plan of @config: the one in force or to be started with, one that is new, or the one
- * from before a trial. Returns 0 or a negative errno.
+ * from before a trial. Where it is only looked at (@rehearse) no interface is told to leave VLAN
+ * tags in: it is assumed that it would. Returns 0 or a negative errno.
  */
-int agent_plan(const struct agent *agent, const struct config *config, struct plan **plan,
-	       struct error *error);
+int agent_plan(const struct agent *agent, const struct config *config, bool rehearse,
+	       struct plan **plan, struct error *error);
 
 #endif

@@ -67,3 +67,9 @@ void privileges_lower(bool for_good)
 	choose(types_kept, false);
 	capng_apply(CAPNG_SELECT_CAPS);
 }
+
+void privileges_leave(void)
+{
+	capng_clear(CAPNG_SELECT_BOTH);
+	capng_apply(CAPNG_SELECT_CAPS);
+}

@@ -24,4 +24,7 @@ int privileges_drop(bool keep_types, struct error *error);
 void privileges_raise(void);
 void privileges_lower(bool for_good);
 
+/* Gives up all of them for the calling thread alone, which is not to come by any later. */
+void privileges_leave(void);
+
 #endif

@@ -10,8 +10,8 @@
 void agent_problems(const struct agent *agent, struct problems *problems);
 
 /*
- * Logs those that are new since the last call, and those that ended. @known is what was there
- * then: the caller frees it in the end.
+ * Logs those that are new since the last call, a few of each kind at a time, and those that ended.
+ * @known is what was there then: the caller frees it in the end.
  */
 void problems_log(const struct agent *agent, struct problems *known);
 

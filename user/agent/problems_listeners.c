@@ -135,19 +135,37 @@ static void find_elsewhere(const struct bystander *rows, size_t count, size_t at
 		     printable(row->host, sizeof(row->host), host));
 }
 
+static bool is_system(uint32_t account)
+{
+	return account < SYSTEM_ACCOUNTS;
+}
+
+/* Those of the system's accounts, or those of others. */
+static void find_of(const struct agent *agent, const struct bystander *rows, size_t count,
+		    bool system, struct problems *problems)
+{
+	for (size_t i = 0; i < agent->listener_count; i++)
+		if (is_system(agent->listeners[i].kernel.account) == system)
+			find_followed(agent, &agent->listeners[i], problems);
+	for (size_t i = 0; i < count; i++) {
+		if (is_system(rows[i].account) != system)
+			continue;
+		if (rows[i].namespace)
+			find_elsewhere(rows, count, i, problems);
+		else
+			find_closed(agent, &rows[i], problems);
+	}
+}
+
+/* The system's come first: only so many of a kind are listed, and users may have any number. */
 void find_listeners(const struct agent *agent, struct problems *problems)
 {
 	const struct bystander *rows;
 	size_t left_out;
 	const size_t count = fence_bystanders(agent->fence, &rows, &left_out);
 
-	for (size_t i = 0; i < agent->listener_count; i++)
-		find_followed(agent, &agent->listeners[i], problems);
-	for (size_t i = 0; i < count; i++)
-		if (rows[i].namespace)
-			find_elsewhere(rows, count, i, problems);
-		else
-			find_closed(agent, &rows[i], problems);
+	find_of(agent, rows, count, true, problems);
+	find_of(agent, rows, count, false, problems);
 	if (left_out)
 		problems_add(
 			problems, PROBLEM_OTHER_NAMESPACE, "",

@@ -25,6 +25,7 @@ static void forget_current(struct trial *trial)
 
 	config_free(trial->former);
 	free(trial->former_holds);
+	free(trial->former_places);
 	free(trial->name);
 	free(trial->text);
 	*trial = kept;
@@ -53,7 +54,8 @@ static int remember(struct trial *trial, const struct trial_request *request,
 	trial->name = strdup(request->name);
 	trial->text = malloc(request->size + 1);
 	trial->former_holds = calloc(plan->held_count + 1, sizeof(*trial->former_holds));
-	if (!trial->name || !trial->text || !trial->former_holds) {
+	trial->former_place_count = plan_places(plan, &trial->former_places);
+	if (!trial->name || !trial->text || !trial->former_holds || trial->former_place_count < 0) {
 		forget_current(trial);
 		return error_set(error, -ENOMEM, "out of memory");
 	}

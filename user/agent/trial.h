@@ -22,6 +22,8 @@ struct trial {
 	struct config *former;		/* what to go back to; NULL: no trial is under way */
 	struct plan_hold *former_holds; /* see plan.h; those of @former */
 	size_t former_hold_count;
+	struct plan_hold *former_places; /* of @former too: a device may be renamed meanwhile */
+	int former_place_count;
 	char *name; /* of the file on trial, as the one who tries it calls it */
 	char *text; /* all of it */
 	size_t size;

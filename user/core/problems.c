@@ -43,8 +43,6 @@ static bool make_room(struct problems *problems)
 	const size_t room = problems->room ? problems->room * 2 : 16;
 	struct problem *list;
 
-	if (problems->count >= PROBLEMS_MAX)
-		return false;
 	if (problems->count < problems->room)
 		return true;
 	list = realloc(problems->list, room * sizeof(*list));
@@ -62,8 +60,7 @@ void problems_add(struct problems *problems, enum problem_kind kind, const char 
 	va_list arguments;
 	int length;
 
-	problems->of_kind[kind]++;
-	if (!make_room(problems))
+	if (problems->of_kind[kind]++ >= PROBLEMS_OF_KIND_MAX || !make_room(problems))
 		return;
 	va_start(arguments, format);
 	length = vasprintf(&problem.text, format, arguments);
@@ -83,6 +80,15 @@ bool problems_have(const struct problems *problems, enum problem_kind kind, cons
 		if (problems->list[i].kind == kind && !strcmp(problems->list[i].subject, subject))
 			return true;
 	return false;
+}
+
+void problems_remove(struct problems *problems, size_t index)
+{
+	free(problems->list[index].subject);
+	free(problems->list[index].text);
+	problems->count--;
+	memmove(&problems->list[index], &problems->list[index + 1],
+		(problems->count - index) * sizeof(*problems->list));
 }
 
 void problems_free(struct problems *problems)

@@ -37,7 +37,11 @@ enum problem_kind {
 	PROBLEM_KINDS
 };
 
-#define PROBLEMS_MAX 1000 /* are listed; more are only counted */
+/*
+ * Of one kind so many are listed, and more only counted: who brings about many of one hides none of
+ * another.
+ */
+#define PROBLEMS_OF_KIND_MAX 100
 
 struct problem {
 	enum problem_kind kind;
@@ -58,6 +62,9 @@ void problems_add(struct problems *problems, enum problem_kind kind, const char 
 
 /* Whether one of this kind and subject is listed. */
 bool problems_have(const struct problems *problems, enum problem_kind kind, const char *subject);
+
+/* Takes one out of the list; those after it move up. It stays counted. */
+void problems_remove(struct problems *problems, size_t index);
 
 /* Frees the list; @problems is empty then. */
 void problems_free(struct problems *problems);

@@ -20,24 +20,29 @@ struct account {
 	uint32_t rows;
 };
 
+/* The system's apart: however many users there are, they take no room from those. */
+struct accounts {
+	struct account list[ACCOUNTS_MAX];
+	size_t count;
+};
+
 struct bystanders {
 	struct bystander rows[BYSTANDERS_MAX];
 	size_t count;
 	size_t others;
 	size_t left_out;
-	struct account accounts[ACCOUNTS_MAX];
-	size_t account_count;
+	struct accounts system_accounts, user_accounts;
 };
 
-static struct account *find_account(struct bystanders *list, uint32_t account)
+static struct account *find_account(struct accounts *accounts, uint32_t account)
 {
-	for (size_t i = 0; i < list->account_count; i++)
-		if (list->accounts[i].account == account)
-			return &list->accounts[i];
-	if (list->account_count == ACCOUNTS_MAX)
+	for (size_t i = 0; i < accounts->count; i++)
+		if (accounts->list[i].account == account)
+			return &accounts->list[i];
+	if (accounts->count == ACCOUNTS_MAX)
 		return NULL;
-	list->accounts[list->account_count] = (struct account){.account = account};
-	return &list->accounts[list->account_count++];
+	accounts->list[accounts->count] = (struct account){.account = account};
+	return &accounts->list[accounts->count++];
 }
 
 /* Several processes may have one socket: the first is its owner. */
@@ -52,7 +57,8 @@ static bool is_known(const struct bystanders *list, uint64_t socket)
 static void add(struct bystanders *list, const struct bystander *row)
 {
 	const bool system = row->account < SYSTEM_ACCOUNTS;
-	struct account *account = find_account(list, row->account);
+	struct account *account =
+		find_account(system ? &list->system_accounts : &list->user_accounts, row->account);
 
 	if (!account || account->rows >= (system ? SYSTEM_ROWS : USER_ROWS) ||
 	    list->count == BYSTANDERS_MAX || (!system && list->others == OTHERS_MAX)) {

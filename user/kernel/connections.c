@@ -25,6 +25,7 @@
 
 struct listing {
 	const uint64_t *ports;
+	bool within; /* those within the host too */
 	struct host_connection *list;
 	size_t count, room;
 	bool full;
@@ -94,11 +95,26 @@ static void set_address(struct prefix *prefix, uint8_t family, const __be32 *wor
 	memcpy(prefix->address + 12, words, sizeof(*words));
 }
 
-static int add_connection(struct listing *listing, const struct inet_diag_msg *message)
+static void read_connection(const struct inet_diag_msg *message, struct host_connection *connection)
 {
 	const struct inet_diag_sockid *id = &message->id;
-	struct host_connection *connection;
 
+	*connection = (struct host_connection){.local_port = ntohs(id->idiag_sport),
+					       .remote_port = ntohs(id->idiag_dport),
+					       .device = id->idiag_if};
+	set_address(&connection->local, message->idiag_family, id->idiag_src);
+	set_address(&connection->remote, message->idiag_family, id->idiag_dst);
+}
+
+/* Any user may have any number of these, from as many addresses as there are of loopback. */
+static bool is_within(const struct host_connection *connection)
+{
+	return (prefix_is_ipv4(&connection->remote) && connection->remote.address[12] == 127) ||
+	       !prefix_compare(&connection->local, &connection->remote);
+}
+
+static int add_connection(struct listing *listing, const struct host_connection *connection)
+{
 	if (listing->count == listing->room) {
 		const size_t room = listing->room ? 2 * listing->room : 64;
 		void *list = reallocarray(listing->list, room, sizeof(*listing->list));
@@ -108,12 +124,7 @@ static int add_connection(struct listing *listing, const struct inet_diag_msg *m
 		listing->list = list;
 		listing->room = room;
 	}
-	connection = &listing->list[listing->count++];
-	*connection = (struct host_connection){.local_port = ntohs(id->idiag_sport),
-					       .remote_port = ntohs(id->idiag_dport),
-					       .device = id->idiag_if};
-	set_address(&connection->local, message->idiag_family, id->idiag_src);
-	set_address(&connection->remote, message->idiag_family, id->idiag_dst);
+	listing->list[listing->count++] = *connection;
 	return 0;
 }
 
@@ -121,12 +132,16 @@ static int take_connection(void *context, const struct nlmsghdr *message)
 {
 	const struct inet_diag_msg *found = mnl_nlmsg_get_payload(message);
 	struct listing *listing = context;
+	struct host_connection connection;
 
 	if (message->nlmsg_type != TCPDIAG_GETSOCK || !netlink_holds(message, sizeof(*found)) ||
 	    !is_among(listing->ports, ntohs(found->id.idiag_sport)))
 		return 0;
+	read_connection(found, &connection);
+	if (!listing->within && is_within(&connection))
+		return 0;
 	listing->full = listing->count == HOST_CONNECTIONS_MAX;
-	return listing->full ? -EXFULL : add_connection(listing, found);
+	return listing->full ? -EXFULL : add_connection(listing, &connection);
 }
 
 /* A socket for one question: what is left of an answer that was long enough goes with it. */
@@ -170,10 +185,10 @@ static int list(struct listing *listing)
 	return code == -EXFULL ? 0 : code;
 }
 
-int host_connections(const uint64_t ports[static PORTS / 64], struct host_connection **connections,
-		     bool *more, struct error *error)
+int host_connections(const uint64_t ports[static PORTS / 64], bool within,
+		     struct host_connection **connections, bool *more, struct error *error)
 {
-	struct listing listing = {.ports = ports};
+	struct listing listing = {.ports = ports, .within = within};
 	const int code = list(&listing);
 
 	if (code) {

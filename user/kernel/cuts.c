@@ -124,7 +124,7 @@ int cuts_find(struct fence *fence, bool aside, struct fence_cuts *cuts, struct e
 	if (policy->mode == MODE_AUDIT)
 		return 0;
 	memcpy(ports, policy->suspects, sizeof(ports));
-	count = host_connections(ports, &list, &cuts->more, error);
+	count = host_connections(ports, false, &list, &cuts->more, error);
 	if (count <= 0)
 		return count;
 	qsort(list, (size_t)count, sizeof(*list), compare);

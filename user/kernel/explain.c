@@ -157,6 +157,7 @@ int explain_on(struct fence *fence, const struct base *base, const struct fence_
 	build_frame(&frame, question, vlan, base->ethernet);
 	explanation->aside = aside;
 	code = run(fence, base, &frame);
+	explanation->aside = false; /* refresh_link() has real frames judged by this program */
 	if (code)
 		return code;
 	*answer = (struct fence_answer){

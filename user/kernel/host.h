@@ -41,11 +41,12 @@ struct host_connection {
 /*
  * Lists the established connections whose local port is among @ports (a bit each), at most
  * HOST_CONNECTIONS_MAX: *@more says that there are others. The kernel leaves out those of other
- * ports. Returns their number, with the list in *@connections for the caller to free(), or a
- * negative errno.
+ * ports; without @within those of loopback, and of an address with itself, are left out too.
+ * Returns their number, with the list in *@connections for the caller to free(), or a negative
+ * errno.
  */
-int host_connections(const uint64_t ports[static PORTS / 64], struct host_connection **connections,
-		     bool *more, struct error *error);
+int host_connections(const uint64_t ports[static PORTS / 64], bool within,
+		     struct host_connection **connections, bool *more, struct error *error);
 
 /*
  * The index of the device by which the host's own segments of a connection leave, and those of the
