@@ -50,6 +50,7 @@ def pytest_configure(config):
     labs.unwind_on_signals()
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist looks at the groups
 def pytest_collection_modifyitems(items):
     """A file is run by one worker, in order; so are all files that want the package."""
     for item in items:

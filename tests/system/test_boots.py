@@ -140,6 +140,7 @@ def observe(host, directory):
     row = (lab.client.probe(lab.client.host4, 4369, 0.5), host.show(UNIT, "ActiveState"),
            status and status["config_in_force"], health and health[0],
            alerts(metrics and metrics[1], directory))
+    host.run("journalctl", "--sync")
     said = {"journal": host.run("journalctl", "-b", "-u", UNIT, "--no-pager"),
             "systemctl status": host.try_run("systemctl", "status", "--no-pager", "--lines=0",
                                              UNIT).stdout}

@@ -221,9 +221,9 @@ def test_names_of_nodes_come_through_the_network_side(lab):
         assert lab.peer.probe(lab.peer.host4, node.port) == "open"
         end(fence.net)
         late = erlang.start_node(lab, "applet", port=9391)
-        assert fence.ports(port=9391, node=None)
+        assert fence.port(port=9391)["node"] == "applet"  # by its command line
         fence.start_net()
-        assert fence.port(port=9391, node="applet")
+        assert fence.port(port=9391, source="cmdline")["node"] == "applet"
         for process in (late, node):
             end(process)
 

@@ -20,12 +20,12 @@ def _fence():
         yield fence
 
 
-def refused(fence, *before):
+def refused(fence, *before, status=1):
     """Runs the agent behind another command, and returns the one line that it leaves."""
     command = [*before, *map(str, fence.command())]
     with fence.lab.host.entered():
         done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
-    assert done.returncode == 1, (done.returncode, done.stderr)
+    assert done.returncode == status, (done.returncode, done.stderr)
     assert done.stdout == "" and done.stderr.count("\n") == 1, done.stderr
     assert not fence.pins.exists() or not list(fence.pins.iterdir())
     assert "xdp" not in fence.lab.host.ip("link", "show", "client0")
@@ -64,7 +64,7 @@ def test_no_btf_of_the_kernel(fence):
 def test_no_configuration(fence):
     fence.config.rename(fence.config.with_suffix(".away"))
     try:
-        line = refused(fence)
+        line = refused(fence, status=78)  # EX_CONFIG: no restart mends that
     finally:
         fence.config.with_suffix(".away").rename(fence.config)
     assert str(fence.config) in line

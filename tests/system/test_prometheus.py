@@ -98,7 +98,7 @@ class Prometheus:
     def wait_for(self, *alerts, gone=()):
         wanted, unwanted = set(alerts), set(gone)
         try:
-            wait_until(lambda: wanted <= (now := self.firing()) and not now & unwanted, 20,
+            wait_until(lambda: wanted <= (now := self.firing()) and not now & unwanted, 40,
                        f"{alerts} firing, {gone} not")
         except TimeoutError as error:
             raise AssertionError(f"{error}; firing: {self.firing()}") from error

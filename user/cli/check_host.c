@@ -61,8 +61,9 @@ static int read_as(const char *path, const struct passwd *user)
 
 int check_host_access(const char *path, struct error *error)
 {
-	const struct passwd *user = geteuid() ? NULL : getpwnam(AGENT_USER);
-	const int code = user && is_agents_file(path) ? read_as(path, user) : 0;
+	const struct passwd *user = geteuid() || !is_agents_file(path) ? NULL
+								       : getpwnam(AGENT_USER);
+	const int code = user ? read_as(path, user) : 0;
 
 	if (!code)
 		return 0;
