@@ -282,13 +282,13 @@ time.sleep(600)
 
 
 def test_user_with_a_thousand_listeners_hides_nobody_elses_and_does_not_fill_the_log(host):
-    host.web(9111)
+    host.web(9140)
     with Fence(host, clusters=[{"name": "app", "ports": "9110-9155", "peers": PEERS}]) as fence:
-        assert listens(fence, 9111)
+        assert listens(fence, 9140)
         crowd = host.popen(host.host, [sys.executable, "-c", CROWD], "crowd.log")
         try:
-            wait_until(lambda: warnings_of(fence, "exposed-listener") == 1010, 30, "all are there")
-            assert listens(fence, 9111)
+            wait_until(lambda: warnings_of(fence, "exposed-listener") >= 1010, 30, "all are there")
+            assert listens(fence, 9140)
             assert len(fence.warnings("it is not protected")) == 100
             assert fence.log().count("problem=exposed-listener") <= 50
         finally:
