@@ -260,8 +260,10 @@ struct slot {
 	__u8 used;
 	__u32 reattached; /* times that the filter had to be put back; of the interface itself */
 	char interface[INTERFACE_NAME_SIZE]; /* without the VLAN */
-	__u8 gated; /* its frames cannot be read: the gate alone judges them */
-	__u8 held;  /* it keeps the zone that it had by another name of a device */
+	__u8 gated;	   /* its frames cannot be read: the gate alone judges them */
+	__u8 held;	   /* it keeps the zone that it had by another name of a device */
+	__u16 config_mark; /* of the configuration that gave it out, or took it over; 0: not known
+			    */
 };
 
 /*

@@ -70,7 +70,8 @@ class Subject:
     def leaves_no_debris(self, settings):
         """Whatever happened before: the pins are those of this configuration, and no more."""
         pins = {path.name for path in self.fence.pins.iterdir()}
-        assert self._pins.setdefault(str(settings), pins) == pins
+        known = self._pins.setdefault(str(settings), pins)
+        assert known == pins, (known ^ pins, self.fence.log()[-3000:])
 
     def asked(self, point, *command, thread=None, happens=KILL):
         """Whether the agent did as asked, where something happens at a point of one thread."""

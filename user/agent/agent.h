@@ -45,9 +45,7 @@ struct agent {
 	char *good_text; /* of what is in force to stay: for whoever keeps it; NULL: known already
 			  */
 	size_t good_size;
-	/* Whether the start is with another text than the last good one; or with that one. */
-	bool text_is_new;
-	bool text_is_last_good;	    /* neither: there is no telling */
+	bool text_is_new;	    /* the start is with another text than the last good one */
 	struct error metrics_error; /* why the metrics are not where the configuration wants them */
 	struct error watch_error;   /* why there is no listener watch, though there should be one */
 	struct error network_error; /* why the network side does not do what it is there for */

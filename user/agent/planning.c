@@ -127,14 +127,13 @@ static bool any_was_renamed(const struct planning *planning, const struct plan *
 }
 
 /*
- * Of what an earlier agent left in force: all where the configuration is known to be the one that
- * it had, else (there is no telling) what has another name by now, or was held then. What is not
+ * Of what an earlier agent left in force: what was so by this very configuration, else what has
+ * another name by now, or was held then. What is not
  * named by its former name was named by that of a device above it.
  */
 static size_t choose_former(const struct planning *planning, const struct fence_place *former,
 			    size_t count, struct plan_hold *places)
 {
-	const bool same = planning->agent->text_is_last_good;
 	size_t chosen = 0;
 
 	for (size_t i = 0; i < count; i++) {
@@ -142,7 +141,8 @@ static size_t choose_former(const struct planning *planning, const struct fence_
 		const struct host_interface *now = find_host(planning, hold->ifindex);
 		enum rank rank = plan_rank(planning->config, hold->name, hold->vlan);
 
-		if (!now || !(same || former[i].held || strcmp(now->name, hold->name) != 0))
+		if (!now || !(former[i].config_mark == planning->config->mark || former[i].held ||
+			      strcmp(now->name, hold->name) != 0))
 			continue;
 		if (rank == RANK_NONE && hold->vlan)
 			rank = plan_rank(planning->config, hold->name, 0);

@@ -74,7 +74,6 @@ static void compare_with_last_good(struct runtime *runtime)
 					  : 1;
 
 	agent->text_is_new = !same;
-	agent->text_is_last_good = same == 1;
 }
 
 void runtime_load(struct runtime *runtime, struct commands *commands)

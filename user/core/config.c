@@ -334,13 +334,29 @@ int config_load(const char *path, struct config **config, struct error *error)
 	return result < 0 ? result : read_document(document, config, error);
 }
 
+/* FNV-1a, folded. Another text with the same mark is one in 65,535. */
+static uint16_t mark_of(const char *text, size_t size)
+{
+	uint32_t hash = 2166136261u;
+	uint16_t mark;
+
+	for (size_t i = 0; i < size; i++)
+		hash = (hash ^ (unsigned char)text[i]) * 16777619u;
+	mark = (uint16_t)(hash >> 16 ^ hash);
+	return mark ? mark : 1;
+}
+
 int config_read(const char *name, const char *text, size_t size, struct config **config,
 		struct error *error)
 {
 	_cleanup_(cleanup_document) struct document *document = NULL;
-	const int result = document_read(name, text, size, &document, error);
+	int result = document_read(name, text, size, &document, error);
 
-	return result < 0 ? result : read_document(document, config, error);
+	if (!result)
+		result = read_document(document, config, error);
+	if (!result)
+		(*config)->mark = mark_of(text, size);
+	return result;
 }
 
 void config_free(struct config *config)

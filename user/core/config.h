@@ -62,6 +62,7 @@ struct preset_use {
 };
 
 struct config {
+	uint16_t mark; /* of its text, to tell it from others: never 0 */
 	enum mode mode;
 	enum attach attach;
 	struct interface_rule *interfaces;

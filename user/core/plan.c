@@ -280,6 +280,7 @@ int plan_build_held(const struct config *config, const struct host_interface *ho
 
 	if (devices_link(host, host_count, &builder.devices) || build(&builder))
 		return error_set(error, -ENOMEM, "out of memory for the plan");
+	builder.plan->config_mark = config->mark;
 	*plan = TAKE_POINTER(builder.plan);
 	return 0;
 }

@@ -75,6 +75,7 @@ struct plan_upper {
 };
 
 struct plan {
+	uint16_t config_mark;
 	struct plan_interface *interfaces; /* lower devices before those above them */
 	size_t interface_count;
 	struct plan_upper *uppers;

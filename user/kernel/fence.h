@@ -379,6 +379,7 @@ void fence_slot_name(const struct fence *fence, uint32_t slot, char name[static 
 struct fence_place {
 	struct plan_hold hold; /* its rank is not known */
 	bool held;	       /* it was so by a hold: no entry fenced it even then */
+	uint16_t config_mark;  /* of the configuration by which it was; 0: not known */
 };
 
 #define FORMER_MAX (2 * PLACES_MAX) /* are listed */

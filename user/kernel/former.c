@@ -38,6 +38,7 @@ static void add_place(const struct fence *fence, const struct base *base, uint16
 	*place = (struct fence_place){
 		.hold = {.ifindex = base->ifindex, .vlan = vlan, .zone = (enum zone)slot->zone},
 		.held = slot->held,
+		.config_mark = slot->config_mark,
 	};
 	memcpy(place->hold.name, slot->interface, sizeof(slot->interface));
 }

@@ -84,6 +84,7 @@ struct fence {
 	bool states_changed;	/* by the last fence_apply() */
 	char pins_problem[512]; /* why what is in force is not pinned, or "" */
 	uint32_t programs[2];	/* ids of the loaded programs: for the IP header first, Ethernet */
+	uint16_t config_mark;	/* of the plan whose slots are looked for */
 	bool slot_placed[SLOTS_MAX]; /* by the last plan: it counts for an interface that is there
 				      */
 	uint64_t slot_gone_ms[SLOTS_MAX]; /* CLOCK_MONOTONIC, since when not; 0: it is there */
@@ -183,7 +184,7 @@ int slot_find(struct fence *fence, const struct policy_tables *building,
 
 /* Forgets which slots have a place, before those of a plan are looked for; and then notes which
  * have none any more. */
-void slots_begin(struct fence *fence);
+void slots_begin(struct fence *fence, uint16_t config_mark);
 void slots_end(struct fence *fence);
 
 /* Whether what a slot counts is shown: its interface is there, or was until a moment ago. */

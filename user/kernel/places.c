@@ -190,7 +190,7 @@ int rows_fill(struct fence *fence, struct policy_tables *policy, const struct pl
 {
 	int code = 0;
 
-	slots_begin(fence);
+	slots_begin(fence, plan->config_mark);
 	for (size_t i = 0; i < plan->interface_count && !code; i++)
 		if (plan_interface_has_filter(&plan->interfaces[i]))
 			code = fill_row(fence, policy, &plan->interfaces[i], error);

@@ -89,6 +89,7 @@ int slot_find(struct fence *fence, const struct policy_tables *building,
 			slots[i].ifindex = base->ifindex;
 			slots[i].gated = gated;
 			slots[i].held = held;
+			slots[i].config_mark = fence->config_mark;
 			fence->slot_placed[i] = true;
 			return (int)i;
 		}
@@ -108,14 +109,16 @@ int slot_find(struct fence *fence, const struct policy_tables *building,
 				      .zone = (__u8)zone,
 				      .used = 1,
 				      .gated = gated,
-				      .held = held};
+				      .held = held,
+				      .config_mark = fence->config_mark};
 	memcpy(slots[chosen].interface, base->name, sizeof(slots[chosen].interface));
 	fence->slot_placed[chosen] = true;
 	return chosen;
 }
 
-void slots_begin(struct fence *fence)
+void slots_begin(struct fence *fence, uint16_t config_mark)
 {
+	fence->config_mark = config_mark;
 	memset(fence->slot_placed, 0, sizeof(fence->slot_placed));
 }
 
