@@ -172,6 +172,18 @@ def test_a_driver_that_forgets_the_program_is_found_out_and_given_it_anew(lab, c
         wait_until(is_mended, 60, "an event that the filter is run again")
         card.is_judged(fence)
         assert not fence.warnings("not run")
+        card.link("mtu", nics.GREATEST_MTU)  # at which the driver takes no program
+
+        def is_refused():
+            card.sends(SMALL)
+            return fence.warnings("not run", "refuses it anew: Operation not supported")
+        wait_until(is_refused, 20, "a warning that the driver refuses")
+        card.link("mtu", "1500")
+
+        def is_run():
+            card.sends(SMALL)
+            return not fence.warnings("not run")
+        wait_until(is_run, 20, "the filter is run again")
 
 
 @pytest.mark.parametrize("card", ["one"], indirect=True)
