@@ -106,8 +106,8 @@ def greatest(card):
 
     The kernel turns that off where XDP is attached, and qemu's vmxnet3 loses large frames then.
     """
-    if card.name == "small":
-        return SMALL
+    if card.name != "vmxnet3":
+        return SMALL if card.name == "small" else LARGE
     card.ethtool("-K", card.name, "lro", "off")
     card.link("mtu", nics.GREATEST_MTU)
     card.link("down")
@@ -135,9 +135,9 @@ def test_all_frames_are_judged_and_large_ones_arrive_whatever_happens_to_the_lin
         card.is_judged(fence)
         for change in (("-G", card.name, "rx", 128), ("-L", card.name, "combined", 1),
                        ("-L", card.name, "combined", 2)):
-            card.ethtool(*change)
-            card.arrives(large)
-            card.is_judged(fence)
+            if card.ethtool(*change):
+                card.arrives(large)
+                card.is_judged(fence)
         fence.kill()
         card.arrives(large)
         fence.start()
@@ -172,6 +172,18 @@ def test_a_driver_that_forgets_the_program_is_found_out_and_given_it_anew(lab, c
         wait_until(is_mended, 60, "an event that the filter is run again")
         card.is_judged(fence)
         assert not fence.warnings("not run")
+        card.link("mtu", nics.GREATEST_MTU)  # at which the driver takes no program
+
+        def is_refused():
+            card.sends(SMALL)
+            return fence.warnings("not run", "refuses it anew: Operation not supported")
+        wait_until(is_refused, 20, "a warning that the driver refuses")
+        card.link("mtu", "1500")
+
+        def is_run():
+            card.sends(SMALL)
+            return not fence.warnings("not run")
+        wait_until(is_run, 20, "the filter is run again")
 
 
 @pytest.mark.parametrize("card", ["one"], indirect=True)

@@ -124,6 +124,19 @@ Test(observation, where_the_operator_chose_the_mode_it_stays_and_fresh_programs_
 	cr_assert_eq(fresh, 3);
 }
 
+Test(observation, another_mtu_is_reason_to_try_a_fresh_program_at_once)
+{
+	struct observation seen = {};
+	struct reading reading = {};
+
+	for (int i = 0; i < 9; i++) {
+		reading = at(5 * i, 100u * (unsigned)i, 0);
+		reading.may_switch = false;
+		reading.new_mtu = i == 7;
+		cr_assert_eq(observation_look(&seen, &reading) == MEND_FRESH, i == 2 || i == 8);
+	}
+}
+
 Test(observation, generic_mode_is_the_kernels_own_and_never_alarms)
 {
 	struct observation seen = {};

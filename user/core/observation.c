@@ -39,10 +39,10 @@ enum mend observation_look(struct observation *observation, const struct reading
 	const uint64_t gained = comparable ? reading->received - observation->received : 0;
 
 	remember(observation, reading);
-	if (counted) {
-		observation->not_run = observation->barren = false;
+	if (counted || reading->new_mtu)
 		observation->mends = 0;
-	}
+	if (counted)
+		observation->not_run = observation->barren = false;
 	if (counted || !comparable) {
 		observation->uncounted = observation->looks = 0;
 		return MEND_NOTHING;

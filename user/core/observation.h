@@ -33,6 +33,7 @@ struct reading {
 	bool generic;	 /* the kernel itself runs the program, for all that comes up */
 	bool may_switch; /* to generic mode: attach is auto */
 	bool risky;	 /* the driver is known for it: taking it anew would not last */
+	bool new_mtu;	 /* since the last look: a driver may take now what it refused before */
 	uint64_t received;
 	uint64_t counted;
 	int64_t now_ms;

@@ -136,6 +136,7 @@ void base_drop_link(struct fence *fence, struct base *base)
 	base->link_fd = -1;
 	base->mode = ATTACHED_NOT;
 	base->current = false;
+	base->refresh_code = 0;
 }
 
 /*
@@ -174,10 +175,14 @@ static void note_restored(struct fence *fence, struct base *base)
  */
 static void refresh_link(const struct fence *fence, struct base *base)
 {
-	if (base->to_refresh &&
-	    !bpf_link_update(base->link_fd, fence_program(fence->explaining, base->ethernet), NULL))
-		base->current = false;
+	const int program = fence_program(fence->explaining, base->ethernet);
+
+	if (!base->to_refresh)
+		return;
 	base->to_refresh = false;
+	base->refresh_code = bpf_link_update(base->link_fd, program, NULL) < 0 ? -errno : 0;
+	if (!base->refresh_code)
+		base->current = false;
 }
 
 static void update_link(struct fence *fence, struct base *base, char *problem, size_t problem_size)

@@ -41,6 +41,7 @@ struct base {
 	struct observation seen;  /* of frames received and counted */
 	enum native_risk avoided; /* by attaching in generic mode */
 	bool to_refresh;	  /* at the next fence_apply(): the driver is to take it anew */
+	int refresh_code;	  /* what the driver said to that last; 0: it took it */
 	bool to_generic;	  /* at the next fence_apply(): natively the program is not run */
 };
 

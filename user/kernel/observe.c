@@ -105,6 +105,7 @@ static bool observe(struct fence *fence, struct base *base, struct mnl_socket *s
 	if (!observation_is_due(&base->seen, reading.now_ms) ||
 	    link_facts_read(socket, base->ifindex, &facts))
 		return false;
+	reading.new_mtu = facts.mtu != base->facts.mtu;
 	base->facts.mtu = facts.mtu;
 	reading.up = facts.up;
 	reading.received = facts.received; /* read first: what is counted meanwhile is no harm */
@@ -166,9 +167,10 @@ void base_describe(const struct base *base, char *problem, size_t size)
 	if (base->seen.not_run)
 		snprintf(problem, size,
 			 "frames come in, and the filter is not run: the driver (%s) runs its "
-			 "program no more; if this stays, \"attach: generic\" and \"beamfence "
+			 "program no more%s%s; if this stays, \"attach: generic\" and \"beamfence "
 			 "detach\" help",
-			 base->facts.driver);
+			 base->facts.driver, base->refresh_code ? " and refuses it anew: " : "",
+			 base->refresh_code ? strerror(-base->refresh_code) : "");
 	else if (base_loses_frames(base))
 		snprintf(problem, size,
 			 "the driver (%s) loses frames above %u bytes: set MTU 1500, \"beamfence "
