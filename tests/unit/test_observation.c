@@ -53,8 +53,12 @@ Test(observation, idle_looks_prove_nothing_and_forget_nothing)
 
 	look(&seen, 0, 100, 7);
 	look(&seen, 5, 102, 7);
-	for (int i = 2; i < 100; i++)
+	cr_assert(observation_is_in_doubt(&seen));
+	for (int i = 2; i < 100; i++) {
 		cr_assert_eq(look(&seen, 5 * i, 102, 7), MEND_NOTHING);
+		cr_assert(!observation_is_in_doubt(&seen),
+			  "no look is hurried where nothing comes");
+	}
 	cr_assert(!seen.not_run);
 	cr_assert_eq(look(&seen, 500, 104, 7), MEND_FRESH);
 }

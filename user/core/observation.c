@@ -10,7 +10,7 @@ bool observation_is_due(const struct observation *observation, int64_t now_ms)
 
 bool observation_is_in_doubt(const struct observation *observation)
 {
-	return observation->looks && !observation->barren;
+	return observation->looks && observation->lately && !observation->barren;
 }
 
 static void remember(struct observation *observation, const struct reading *reading)
@@ -49,6 +49,7 @@ enum mend observation_look(struct observation *observation, const struct reading
 	}
 	observation->uncounted += gained;
 	observation->looks += gained > 0;
+	observation->lately = gained > 0;
 	if (observation->uncounted < OBSERVATION_FRAMES || observation->looks < OBSERVATION_LOOKS)
 		return MEND_NOTHING;
 	observation->uncounted = observation->looks = 0;

@@ -22,6 +22,7 @@ struct observation {
 	int64_t looked_ms;
 	uint64_t uncounted; /* frames received since one was counted last */
 	unsigned int looks; /* that saw some of them */
+	bool lately;	    /* the last look did */
 	unsigned int mends; /* that were tried since then */
 	bool not_run;
 	bool barren; /* what it receives is not for the host: generic mode sees nothing either */
@@ -48,7 +49,7 @@ enum mend {
 /* Whether it is time for another look. */
 bool observation_is_due(const struct observation *observation, int64_t now_ms);
 
-/* Whether frames came that were not counted, but not enough to tell. */
+/* Whether frames come that are not counted, but not enough yet to tell: a look is due soon. */
 bool observation_is_in_doubt(const struct observation *observation);
 
 /*

@@ -60,13 +60,13 @@ static void add(struct bystanders *list, const struct bystander *row)
 	struct account *account =
 		find_account(system ? &list->system_accounts : &list->user_accounts, row->account);
 
+	if (is_known(list, row->socket))
+		return;
 	if (!account || account->rows >= (system ? SYSTEM_ROWS : USER_ROWS) ||
 	    list->count == BYSTANDERS_MAX || (!system && list->others == OTHERS_MAX)) {
 		list->left_out++;
 		return;
 	}
-	if (is_known(list, row->socket))
-		return;
 	account->rows++;
 	list->others += !system;
 	list->rows[list->count++] = *row;
