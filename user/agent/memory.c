@@ -35,5 +35,6 @@ void memory_lay_aside(void)
 {
 	/* Tables that are made for a moment go back to the kernel, however often they are made. */
 	mallopt(M_MMAP_THRESHOLD, MMAP_MIN);
+	mallopt(M_ARENA_MAX, 1); /* threads allocate a little, now and then: no heap of their own */
 	event_set_mem_functions(allocate, reallocate, free);
 }

@@ -27,12 +27,17 @@ struct accounts {
 };
 
 struct bystanders {
-	struct bystander rows[BYSTANDERS_MAX];
 	size_t count;
 	size_t others;
 	size_t left_out;
 	struct accounts system_accounts, user_accounts;
+	struct bystander rows[]; /* BYSTANDERS_MAX, while they are listed */
 };
+
+static size_t size_of(size_t rows)
+{
+	return sizeof(struct bystanders) + rows * sizeof(struct bystander);
+}
 
 static struct account *find_account(struct accounts *accounts, uint32_t account)
 {
@@ -108,7 +113,8 @@ static ssize_t read_rows(int listing, struct bystanders *list)
 
 int bystanders_read(struct fence *fence, int listing)
 {
-	_cleanup_free_ struct bystanders *list = calloc(1, sizeof(*list));
+	_cleanup_free_ struct bystanders *list = calloc(1, size_of(BYSTANDERS_MAX));
+	struct bystanders *shrunk;
 
 	if (!list)
 		return -ENOMEM;
@@ -116,7 +122,9 @@ int bystanders_read(struct fence *fence, int listing)
 		return -errno;
 	remove_followed(fence, list);
 	free(fence->bystanders);
-	fence->bystanders = TAKE_POINTER(list);
+	shrunk = realloc(list, size_of(list->count));
+	fence->bystanders = shrunk ? shrunk : list;
+	TAKE_POINTER(list);
 	return 0;
 }
 
