@@ -188,9 +188,9 @@ def leave_an_interface_out(_, fence):
 
 
 def cut_a_connection(lab, fence):
-    listener = lab.host.listen(9105)
-    lab.defer(listener.close)
-    lab.defer(lab.peer.connect(lab.peer.host4, 9105).close)
+    lab.service = contextlib.ExitStack()
+    lab.service.enter_context(lab.host.listen(9105))
+    lab.service.enter_context(lab.peer.connect(lab.peer.host4, 9105))
     fence.configure(**{**QUIET, "clusters": [{**APP, "peers": []}]})
     fence.tell("reload", "--yes")
 
