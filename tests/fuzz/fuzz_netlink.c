@@ -116,7 +116,7 @@ static void walk(const struct listing *listing)
 
 		DEMAND(lower == DEVICE_NONE || lower < listing->count);
 		devices_height(&devices, i);
-		if (devices_judged_below(&devices, i))
+		if (devices_judged_elsewhere(&devices, i))
 			devices_visit(&devices, i, 0, visit, &visits);
 	}
 	devices_free(&devices);

@@ -144,9 +144,9 @@ def test_every_metric_is_in_the_manual():
 
 
 def test_every_kind_of_warning_is_in_the_manual_and_marked_where_it_is_unhealthy():
-    """[PROBLEM_PINS] = {"pins", .unhealthy = true}"""
+    """[PROBLEM_PINS] = {.name = "pins", .unhealthy = true}"""
     program = {name + (" *" if "unhealthy" in rest else "") for name, rest in
-               re.findall(r'\[PROBLEM_\w+\] = \{"([\w-]+)"(.*?)\}',
+               re.findall(r'\[PROBLEM_\w+\] = \{\.name = "([\w-]+)"(.*?)\}',
                           (ROOT / "user/core/problems.c").read_text(), re.S)}
     manual = re.findall(r"^\.It Li (.+)$", section("beamfenced.8", "WARNINGS"), re.M)
     assert program and (set(manual), manual) == (program, sorted(manual))

@@ -49,7 +49,7 @@ int command_check(struct commands *commands, const struct control_peer *peer, js
 		  json_t **result, struct error *error)
 {
 	struct review review = {};
-	const char *text, *name;
+	const char *text = NULL, *name = NULL;
 	int code = get_text(arguments, &text, &name, error);
 
 	(void)peer;
