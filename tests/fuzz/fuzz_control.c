@@ -98,11 +98,12 @@ static int handle(void *context, const struct control_peer *peer, const char *co
 
 static void start(void)
 {
+	static const char *const long_commands[] = {"try", NULL};
 	char directory[] = "/tmp/beamfence-fuzz-XXXXXX", path[64];
 	struct control_settings settings = {.path = path,
 					    .group = (gid_t)-1,
 					    .handler = handle,
-					    .long_commands = (const char *const[]){"try", NULL}};
+					    .long_commands = long_commands};
 	struct error error;
 
 	memset(filler, 'x', sizeof(filler));

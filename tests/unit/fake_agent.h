@@ -42,12 +42,13 @@ static inline int handler(void *context, const struct control_peer *peer, const 
 
 static inline void agent_open(void)
 {
+	static const char *const long_commands[] = {"names", NULL};
 	const struct control_settings settings = {
 		.path = path,
 		.group = (gid_t)-1,
 		.handler = handler,
 		.context = &agent,
-		.long_commands = (const char *const[]){"names", NULL},
+		.long_commands = long_commands,
 	};
 	struct error error;
 

@@ -278,6 +278,7 @@ bool net_side_send(struct net_side *side, json_t *order)
 int net_side_open(struct event_base *base, const struct net_side_settings *settings,
 		  struct net_side **result, struct error *error)
 {
+	static const char *const long_commands[] = {"names", NULL}; /* is not copied */
 	const unsigned patience_ms = settings->patience_ms ?: NET_SIDE_PATIENCE_MS;
 	struct net_side *side = calloc(1, sizeof(*side));
 	const struct group *group = getgrnam(NET_SIDE_GROUP);
@@ -286,7 +287,7 @@ int net_side_open(struct event_base *base, const struct net_side_settings *setti
 		.group = group ? group->gr_gid : (gid_t)-1,
 		.handler = handle,
 		.context = side,
-		.long_commands = (const char *const[]){"names", NULL},
+		.long_commands = long_commands,
 	};
 	int code = -ENOMEM;
 
