@@ -267,7 +267,7 @@ def test_a_reload_that_would_cut_the_other_node_names_it_before(site):
         queues, took = list_queues(machine)
         assert queues == wanted and took < 20, (queues, took)
 
-    write_peer(one, "10.77.2.2/32", "10.77.2.9/32")
+    write_peer(one, "10.77.2.2", "10.77.2.9")
     done = one.try_run("beamfence", "reload")
     assert done.returncode == 1 and "10.77.2.2" in done.stdout + done.stderr, done
     assert refused_connections(one) == 0 and cluster_of(one) == BOTH
@@ -278,7 +278,7 @@ def test_a_reload_that_would_cut_the_other_node_names_it_before(site):
     print(json.dumps({"seconds until the alert's metric": round(time.monotonic() - began, 1)}))
     assert "10.77.2.2" in one.run("beamfence", "status")
 
-    write_peer(one, "10.77.2.9/32", "10.77.2.2/32")
+    write_peer(one, "10.77.2.9", "10.77.2.2")
     one.run("beamfence", "reload")
     wait_until(lambda: refused_connections(one) == 0, 60, "nothing is cut any more")
     assert cluster_of(one) == cluster_of(other) == BOTH
