@@ -10,7 +10,7 @@
 
 #include <bpf/bpf_helpers.h>
 
-#include "contract.h"
+#include "contract_watch.h"
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);

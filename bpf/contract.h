@@ -2,7 +2,8 @@
 /*
  * What the kernel side and user space share: zones, modes, reasons, map names and the layout of
  * every map value. Anything that changes a layout here must raise CONTRACT_VERSION, because an
- * agent adopts the maps that an earlier one left pinned.
+ * agent adopts the maps that an earlier one left pinned. So it is in contract_watch.h,
+ * contract_bystanders.h and contract_events.h, which have what only some need.
  */
 #ifndef BEAMFENCE_CONTRACT_H
 #define BEAMFENCE_CONTRACT_H
@@ -155,76 +156,13 @@ struct port_listeners {
 #define COUNT_IPV4 0x00001u
 #define COUNT_IPV6 0x10000u
 
-/* Those at one address, in the hash "bindings": they protect the port there and nowhere else. */
-struct binding_key {
-	__u8 address[16]; /* IPv4 mapped */
-	__u16 port;
-	__u16 padding;
-};
-
-struct binding {
-	__u32 counts[STANDING_COUNT];
-	__u32 account;	 /* whose listener it was made for */
-	__u8 cluster[2]; /* by generation, as in cluster_of[] */
-	__u8 padding[2];
-};
-
-#define BINDINGS_MAX 32768
-
-/* In the hash "claims": a user's listener on this port is a node's. Kept while nobody listens. */
-enum claim { CLAIM_NONE, CLAIM_REGISTERED, CLAIM_CMDLINE };
-
-struct claim_key {
-	__u32 account; /* see struct user; or ACCOUNT_ANY */
-	__u16 port;
-	__u16 padding;
-};
-
-#define ACCOUNT_ANY	0xffffffffu /* an agent before 0.2 did not remember whose */
-#define CLAIMS_MAX	16384
-#define USER_CLAIMS_MAX 1024 /* of one account */
-
-/*
- * What one user has of the watch's tables, in the hash "users" under his account: his user ID, and
- * for a process in a user namespace that of the user who made the outermost one, so that whoever
- * has subordinate IDs is still one user. What is past the limits is not followed: it is open, and
- * that is nobody's harm but his own.
- */
-struct user {
-	__u32 listeners;
-	__u32 registrations;
-	__u32 bindings; /* made for his listeners; cleared away a while after they are empty */
-	__u32 refused;	/* what was past the limits */
-	__u32 failed;	/* listen(2)s that failed, of late */
-};
-
-/*
- * Of each table a part is kept for system accounts, below this ID, as services have: whoever has
- * many user IDs has those of users.
- */
-#define SYSTEM_ACCOUNTS 1000
-#define KEPT_FOR_SYSTEM 8192
-
-/* What all others have together. */
+/* What users that are no system accounts have of the watch's tables together. */
 struct others {
 	__u32 listeners;
 	__u32 registrations;
 	__u32 bindings;
 	__u32 padding;
 };
-
-/*
- * A listen(2) that fails protects for as long as it takes, which may be another's port. Past so
- * many of a user's, his listeners are protected when they are listed, milliseconds later. What
- * listened counts for nothing, however briefly it did. Half of them is forgotten at each check.
- */
-#define USER_FAILED_MAX	       256
-#define FAILED_UNHEARD	       64 /* what one counts for that failed before the state changed */
-
-#define USERS_MAX	       4096
-#define USER_LISTENERS_MAX     1024
-#define USER_REGISTRATIONS_MAX 1024
-#define USER_BINDINGS_MAX      1280
 
 /*
  * One whole policy. Two stand side by side: the filter reads the one that tables.generation
@@ -336,133 +274,6 @@ struct tables {
 #define COUNTER_INDEX(slot, mode, reason) \
 	(((slot)*MODE_COUNT + (mode)) * COUNTER_REASONS + (reason))
 
-/*
- * One listening socket, in the hash "listeners" under its kernel address. A socket that finds no
- * room there is counted all the same, so its port is protected; what it counted for is set right
- * when the agent compares counts and sockets.
- */
-enum listener_kind { LISTENER_EPMD, LISTENER_AUTOBOUND, LISTENER_FIXED };
-
-/* Where it is reached: at every address of a family, or at one, and then in "bindings". */
-#define REACH_IPV4	  1
-#define REACH_IPV6	  2
-#define REACH_BINDING	  4
-
-#define PROCESS_NAME_SIZE 16 /* TASK_COMM_LEN */
-#define LISTENERS_MAX	  32768
-
-struct listener {
-	__u64 since_ns;	  /* CLOCK_BOOTTIME, or 0: before the watch began */
-	__u8 address[16]; /* bound to; IPv4 mapped; all zero (but for the mapping): any */
-	__u32 pid;	  /* thread group */
-	__u32 account;	  /* see struct user */
-	__u32 inode;	  /* of the socket: one at the same kernel address has another */
-	__u32 standing;	  /* enum standing */
-	__u16 port;
-	__u8 kind; /* enum listener_kind */
-	__u8 ipv4;
-	__u8 reach;
-	__u8 beam;  /* of a BEAM or epmd by its name; else a node by its connection to epmd */
-	__u8 heard; /* its state has changed: it is more than a listen(2) that may fail */
-	__u8 again; /* the socket listened before */
-	char process[PROCESS_NAME_SIZE];
-};
-
-/* A process's connection to an epmd of this host, in the hash "registrations". */
-struct registration {
-	__u64 since_ns;	  /* CLOCK_BOOTTIME, or 0: before the watch began */
-	__u8 address[16]; /* of the epmd; IPv4 mapped */
-	__u32 pid;
-	__u32 account;
-	__u16 epmd_port;
-	__u8 beam; /* by its name */
-	__u8 padding[5];
-};
-
-#define REGISTRATIONS_MAX 32768
-
-/* A hint that something changed, in the ring "changes": whoever reads it looks for himself. */
-enum change {
-	CHANGE_LISTENERS,
-	CHANGE_REGISTRATIONS, /* of a BEAM */
-	CHANGE_OTHERS,	      /* of another process: it may only ask */
-	CHANGE_UNBOUND,	      /* list again: a listener was seen before it was whole */
-};
-
-#define CHANGES_SIZE	  65536 /* bytes */
-
-/*
- * What the filter reports of frames that it drops (in audit mode: would drop), in the ring
- * "events". The maps "events" and "event-rows" are adopted apart from the others, by
- * EVENTS_VERSION.
- */
-#define EVENTS_VERSION	  1
-#define EVENTS_RING_SIZE  (1u << 18) /* bytes */
-#define EVENT_FRAME_SIZE  256	     /* bytes of a frame that an event holds at most */
-#define EVENT_SETS	  512	     /* of sources that a CPU tells apart ... */
-#define EVENT_WAYS	  2	     /* ... with so many places each */
-#define EVENT_SOURCES_MAX (EVENT_SETS * EVENT_WAYS)
-
-/* LIMITED: one event for each source and port in a time. ALL: every frame, within the budget. */
-enum event_level { EVENTS_OFF, EVENTS_LIMITED, EVENTS_ALL };
-
-struct event {
-	__u64 time_ns;	 /* CLOCK_BOOTTIME */
-	__u8 source[16]; /* IPv4 mapped; all zero where no IP header was read */
-	__u8 destination[16];
-	__u32 repeats;	   /* frames of this source and port since their last event, without one */
-	__u32 wire_size;   /* bytes of the whole frame */
-	__u16 source_port; /* 0 where it was not read */
-	__u16 destination_port;
-	__u16 vlan;
-	__u16 frame_size; /* bytes in frame[] */
-	__u8 slot;
-	__u8 zone;   /* enum zone */
-	__u8 mode;   /* enum mode */
-	__u8 reason; /* enum reason */
-	__u8 tcp_flags;
-	__u8 ethernet; /* whether the frame starts with an Ethernet header */
-	__u8 payload;  /* it carries some, and the mode is audit */
-	__u8 repeated; /* not due by the limit for its source: reported at EVENTS_ALL alone */
-	__u8 frame[EVENT_FRAME_SIZE];
-};
-
-/* A source and port that had an event of late. Written by its CPU alone. */
-struct event_source {
-	__u64 until;	 /* jiffies: no other event before */
-	__u64 frames;	 /* since it has this place */
-	__u32 signature; /* 0: free */
-	__u32 reported;	 /* of frames, the low bits: those up to the last event */
-	__u8 source[16];
-	__u16 port;
-	__u8 slot;
-	__u8 reason;
-	__u8 mode;
-	__u8 padding[3];
-};
-
-/*
- * One for each CPU, in the array "event-rows". Times are in jiffies, which the agent knows. In
- * every version both counts of what was lost stand where they do here.
- */
-struct event_row {
-	/* Written by user space. */
-	__u32 version;		/* EVENTS_VERSION, or the row was never set up */
-	__u32 level;		/* enum event_level */
-	__u64 seed;		/* so that nobody can choose sources that share a place */
-	__u32 interval;		/* between events of one source and port */
-	__u32 payload_interval; /* the same for what a connection carries */
-	__u32 budget_interval;
-	__u32 budget; /* events of all sources in that time, on this CPU */
-	/* Written by the filter. */
-	__u64 budget_until;
-	__u64 lost; /* frames that should have had an event: no budget, no place, no room */
-	__u32 left;
-	__u32 padding;
-	__u64 lost_elsewhere; /* by agents, or in rows of another version; written by user space */
-	struct event_source sources[EVENT_SOURCES_MAX];
-};
-
 /* What a program loaded to explain leaves behind instead of counting. */
 struct explanation {
 	__u32 reason;  /* enum reason */
@@ -480,18 +291,7 @@ _Static_assert(sizeof(struct prefix_lengths) == 8 + 24 * PREFIX_LENGTHS_MAX, "pr
 _Static_assert(sizeof(struct slot) == 32, "layout of slot");
 _Static_assert(sizeof(struct layout) == 68, "layout of layout");
 _Static_assert(sizeof(struct port_listeners) == 12, "layout of port_listeners");
-_Static_assert(sizeof(struct binding_key) == 20, "layout of binding_key");
-_Static_assert(sizeof(struct binding) == 20, "layout of binding");
-_Static_assert(sizeof(struct claim_key) == 8, "layout of claim_key");
-_Static_assert(sizeof(struct listener) == 64, "layout of listener");
-_Static_assert(sizeof(struct registration) == 40, "layout of registration");
 _Static_assert(sizeof(struct tables) <= 4 << 20, "a value that kernels before 6.0 take: 4 MiB");
-_Static_assert(sizeof(struct event) == 64 + EVENT_FRAME_SIZE, "layout of event");
-_Static_assert(sizeof(struct event_source) == 48, "layout of event_source");
-_Static_assert(__builtin_offsetof(struct event_row, lost) == 40 &&
-		       __builtin_offsetof(struct event_row, lost_elsewhere) == 56,
-	       "what another version carries over");
-_Static_assert(sizeof(struct event_row) == 64 + 48 * EVENT_SOURCES_MAX, "layout of event_row");
 _Static_assert(REASON_COUNT <= COUNTER_REASONS, "reasons fit their counters");
 _Static_assert(BASES_MAX > 2 * INTERFACES_MAX && SLOTS_MAX > 2 * PLACES_MAX, "old and new fit");
 _Static_assert(UPPER_BASES_MAX >= 2 * UPPERS_MAX, "old and new fit");

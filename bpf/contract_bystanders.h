@@ -6,7 +6,7 @@
 #ifndef BEAMFENCE_CONTRACT_BYSTANDERS_H
 #define BEAMFENCE_CONTRACT_BYSTANDERS_H
 
-#include "contract.h"
+#include "contract_watch.h"
 
 #define HOST_NAME_SIZE 64
 

@@ -11,7 +11,7 @@
 
 #include <bpf/bpf_helpers.h>
 
-#include "contract.h"
+#include "contract_events.h"
 #include "frame.h"
 #include "policy.h"
 

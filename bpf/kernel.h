@@ -5,7 +5,7 @@
 
 #include <linux/types.h>
 
-#include "contract.h"
+#include "contract_watch.h"
 
 #define KERNEL __attribute__((preserve_access_index))
 

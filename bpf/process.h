@@ -9,7 +9,7 @@
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_helpers.h>
 
-#include "contract.h"
+#include "contract_watch.h"
 #include "kernel.h"
 
 #define USER_NAMESPACES_MAX 33 /* within each other: include/linux/user_namespace.h */

@@ -9,7 +9,7 @@
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_helpers.h>
 
-#include "contract.h"
+#include "contract_watch.h"
 #include "kernel.h"
 
 #define FAMILY_IPV4	 2

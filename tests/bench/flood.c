@@ -24,7 +24,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "../bpf/contract.h"
+#include "../bpf/contract_events.h"
 #include "flood.skel.h"
 #include "tests/bpf/frames.h"
 

@@ -6,6 +6,7 @@
 #ifndef BEAMFENCE_POLICY_H
 #define BEAMFENCE_POLICY_H
 
+#include "../bpf/contract_watch.h"
 #include "core/config.h"
 
 /* A prefix and, as bits, all clusters that it is a peer of. */

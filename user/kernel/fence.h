@@ -7,6 +7,7 @@
 #define BEAMFENCE_FENCE_H
 
 #include "../bpf/contract_bystanders.h"
+#include "../bpf/contract_events.h"
 #include "core/address.h"
 #include "core/plan.h"
 #include "core/policy.h"

@@ -12,6 +12,7 @@
 #include <sys/mman.h>
 #include <time.h>
 
+#include "../bpf/contract_watch.h"
 #include "core/cleanup.h"
 #include "kernel/detach.h"
 
