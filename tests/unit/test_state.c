@@ -4,7 +4,6 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -13,53 +12,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "agent/keeper.h"
-#include "agent/moment.h"
-#include "tests/unit/scratch.h"
-
-#define DEADLINE_S 60
-
-static char directory[SCRATCH_MAX];
-static char path[128];
-static struct state *state;
-static struct error error;
-static struct moment now;
-
-static void start(void)
-{
-	alarm(DEADLINE_S);
-	scratch_make(directory);
-	snprintf(path, sizeof(path), "%s/state", directory);
-	moment_now(&now);
-}
-
-static int remove_one(const char *name, const struct stat *st, int kind, struct FTW *where)
-{
-	(void)st, (void)kind, (void)where;
-	return remove(name);
-}
-
-static void stop(void)
-{
-	state_close(state);
-	nftw(directory, remove_one, 8, FTW_DEPTH | FTW_PHYS);
-}
+#include "tests/unit/state_directory.h"
 
 TestSuite(state, .init = start, .fini = stop);
-TestSuite(keeper, .init = start, .fini = stop);
-
-static void open_state(void)
-{
-	cr_assert_eq(state_open(path, &state, &error), 0, "%s", error.text);
-}
-
-static const char *in_state(const char *name)
-{
-	static char full[256];
-
-	snprintf(full, sizeof(full), "%s/%s", path, name);
-	return full;
-}
 
 static bool exists(const char *name)
 {
@@ -74,27 +29,6 @@ static void write_file(const char *text)
 
 	fputs(text, file);
 	fclose(file);
-}
-
-static struct runtime_peer peer(const char *prefix)
-{
-	struct runtime_peer one = {.uid = 1, .pid = 2, .added_s = 3};
-
-	cr_assert_eq(prefix_parse(prefix, &one.prefix, NULL), 0);
-	strcpy(one.cluster, "app");
-	return one;
-}
-
-/* How many peers are read; -errno where that fails. */
-static int loaded(void)
-{
-	struct runtime_peer *peers;
-	size_t count;
-	const int code = state_load(state, &now, &peers, &count, &error);
-
-	cr_assert(code ? !peers : true);
-	free(peers);
-	return code ? code : (int)count;
 }
 
 static int saved(const char *prefix)
@@ -254,32 +188,6 @@ Test(state, a_directory_that_is_gone_is_an_error)
 	cr_assert_eq(loaded(), 0);
 }
 
-/* The text that is read, for the caller to free(), or NULL with the result in *code. */
-static char *loaded_config(int *code)
-{
-	char *text = NULL;
-	int64_t since_s;
-	size_t size;
-
-	*code = state_load_config(state, &text, &size, &since_s, &error);
-	if (*code)
-		return NULL;
-	cr_assert_leq(since_s, time(NULL));
-	cr_assert_gt(since_s, time(NULL) - DEADLINE_S);
-	text[size] = '\0'; /* there is room for it */
-	return text;
-}
-
-static void expect_config(const char *expected)
-{
-	int code;
-	char *text = loaded_config(&code);
-
-	cr_assert_eq(code, 0, "%s", error.text);
-	cr_assert_str_eq(text, expected);
-	free(text);
-}
-
 Test(state, the_last_good_configuration_is_replaced_whole)
 {
 	struct stat st;
@@ -342,113 +250,4 @@ Test(state, a_failing_write_leaves_the_last_good_configuration_whole)
 		  error.text);
 	cr_assert_not(exists(LAST_GOOD_NEW));
 	expect_config("mode");
-}
-
-/* What a keeper told. */
-static struct {
-	unsigned calls, reports;
-	uint64_t last;
-	int code;
-	bool failing;
-} told;
-
-static void on_done(void *context, uint64_t request, int code, const struct error *reason)
-{
-	(void)reason;
-	cr_assert_eq(context, &told);
-	told.calls++;
-	told.last = request;
-	told.code = code;
-}
-
-static void on_report(void *context, const struct error *reason)
-{
-	cr_assert_eq(context, &told);
-	told.reports++;
-	told.failing = reason;
-}
-
-static void run_until(struct event_base *base, unsigned calls)
-{
-	while (told.calls < calls)
-		event_base_loop(base, EVLOOP_ONCE);
-}
-
-Test(keeper, tells_when_the_last_of_many_changes_is_on_disk)
-{
-	struct event_base *base = event_base_new();
-	struct keeper *keeper = NULL;
-	struct peer_list list = {};
-
-	open_state();
-	cr_assert_eq(keeper_open(base, state, &keeper_of_peers, on_report, &told, &keeper, &error),
-		     0);
-	for (unsigned i = 0; i < 50; i++) {
-		char prefix[32];
-		struct runtime_peer one;
-
-		snprintf(prefix, sizeof(prefix), "10.0.0.%u", i);
-		one = peer(prefix);
-		cr_assert_eq(peer_list_add(&list, &one), 0);
-		cr_assert_eq(keeper_save(keeper, &list, on_done, &told, i), 0);
-		cr_assert_eq(told.calls, 0, "told before keeper_save() returned");
-	}
-	run_until(base, 50);
-	cr_assert_eq(told.last, 49);
-	cr_assert_eq(told.code, 0);
-	cr_assert_eq(loaded(), 50);
-	cr_assert_null(keeper_problem(keeper));
-	cr_assert_eq(told.reports, 0);
-	peer_list_free(&list);
-	keeper_close(keeper);
-	event_base_free(base);
-}
-
-Test(keeper, says_why_not_and_writes_it_at_the_end_when_that_is_possible_again)
-{
-	const struct rlimit none = {.rlim_cur = 10, .rlim_max = RLIM_INFINITY};
-	const struct rlimit all = {.rlim_cur = RLIM_INFINITY, .rlim_max = RLIM_INFINITY};
-	const struct runtime_peer one = peer("10.0.0.1");
-	struct event_base *base = event_base_new();
-	struct keeper *keeper = NULL;
-	struct peer_list list = {};
-
-	signal(SIGXFSZ, SIG_IGN);
-	open_state();
-	cr_assert_eq(keeper_open(base, state, &keeper_of_peers, on_report, &told, &keeper, &error),
-		     0);
-	cr_assert_eq(peer_list_add(&list, &one), 0);
-	setrlimit(RLIMIT_FSIZE, &none);
-	cr_assert_eq(keeper_save(keeper, &list, on_done, &told, 1), 0);
-	run_until(base, 1);
-	cr_assert_eq(told.code, -EFBIG);
-	cr_assert(told.failing);
-	cr_assert_eq(keeper_save(keeper, &list, on_done, &told, 2), 0);
-	run_until(base, 2);
-	cr_assert_eq(told.reports, 1, "one line, not one for each try");
-	cr_assert(strstr(keeper_problem(keeper)->text, "File too large"));
-	cr_assert_eq(loaded(), 0);
-	setrlimit(RLIMIT_FSIZE, &all);
-	keeper_close(keeper);
-	cr_assert_eq(loaded(), 1);
-	peer_list_free(&list);
-	event_base_free(base);
-}
-
-Test(keeper, writes_the_last_of_many_configurations_before_it_is_closed)
-{
-	struct event_base *base = event_base_new();
-	struct keeper *keeper = NULL;
-
-	open_state();
-	cr_assert_eq(keeper_open(base, state, &keeper_of_config, on_report, &told, &keeper, &error),
-		     0);
-	keeper_save_config(keeper, strdup("one"), 3);
-	event_base_loop(base, EVLOOP_ONCE);
-	keeper_save_config(keeper, strdup("two"), 3);
-	keeper_save_config(keeper, strdup("three"), 5);
-	keeper_close(keeper);
-	expect_config("three");
-	cr_assert_eq(told.reports, 0);
-	event_base_free(base);
 }
