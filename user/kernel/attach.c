@@ -86,7 +86,6 @@ static void attach_new(struct fence *fence, struct base *base, enum attach attac
 	_cleanup_close_ int fd = -1;
 	_cleanup_free_ char *path = NULL;
 
-	base_read_facts(fence, base);
 	fd = create_best_link(base, fence_program(fence->live, base->ethernet), attach);
 	if (fd < 0) {
 		describe_refusal(base, fd, attach, problem, problem_size);
@@ -216,30 +215,31 @@ void base_describe_mode(const struct base *base, char *note, size_t note_size)
 }
 
 /* Nothing can come in at present, so that the filter may be off for a moment. */
-static void retry_native(struct fence *fence, struct base *base, enum attach attach)
+static bool may_retry_native(struct base *base, enum attach attach)
 {
 	if (attach == ATTACH_AUTO && base->link_fd >= 0 &&
 	    refusal_look(&base->refusal, base->name) == REFUSAL_RETRY)
-		base_drop_link(fence, base);
-	else
-		refusal_note_change(&base->refusal, base->name);
-}
-
-/* Frames come in and none is judged: so there is nothing to lose while nothing is attached. */
-static enum attach give_up_native(struct fence *fence, struct base *base, enum attach attach)
-{
-	if (!base->to_generic)
-		return attach;
-	base_drop_link(fence, base);
-	return ATTACH_GENERIC;
+		return true;
+	refusal_note_change(&base->refusal, base->name);
+	return false;
 }
 
 void base_attach(struct fence *fence, struct base *base, enum attach attach, char *problem,
 		 size_t problem_size)
 {
+	bool renew;
+
 	drop_dead_link(fence, base);
-	retry_native(fence, base, attach);
-	attach = give_up_native(fence, base, attach);
+	/* Or frames come in and none is judged: there is nothing to lose while nothing is attached.
+	 */
+	renew = base->to_generic || may_retry_native(base, attach);
+	/* Before the filter is off: that takes no longer than it must. */
+	if (base->link_fd < 0 || renew || !base->facts.page_size)
+		base_read_facts(fence, base);
+	if (renew)
+		base_drop_link(fence, base);
+	if (base->to_generic)
+		attach = ATTACH_GENERIC;
 	if (base->link_fd < 0) {
 		attach_new(fence, base, attach, problem, problem_size);
 		if (base->to_generic)
@@ -254,8 +254,6 @@ void base_attach(struct fence *fence, struct base *base, enum attach attach, cha
 	if (problem[0])
 		return;
 	base->mode = query_mode(base->ifindex);
-	if (!base->facts.page_size) /* it was adopted */
-		base_read_facts(fence, base);
 	if (base->generic_only && attach != ATTACH_GENERIC)
 		attach = ATTACH_GENERIC;
 	if ((attach == ATTACH_NATIVE && base->mode == ATTACHED_GENERIC) ||

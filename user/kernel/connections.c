@@ -144,27 +144,14 @@ static int take_connection(void *context, const struct nlmsghdr *message)
 	return listing->full ? -EXFULL : add_connection(listing, &connection);
 }
 
-/* A socket for one question: what is left of an answer that was long enough goes with it. */
-static struct mnl_socket *diag_open(void)
-{
-	struct mnl_socket *socket = mnl_socket_open2(NETLINK_SOCK_DIAG, SOCK_CLOEXEC);
-	int code;
-
-	if (!socket || mnl_socket_bind(socket, 0, MNL_SOCKET_AUTOPID) >= 0)
-		return socket;
-	code = errno;
-	mnl_socket_close(socket);
-	errno = code;
-	return NULL;
-}
-
 /*
  * By the older form of the question, which is for both families: each walk through the kernel's
  * table takes its time, on a host of many connections, whatever is looked for.
  */
 static int list(struct listing *listing)
 {
-	_cleanup_(cleanup_rtnetlink) struct mnl_socket *socket = diag_open();
+	/* For one question: what is left of an answer that was long enough goes with it. */
+	_cleanup_(cleanup_rtnetlink) struct mnl_socket *socket = netlink_open(NETLINK_SOCK_DIAG);
 	struct inet_diag_bc_op filter[RANGES_MAX * RANGE_SIZE / sizeof(struct inet_diag_bc_op)];
 	char buffer[BUFFER_SIZE] __attribute__((aligned(8)));
 	struct nlmsghdr *request = mnl_nlmsg_put_header(buffer);

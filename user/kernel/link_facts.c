@@ -98,13 +98,11 @@ static void read_driver(const char *name, char driver[static DRIVER_NAME_SIZE])
 
 void link_driver_read(const char *name, uint32_t ifindex, struct native_facts *facts)
 {
-	_cleanup_(cleanup_rtnetlink) struct mnl_socket *socket = mnl_socket_open2(NETLINK_GENERIC,
-										  SOCK_CLOEXEC);
+	_cleanup_(cleanup_rtnetlink) struct mnl_socket *socket = netlink_open(NETLINK_GENERIC);
 	uint64_t features = 0;
 
 	read_driver(name, facts->driver);
-	facts->features_known = socket && mnl_socket_bind(socket, 0, MNL_SOCKET_AUTOPID) >= 0 &&
-				read_features(socket, ifindex, &features);
+	facts->features_known = socket && read_features(socket, ifindex, &features);
 	facts->takes_buffers = features & NETDEV_RX_SG;
 	facts->page_size = (uint32_t)sysconf(_SC_PAGESIZE);
 }

@@ -2,20 +2,12 @@
 /* Whether the filter is run where it is attached: frames received, held against frames counted. */
 #include <errno.h>
 #include <string.h>
-#include <time.h>
 
 #include "core/cleanup.h"
+#include "core/clock.h"
 #include "kernel/internal.h"
 #include "kernel/link_facts.h"
 #include "kernel/rtnetlink.h"
-
-static int64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 void base_read_facts(const struct fence *fence, struct base *base)
 {
@@ -97,7 +89,7 @@ static bool observe(struct fence *fence, struct base *base, struct mnl_socket *s
 		.generic = base->mode == ATTACHED_GENERIC,
 		.may_switch = attach == ATTACH_AUTO,
 		.risky = native_risk(&base->facts) != NATIVE_SOUND,
-		.now_ms = now_ms(),
+		.now_ms = (int64_t)monotonic_ms(),
 	};
 	struct link_facts facts;
 	enum mend wanted;

@@ -12,10 +12,10 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "core/cleanup.h"
+#include "core/clock.h"
 #include "core/netlink.h"
 #include "core/text.h"
 #include "kernel/rtnetlink.h"
@@ -165,14 +165,6 @@ bool refusal_ask(struct refusal *refusal, int program, uint32_t ifindex, const c
 	return !code;
 }
 
-static int64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_BOOTTIME, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 enum refusal_now refusal_look(struct refusal *refusal, const char *interface)
 {
 	struct circumstances now;
@@ -185,8 +177,8 @@ enum refusal_now refusal_look(struct refusal *refusal, const char *interface)
 	if (!changed || !down)
 		refusal->down_ms = 0;
 	else if (!refusal->down_ms)
-		refusal->down_ms = now_ms();
-	else if (now_ms() - refusal->down_ms >= DOWN_MS)
+		refusal->down_ms = monotonic_ms();
+	else if (monotonic_ms() - refusal->down_ms >= DOWN_MS)
 		return REFUSAL_RETRY;
 	return changed == refusal->changed ? REFUSAL_STANDS : REFUSAL_NEWS;
 }

@@ -21,7 +21,7 @@ struct refusal {
 	bool no_native;			/* the device has no native mode */
 	struct circumstances at;	/* when they were said */
 	bool changed;			/* something is otherwise now */
-	int64_t down_ms; /* since when it is changed and the interface down, 0: it is not */
+	uint64_t down_ms; /* since when it is changed and the interface down, 0: it is not */
 };
 
 /*

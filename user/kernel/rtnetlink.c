@@ -7,9 +7,9 @@
 
 #define BUFFER_SIZE 32768 /* what the kernel fills at a time in a dump */
 
-struct mnl_socket *rtnetlink_open(void)
+struct mnl_socket *netlink_open(int family)
 {
-	struct mnl_socket *socket = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
+	struct mnl_socket *socket = mnl_socket_open2(family, SOCK_CLOEXEC);
 	int code;
 
 	if (!socket || mnl_socket_bind(socket, 0, MNL_SOCKET_AUTOPID) >= 0)
@@ -18,6 +18,11 @@ struct mnl_socket *rtnetlink_open(void)
 	mnl_socket_close(socket);
 	errno = code;
 	return NULL;
+}
+
+struct mnl_socket *rtnetlink_open(void)
+{
+	return netlink_open(NETLINK_ROUTE);
 }
 
 void cleanup_rtnetlink(struct mnl_socket **socket)

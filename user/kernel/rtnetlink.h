@@ -12,6 +12,10 @@ typedef int (*rtnetlink_take)(void *context, const struct nlmsghdr *message);
 
 /* A socket for questions, or NULL with errno set. For mnl_socket_close(). */
 struct mnl_socket *rtnetlink_open(void);
+
+/* The same for another family of netlink: NETLINK_SOCK_DIAG, NETLINK_GENERIC. */
+struct mnl_socket *netlink_open(int family);
+
 void cleanup_rtnetlink(struct mnl_socket **socket);
 
 /*
