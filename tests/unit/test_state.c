@@ -12,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "../bpf/contract_watch.h"
 #include "tests/unit/state_directory.h"
 
 TestSuite(state, .init = start, .fini = stop);
@@ -67,6 +68,19 @@ Test(state, a_directory_that_cannot_be_used_is_one_line)
 	cr_assert_eq(state_open(path, &state, &error), -EACCES);
 	cr_assert(strstr(error.text, "chmod 700"), "%s", error.text);
 	cr_assert_null(state);
+}
+
+/* What is kept there comes into force at a start: nobody else may have put it there. */
+Test(state, a_directory_of_another_user_is_not_used)
+{
+	if (geteuid())
+		cr_skip_test("only root can give a directory away");
+	mkdir(path, 0700);
+	cr_assert_eq(chown(path, 65534, (gid_t)-1), 0);
+	cr_assert_eq(state_open(path, &state, &error), -EACCES);
+	cr_assert(strstr(error.text, "belongs to another user"), "%s", error.text);
+	cr_assert_eq(chown(path, SYSTEM_ACCOUNTS - 1, (gid_t)-1), 0); /* of a service */
+	open_state();
 }
 
 Test(state, two_agents_do_not_share_a_directory)

@@ -9,6 +9,7 @@
 #include "core/cleanup.h"
 #include "core/cmdline.h"
 #include "core/members.h"
+#include "kernel/protection.h"
 
 #define CMDLINE_MAX 131072 /* bytes: more than any sane command line has */
 
@@ -347,11 +348,7 @@ bool listener_is_wildcard(const struct known_listener *listener)
 
 bool listener_is_loopback(const struct known_listener *listener)
 {
-	static const uint8_t ipv6[16] = {[15] = 1};
-
-	return !listener_is_wildcard(listener) &&
-	       (listener->kernel.ipv4 ? listener->kernel.address[12] == 127
-				      : !memcmp(listener->kernel.address, ipv6, sizeof(ipv6)));
+	return listener_is_local(&listener->kernel);
 }
 
 const char *listener_address(const struct known_listener *listener,

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "../bpf/contract_watch.h"
 #include "core/cleanup.h"
 #include "core/config.h"
 
@@ -36,6 +37,11 @@ static int check_directory(int fd, const char *path, struct error *error)
 		return no_directory(path, -EACCES,
 				    "others than its owner may write to it (chmod 700 mends that)",
 				    error);
+	/* What is there comes into force. A service's account may own what root then runs by hand.
+	 */
+	if (st.st_uid != geteuid() && st.st_uid >= SYSTEM_ACCOUNTS)
+		return no_directory(path, -EACCES,
+				    "it belongs to another user (chown it to the agent's)", error);
 	if (flock(fd, LOCK_EX | LOCK_NB))
 		return no_directory(path, -EBUSY,
 				    errno == EWOULDBLOCK

@@ -5,6 +5,7 @@
 
 #include "core/cleanup.h"
 #include "kernel/internal.h"
+#include "kernel/protection.h"
 
 int watch_read_hash(const struct bpf_map *map, size_t key_size, size_t value_size, void **result)
 {
@@ -228,11 +229,6 @@ void watch_import_claims(struct fence *fence)
 	}
 }
 
-static bool has_bit(const __u64 *bits, uint16_t port)
-{
-	return bits[port / 64] >> (port % 64) & 1;
-}
-
 static struct policy_tables *policy_in_force(const struct fence *fence)
 {
 	return &fence->tables->policy[fence->tables->generation & 1];
@@ -243,7 +239,7 @@ void fence_assign(struct fence *fence, const struct listener *listener, uint8_t 
 	struct policy_tables *policy = policy_in_force(fence);
 	const struct binding_key key = binding_of(listener);
 
-	if (has_bit(policy->configured, listener->port))
+	if (port_bit(policy->configured, listener->port))
 		return;
 	if (listener->reach & REACH_IPV4)
 		policy->cluster_of[0][listener->port] = cluster;
@@ -259,7 +255,7 @@ uint8_t fence_cluster(const struct fence *fence, const struct listener *listener
 	const struct binding_key key = binding_of(listener);
 	struct binding binding;
 
-	if (has_bit(policy->configured, listener->port) || !(listener->reach & REACH_BINDING))
+	if (port_bit(policy->configured, listener->port) || !(listener->reach & REACH_BINDING))
 		return policy->cluster_of[!(listener->reach & REACH_IPV4)][listener->port];
 	if (bpf_map_lookup_elem(bpf_map__fd(fence->live->maps.bindings), &key, &binding))
 		return CLUSTER_NOBODY;
@@ -285,16 +281,10 @@ uint8_t fence_configured_cluster(const struct fence *fence, uint16_t port)
 {
 	const struct policy_tables *policy = policy_in_force(fence);
 
-	return has_bit(policy->configured, port) ? policy->cluster_of[0][port] : CLUSTER_NOBODY;
+	return port_bit(policy->configured, port) ? policy->cluster_of[0][port] : CLUSTER_NOBODY;
 }
 
 bool fence_protects(const struct fence *fence, const struct listener *listener)
 {
-	const struct policy_tables *policy = policy_in_force(fence);
-
-	if (has_bit(policy->configured, listener->port) || has_bit(policy->exempt, listener->port))
-		return has_bit(policy->configured, listener->port);
-	return listener->standing == STANDING_SURE ||
-	       (listener->standing == STANDING_AUTOBOUND && policy->protect_autobound) ||
-	       (listener->standing == STANDING_FIXED && policy->protect_fixed);
+	return policy_protects(policy_in_force(fence), listener);
 }

@@ -12,9 +12,9 @@
 #include <sys/mman.h>
 #include <time.h>
 
-#include "../bpf/contract_watch.h"
 #include "core/cleanup.h"
 #include "kernel/detach.h"
+#include "kernel/protection.h"
 
 /* What is read of a pin directory. */
 struct reading {
@@ -165,27 +165,6 @@ static int read_link(struct reading *reading, const char *name)
 	return 0;
 }
 
-static bool has_bit(const __u64 *bits, uint16_t port)
-{
-	return bits[port / 64] >> (port % 64) & 1;
-}
-
-/* Whether a listener's port is closed for its sake. */
-static bool protects(const struct policy_tables *policy, const struct listener *listener)
-{
-	static const uint8_t ipv6[16] = {[15] = 1};
-
-	if (has_bit(policy->exempt, listener->port))
-		return false;
-	if (listener->reach & REACH_BINDING &&
-	    (listener->ipv4 ? listener->address[12] == 127
-			    : !memcmp(listener->address, ipv6, sizeof(ipv6))))
-		return false;
-	return listener->standing == STANDING_SURE ||
-	       (listener->standing == STANDING_AUTOBOUND && policy->protect_autobound) ||
-	       (listener->standing == STANDING_FIXED && policy->protect_fixed);
-}
-
 static void add_discovered(const struct reading *reading, __u64 ports[static PORTS / 64])
 {
 	_cleanup_close_ int fd = open_pin(reading->pin_dir, PIN_LISTENERS);
@@ -199,8 +178,8 @@ static void add_discovered(const struct reading *reading, __u64 ports[static POR
 		return;
 	for (int i = 0; i < LISTENERS_MAX && !bpf_map_get_next_key(fd, previous, &key); i++) {
 		previous = &key;
-		if (!bpf_map_lookup_elem(fd, &key, &listener) &&
-		    protects(active(reading->tables), &listener))
+		if (!bpf_map_lookup_elem(fd, &key, &listener) && !listener_is_local(&listener) &&
+		    policy_protects(active(reading->tables), &listener))
 			ports[listener.port / 64] |= 1ull << (listener.port % 64);
 	}
 }
