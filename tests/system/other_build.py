@@ -25,10 +25,11 @@ def alter(tree, version, layout=None):
     if layout is not None:
         change(tree / "bpf" / "contract.h",
                 (r"(#define CONTRACT_VERSION )\d+", rf"\g<1>{layout}"),
-                (r"(#define EVENTS_VERSION\s+)\d+", rf"\g<1>{layout}"),
                 (r"(struct policy_tables \{)", r"\1\n\t__u64 moved[100];"),
                 (r"(struct slot \{[^}]*)\}", r"\1\t__u64 moved[2];\n}"),
                 (r"sizeof\(struct slot\) == \d+", "sizeof(struct slot) != 0"))
+        change(tree / "bpf" / "contract_events.h",
+               (r"(#define EVENTS_VERSION\s+)\d+", rf"\g<1>{layout}"))
 
 
 def build(directory, layout):

@@ -89,12 +89,15 @@ def _lab():
 
 @pytest.fixture(name="builds", scope="module")
 def _builds(lab):
-    """The agent of this tree, one with another program, and one with another layout."""
+    """The agent of this tree, one with another program, and one with another layout; where there is
+    time, the one that was released before too, to which it goes back as well."""
     built = [Fence.command(Fence(lab))[0]]
     for layout in (False, True):
         directory = lab.directory / f"next{layout}"
         directory.mkdir()
         built.append(other_build.build(directory, layout))
+    if SOAK:
+        built.append(other_build.released("0.1.0") / "beamfenced")
     return built
 
 
