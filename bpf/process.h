@@ -35,6 +35,15 @@ static __always_inline bool is_epmd(const char *name)
 	return starts_with(name, "epmd", 5);
 }
 
+/*
+ * The agent and its network side ask epmd for names because somebody connected to it: their own
+ * connections are no reason to. Who takes such a name is not followed, which harms him alone.
+ */
+static __always_inline bool is_beamfence(const char *name)
+{
+	return starts_with(name, "beamfence", 9);
+}
+
 static __always_inline enum process_kind name_kind(const char *name)
 {
 	return is_epmd(name) ? PROCESS_EPMD : is_beam(name) ? PROCESS_BEAM : PROCESS_OTHER;

@@ -62,13 +62,17 @@ static __always_inline void add_registration(const struct sock *sk, struct task_
 	struct registration registration = {.since_ns = since_ns, .epmd_port = port};
 	char name[PROCESS_NAME_SIZE] = {};
 	const __u64 key = (__u64)sk;
+	enum process_kind kind;
 
 	if (!is_epmd_port(port) || !is_local(sk, registration.address) ||
 	    bpf_map_lookup_elem(&registrations, &key))
 		return;
+	kind = process_kind(leader, name);
+	if (kind == PROCESS_OTHER && is_beamfence(name))
+		return;
 	registration.pid = BPF_CORE_READ(leader, tgid);
 	registration.account = process_account(leader);
-	registration.beam = process_kind(leader, name) == PROCESS_BEAM;
+	registration.beam = kind == PROCESS_BEAM;
 	if (!user_takes_registration(registration.account))
 		return;
 	if (bpf_map_update_elem(&registrations, &key, &registration, BPF_NOEXIST))

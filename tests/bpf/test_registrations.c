@@ -124,6 +124,25 @@ Test(registrations, a_connection_to_epmd_is_recorded_until_it_ends)
 	cr_expect_eq(user_of(SOME_USER).registrations, 0);
 }
 
+/* Else its own questions would be the reason to ask again, and again. */
+Test(registrations, what_asks_for_beamfence_is_no_node_and_no_news)
+{
+	int fd;
+
+	watching_changes();
+	call_myself("beamfence-net");
+	fd = connect_to(NULL, "127.0.0.1", EPMD_PORT);
+	cr_expect_eq(registrations(NULL), 0);
+	close(fd);
+	call_myself("beamfenced");
+	close(connect_to(NULL, "127.0.0.1", EPMD_PORT));
+	cr_expect_eq(watching_changes(), 0);
+	call_myself("beam");
+	fd = connect_to(NULL, "127.0.0.1", EPMD_PORT);
+	cr_expect_eq(registrations(NULL), 1);
+	end(fd);
+}
+
 Test(registrations, one_that_epmd_ends_is_over)
 {
 	const int fd = connect_to(NULL, "127.0.0.1", EPMD_PORT);

@@ -447,3 +447,18 @@ def test_log_tells_of_a_node_that_stays(host):
                        fence.log())
         fence.without_port(port=app.port)
         wait_until(lambda: lines("port released"), 5, fence.log())
+
+
+def wake_ups(pid):
+    with open(f"/proc/{pid}/status", encoding="ascii") as status:
+        return int(re.search(r"\nvoluntary_ctxt_switches:\s+(\d+)", status.read())[1])
+
+
+def test_agent_is_idle_beside_an_epmd_and_a_node(host):
+    """It asks epmd when somebody has connected to that, and connects to it itself to ask."""
+    with Fence(host, **SETTINGS) as fence, node(host, "app") as one:
+        assert fence.port(port=one.port, node="app")
+        time.sleep(2)  # whatever follows a start is over
+        before = wake_ups(fence.process.pid)
+        time.sleep(4)  # the time that is measured
+        assert wake_ups(fence.process.pid) <= before + 5

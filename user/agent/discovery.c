@@ -15,10 +15,11 @@
 #include "agent/nodes.h"
 #include "core/cleanup.h"
 
-#define LOOK_MS	    5	  /* changes that come in a flood are looked at no more often */
-#define RESTART_MS  20	  /* rounds begin anew no more often */
-#define LIST_MS	    100	  /* other processes than BEAMs are listed no more often */
-#define CATCH_UP_MS 200	  /* and all of them, where the kernel keeps events from the watch */
+#define LOOK_MS	    5	/* between looks at changes that come in a flood, for which ... */
+#define LOOKS	    4	/* ... so many were looked at on the spot: a start of a node makes three */
+#define RESTART_MS  20	/* rounds begin anew no more often */
+#define LIST_MS	    100 /* other processes than BEAMs are listed no more often */
+#define CATCH_UP_MS 200 /* and all of them, where the kernel keeps events from the watch */
 #define ALL_MS	    60000 /* for sockets that were handed over from process to process */
 #define HEARD_MS    15000 /* for bystanders that come and go ... */
 #define HEARD_COST  100	  /* ... or so many times as long as the last listing took */
@@ -39,7 +40,9 @@ struct discovery {
 	struct event *changes; /* NULL: not watching */
 	struct event *next_look, *next_round;
 	size_t round;
-	int64_t looked_ms, round_began_ms, listed_ms, caught_up_ms, all_listed_ms, heard_from_ms;
+	int64_t looks_since_ms, round_began_ms, listed_ms, caught_up_ms, all_listed_ms,
+		heard_from_ms;
+	unsigned int looks;	   /* since looks_since_ms */
 	uint64_t bystanders_heard; /* up to the last listing */
 	bool begin_again; /* when the round that is due is over: something has changed since */
 	struct said said;
@@ -122,13 +125,18 @@ static void begin_rounds(struct discovery *discovery)
 	set_timer(discovery->next_round, delays_ms[0]);
 }
 
-/* Soon after the last time it waits for the round that is due: a flood of changes is no hurry. */
+/*
+ * At once, since a peer waits for it; but rounds that have just begun go on, so that a flood of
+ * changes, which are looked at every LOOK_MS, begins none anew each time.
+ */
 void discovery_ask(struct discovery *discovery)
 {
-	if (boot_ms_now() - discovery->round_began_ms >= RESTART_MS)
+	if (boot_ms_now() - discovery->round_began_ms >= RESTART_MS) {
 		begin_rounds(discovery);
-	else
-		discovery->begin_again = true;
+		return;
+	}
+	discovery->begin_again = true;
+	epmd_asks_all(discovery->asks);
 }
 
 static void on_round(evutil_socket_t fd, short events, void *context)
@@ -153,7 +161,6 @@ static void look(struct discovery *discovery)
 {
 	const int nodes = listeners_refresh(discovery->agent, on_listener, discovery);
 
-	discovery->looked_ms = boot_ms_now();
 	if (nodes < 0)
 		log_line(LOG_ERR, "cannot read the listeners", "error", strerror(-nodes), NULL);
 	log_standing(&discovery->said, discovery->agent);
@@ -246,13 +253,24 @@ static void take_changes(struct discovery *discovery)
 		discovery_ask(discovery);
 }
 
-/* The first of many changes is looked at on the spot, those that follow all at once. */
+static bool may_look(struct discovery *discovery)
+{
+	const int64_t now_ms = boot_ms_now();
+
+	if (now_ms - discovery->looks_since_ms >= LOOKS * LOOK_MS) {
+		discovery->looks_since_ms = now_ms;
+		discovery->looks = 0;
+	}
+	return discovery->looks++ < LOOKS;
+}
+
+/* The first of many changes are looked at on the spot, those that follow all at once. */
 static void on_changes(evutil_socket_t fd, short events, void *context)
 {
 	struct discovery *discovery = context;
 
 	(void)fd, (void)events;
-	if (boot_ms_now() - discovery->looked_ms >= LOOK_MS) {
+	if (may_look(discovery)) {
 		take_changes(discovery);
 		return;
 	}
