@@ -4,11 +4,13 @@
 #include <event2/event.h>
 #include <malloc.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 
 #define MMAP_MIN (96u << 10)
 #define RESERVE	 (256u << 10) /* bytes: more than one turn of the loop takes in small pieces */
 
-static void *reserve;
+/* Mapped, because a piece of the heap may be one that was written to: it would count as used. */
+static void *reserve = MAP_FAILED;
 
 /* Gives the reserve up for what is wanted now; it is laid aside again as soon as there is memory.
  */
@@ -16,13 +18,14 @@ static void *reallocate(void *old, size_t size)
 {
 	void *memory;
 
-	if (!reserve)
-		reserve = malloc(RESERVE);
+	if (reserve == MAP_FAILED)
+		reserve = mmap(NULL, RESERVE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+			       -1, 0);
 	memory = realloc(old, size);
-	if (memory || !size)
+	if (memory || !size || reserve == MAP_FAILED)
 		return memory;
-	free(reserve);
-	reserve = NULL;
+	munmap(reserve, RESERVE);
+	reserve = MAP_FAILED;
 	return realloc(old, size);
 }
 

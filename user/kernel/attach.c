@@ -174,7 +174,7 @@ static void note_restored(struct fence *fence, struct base *base)
  */
 static void refresh_link(const struct fence *fence, struct base *base)
 {
-	const int program = fence_program(fence->explaining, base->ethernet);
+	const int program = fence->explaining.programs[base->ethernet];
 
 	if (!base->to_refresh)
 		return;

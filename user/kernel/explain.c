@@ -140,8 +140,7 @@ static int run(struct fence *fence, const struct base *base, struct built_frame 
 		    .data_size_in = (__u32)frame->size, .ctx_in = &context,
 		    .ctx_size_in = sizeof(context), .repeat = 1);
 
-	return bpf_prog_test_run_opts(fence_program(fence->explaining, base->ethernet), &options) <
-			       0
+	return bpf_prog_test_run_opts(fence->explaining.programs[base->ethernet], &options) < 0
 		       ? -errno
 		       : 0;
 }
@@ -149,7 +148,7 @@ static int run(struct fence *fence, const struct base *base, struct built_frame 
 int explain_on(struct fence *fence, const struct base *base, const struct fence_question *question,
 	       uint16_t vlan, bool aside, struct fence_answer *answer)
 {
-	struct explanation *explanation = &fence->explaining->data_explanation->explanation;
+	struct explanation *explanation = fence->explaining.explanation;
 	const __u32 generation = (fence->tables->generation ^ aside) & 1;
 	struct built_frame frame = {};
 	int code;

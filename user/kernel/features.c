@@ -33,12 +33,11 @@ static bool conntrack_is_loaded(void)
 }
 
 /* With the features of a choice; those of the watch are not its business. */
-static struct filter *load_choice(struct fence *fence, size_t choice, bool explaining,
-				  const struct map_fds *maps)
+static struct filter *load_choice(struct fence *fence, size_t choice, const struct map_fds *maps)
 {
 	fence->features.multi_buffer = choices[choice].multi_buffer;
 	fence->features.conntrack = choices[choice].conntrack;
-	return filter_load(fence, explaining, maps);
+	return filter_load(fence, false, maps);
 }
 
 /* Tried by loading, since nothing else tells for certain what the kernel can do. */
@@ -47,7 +46,7 @@ int programs_load(struct fence *fence, const struct map_fds *maps, struct error 
 	fence->conntrack_loaded = conntrack_is_loaded();
 	for (size_t i = 0; i < CHOICES && !fence->live; i++) {
 		fence->choice = i;
-		fence->live = load_choice(fence, i, false, maps);
+		fence->live = load_choice(fence, i, maps);
 		if (!fence->live && !i)
 			fence->refused_code = -errno;
 	}
@@ -74,12 +73,12 @@ static int gain_programs(struct fence *fence)
 
 	fence->conntrack_loaded = conntrack_is_loaded();
 	for (size_t i = 0; i < before; i++) {
-		struct filter *live = load_choice(fence, i, false, &maps), *explaining;
+		struct filter *live = load_choice(fence, i, &maps);
+		struct explaining explaining;
 
 		if (!i)
 			fence->refused_code = live ? 0 : -errno;
-		explaining = live ? load_choice(fence, i, true, &maps) : NULL;
-		if (explaining) {
+		if (live && !explaining_load(fence, &explaining)) {
 			fence->choice = i;
 			return programs_replace(fence, live, explaining) ?: 1;
 		}

@@ -45,6 +45,15 @@ struct base {
 	bool to_generic;	  /* at the next fence_apply(): natively the program is not run */
 };
 
+/* The filter's code over the same policy, run on demand: it counts nothing, and leaves behind why.
+ */
+struct explaining {
+	int programs[2];		 /* for the IP header first, Ethernet; -1: not loaded */
+	struct explanation *explanation; /* shared memory with the kernel; NULL: not loaded */
+};
+
+#define EXPLAINING_NONE ((struct explaining){.programs = {-1, -1}})
+
 struct fence {
 	char *pin_dir;
 	int lock_fd; /* the pin directory, locked */
@@ -53,13 +62,13 @@ struct fence {
 	struct predecessor
 		*predecessor; /* while succeeding, where there is something to carry over */
 	struct fence_features features;
-	size_t choice;		   /* of features.c; 0: programs with all that there is */
-	int refused_code;	   /* what the kernel said to those, where it is not 0 */
-	int gate_code;		   /* the same of the gate */
-	bool conntrack_loaded;	   /* its module was when they were tried */
-	struct filter *live;	   /* attached */
-	struct filter *explaining; /* same code and policy, run on demand, counts nothing */
-	struct listeners *watch;   /* NULL: not watching */
+	size_t choice;	       /* of features.c; 0: programs with all that there is */
+	int refused_code;      /* what the kernel said to those, where it is not 0 */
+	int gate_code;	       /* the same of the gate */
+	bool conntrack_loaded; /* its module was when they were tried */
+	struct filter *live;   /* attached */
+	struct explaining explaining;
+	struct listeners *watch; /* NULL: not watching */
 	struct ring_buffer *changes;
 	struct ring_buffer *events;
 	fence_event_report report_event;
@@ -122,12 +131,16 @@ struct map_fds {
 /* features.c: loads the programs over these maps, with all that the kernel can do. */
 int programs_load(struct fence *fence, const struct map_fds *maps, struct error *error);
 
+/* explaining.c: loads them over the maps in use. explaining_close() undoes it, or does nothing. */
+int explaining_load(const struct fence *fence, struct explaining *result);
+void explaining_close(struct explaining *explaining);
+
 /* load.c: opens and loads once, by fence->features. Returns NULL with errno set. */
 struct filter *filter_load(const struct fence *fence, bool explaining, const struct map_fds *maps);
 /* Takes note of fence->live, which is new. */
 int programs_settle(struct fence *fence, struct error *error);
 /* Puts programs that were loaded over the same maps into the place of those there are. */
-int programs_replace(struct fence *fence, struct filter *live, struct filter *explaining);
+int programs_replace(struct fence *fence, struct filter *live, struct explaining explaining);
 struct map_fds own_maps(const struct fence *fence);
 int load_error(struct error *error, int code);
 

@@ -155,26 +155,14 @@ struct map_fds own_maps(const struct fence *fence)
 	};
 }
 
-static int load_explaining(struct fence *fence, struct error *error)
+int programs_replace(struct fence *fence, struct filter *live, struct explaining explaining)
 {
-	const struct map_fds maps = own_maps(fence);
-
-	fence->explaining = filter_load(fence, true, &maps);
-	if (!fence->explaining)
-		return load_error(error, -errno);
-	fence_spare_skeleton(fence->explaining->skeleton, fence->explaining->bss);
-	return 0;
-}
-
-int programs_replace(struct fence *fence, struct filter *live, struct filter *explaining)
-{
-	filter__destroy(fence->explaining);
+	explaining_close(&fence->explaining);
 	filter__destroy(fence->live);
 	fence->live = live;
 	fence->explaining = explaining;
 	fence->tables = &live->bss->tables;
 	fence_spare_rows(fence);
-	fence_spare_skeleton(explaining->skeleton, explaining->bss);
 	for (size_t i = 1; i < ALL_BASES; i++)
 		fence->bases[i].current = false;
 	return note_programs(fence);
@@ -194,6 +182,7 @@ int fence_open(const char *pin_dir, struct fence **result, struct error *error)
 	fence->event_rows_fd = -1;
 	fence->peers_fd = -1;
 	fence->next_peers_fd = -1;
+	fence->explaining = EXPLAINING_NONE;
 	for (size_t i = 0; i < ALL_BASES; i++)
 		fence->bases[i].link_fd = -1;
 	libbpf_set_print(keep_last_words);
@@ -211,8 +200,11 @@ int fence_open(const char *pin_dir, struct fence **result, struct error *error)
 	}
 	if (!code)
 		code = events_settle(fence, error);
-	if (!code)
-		code = load_explaining(fence, error);
+	if (!code) {
+		code = explaining_load(fence, &fence->explaining);
+		if (code)
+			load_error(error, code);
+	}
 	if (!code)
 		code = fence_adopt_links(fence, error);
 	if (code) {
@@ -238,7 +230,7 @@ void fence_close(struct fence *fence)
 	if (fence->event_rows_fd >= 0)
 		close(fence->event_rows_fd);
 	listeners__destroy(fence->watch);
-	filter__destroy(fence->explaining);
+	explaining_close(&fence->explaining);
 	filter__destroy(fence->live);
 	if (fence->peers_fd >= 0)
 		close(fence->peers_fd);
