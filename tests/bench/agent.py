@@ -63,7 +63,6 @@ class Measured:
 
     def __init__(self, lab, count):
         self._fence = Fence(lab)
-        self._fence.state = pathlib.Path("/nonexistent/state")  # a change counts before it is kept
         self._settings = {"clusters": [{"name": "app", "ports": "9100",
                                         "peers": addresses(count)}]}
         self._fence.configure(**self._settings)
@@ -85,11 +84,17 @@ class Measured:
             "--socket", self._fence.socket, "reload", timeout=120).check_returncode()))
 
     def change(self, rounds):
+        """Without a place for its state: a change counts before it is kept."""
+        state, self._fence.state = self._fence.state, pathlib.Path("/nonexistent/state")
+        self.restart()
         client = Client(self._fence.socket)
         for number in range(rounds):
             for command in ("peers.add", "peers.del"):
                 self._note("one change", client.ask(
                     command, cluster="app", prefix=f"192.0.2.{number}") / 1000)
+        self._fence.state = state
+        self.restart()
+        self.reload()
 
     def scrape(self, rounds):
         for _ in range(rounds):

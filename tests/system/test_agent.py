@@ -271,6 +271,24 @@ def test_resident_memory_stays_within_8_mib(fence):
     assert resident_kib(fence) <= memory_limit_kib()
 
 
+def test_the_text_of_a_large_file_leaves_no_memory_behind(lab):
+    peers = [f"10.{i >> 16}.{i >> 8 & 255}.{i & 255}" for i in range(300_000)]
+    fence = Fence(lab)
+    fence.configure(clusters=[{"name": "app", "ports": "9100", "peers": peers}])
+    with fence:
+        wait_until(lambda: not grows(fence), 10, "the start is over")
+        before = resident_kib(fence)
+        fence.tell("reload")
+        wait_until(lambda: resident_kib(fence) <= before + 1024, 3, "the text of 5 MB is gone")
+
+
+def grows(fence):
+    """Whether the agent's memory changes within the time that a file of some MB is written in."""
+    before = resident_kib(fence)
+    time.sleep(0.5)
+    return abs(resident_kib(fence) - before) > 64
+
+
 def test_packaged_configuration_is_closed_and_runs_within_8_mib(lab):
     """Whatever the interfaces are called."""
     fence = Fence(lab)

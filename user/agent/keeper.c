@@ -2,6 +2,7 @@
 #include "agent/keeper.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -208,6 +209,7 @@ static void on_woken(evutil_socket_t fd, short events, void *context)
 	job_free(&keeper->job);
 	keeper->busy = keeper->done = false;
 	pthread_mutex_unlock(&keeper->lock);
+	malloc_trim(0); /* the text of a large configuration leaves megabytes behind */
 	note(keeper, code, &error);
 	if (code && keeper->next.number == number)
 		try_later(keeper);
