@@ -11,7 +11,7 @@
 #include "agent/log.h"
 #include "agent/notify.h"
 #include "core/cleanup.h"
-#include "kernel/detach.h"
+#include "kernel/pins.h"
 
 void report_outcome(struct outcome *outcome, const struct agent *agent)
 {

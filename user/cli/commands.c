@@ -8,6 +8,7 @@
 #include "core/protocol.h"
 #include "kernel/detach.h"
 #include "kernel/leftovers.h"
+#include "kernel/pins.h"
 
 enum status cli_status(int code)
 {

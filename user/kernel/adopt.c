@@ -4,16 +4,16 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "kernel/detach.h"
 #include "kernel/internal.h"
+#include "kernel/pins.h"
 #include "kernel/succession.h"
 
 /* Opens what is pinned under a name, or, on the way there, under "NAME-next". */
 static int open_pin(const struct fence *fence, const char *name, bool prefer_next)
 {
-	const int fd = prefer_next ? fence_open_pin(fence, name, true) : -ENOENT;
+	const int fd = prefer_next ? pin_open(fence->pin_dir, name, true) : -ENOENT;
 
-	return fd >= 0 ? fd : fence_open_pin(fence, name, false);
+	return fd >= 0 ? fd : pin_open(fence->pin_dir, name, false);
 }
 
 static struct map_fds open_pins(const struct fence *fence, bool prefer_next)
@@ -101,20 +101,21 @@ static bool fit(const struct map_fds *maps)
 /* The tables come last: where they are pinned, all is. */
 static int pin_maps(const struct fence *fence, struct error *error)
 {
+	const struct filter *live = fence->live;
+	const char *dir = fence->pin_dir;
 	const bool next = fence->succeeding;
-	int code = fence_pin_map(fence, fence->live->maps.counters, PIN_COUNTERS, next, error);
+	int code = pin_set(dir, bpf_map__fd(live->maps.counters), PIN_COUNTERS, next, error);
 
 	if (!code)
-		code = fence_pin_map(fence, fence->live->maps.peers, PIN_PEERS, next, error);
+		code = pin_set(dir, bpf_map__fd(live->maps.peers), PIN_PEERS, next, error);
 	if (!code)
-		code = fence_pin_map(fence, fence->live->maps.sieves, PIN_SIEVES, next, error);
+		code = pin_set(dir, bpf_map__fd(live->maps.sieves), PIN_SIEVES, next, error);
 	if (!code)
-		code = fence_pin_map(fence, fence->live->maps.bindings, PIN_BINDINGS, next, error);
+		code = pin_set(dir, bpf_map__fd(live->maps.bindings), PIN_BINDINGS, next, error);
 	if (!code)
-		code = fence_pin_map(fence, fence->live->maps.addresses, PIN_ADDRESSES, next,
-				     error);
+		code = pin_set(dir, bpf_map__fd(live->maps.addresses), PIN_ADDRESSES, next, error);
 	if (!code)
-		code = fence_pin_map(fence, fence->live->maps.bss, PIN_TABLES, next, error);
+		code = pin_set(dir, bpf_map__fd(live->maps.bss), PIN_TABLES, next, error);
 	return code;
 }
 
@@ -139,7 +140,7 @@ static int load_successor(struct fence *fence, const struct map_fds *old, struct
 	if (fence->succeeding && fit(&begun)) {
 		code = programs_load(fence, &begun, error);
 	} else {
-		fence_remove_pins(fence, true);
+		pins_remove_next(fence->pin_dir);
 		code = programs_load(fence, &none, error);
 		if (!code) {
 			tables_describe(fence->tables);
@@ -159,11 +160,29 @@ int maps_adopt(struct fence *fence, struct error *error)
 
 	if (fit(&pinned)) {
 		fence->start = FENCE_ADOPTED;
-		fence_remove_pins(fence, true); /* of an upgrade that was given up */
+		pins_remove_next(fence->pin_dir); /* of an upgrade that was given up */
 		code = programs_load(fence, &pinned, error);
 	} else {
 		code = load_successor(fence, &pinned, error);
 	}
 	close_pins(&pinned);
 	return code;
+}
+
+int fence_succeed(struct fence *fence)
+{
+	int code;
+
+	if (!fence->succeeding)
+		return 0;
+	if (fence->predecessor && !fence->tables->layout.complete)
+		predecessor_carry_over(fence->predecessor, fence->tables, fence->possible_cpus);
+	fence->tables->layout.complete = 1;
+	code = pins_take_names(fence->pin_dir);
+	if (code)
+		return code;
+	predecessor_free(fence->predecessor);
+	fence->predecessor = NULL;
+	fence->succeeding = false;
+	return 0;
 }

@@ -6,8 +6,8 @@
 #include <string.h>
 
 #include "core/cleanup.h"
-#include "kernel/detach.h"
 #include "kernel/internal.h"
+#include "kernel/pins.h"
 
 static enum attach_mode query_mode(uint32_t ifindex)
 {
@@ -91,7 +91,7 @@ static void attach_new(struct fence *fence, struct base *base, enum attach attac
 		describe_refusal(base, fd, attach, problem, problem_size);
 		return;
 	}
-	if (link_path(fence, base->ifindex, &path) < 0) {
+	if (pin_link_path(fence->pin_dir, base->ifindex, &path) < 0) {
 		snprintf(problem, problem_size, "out of memory");
 		return;
 	}
@@ -129,7 +129,7 @@ void base_drop_link(struct fence *fence, struct base *base)
 
 	if (base->link_fd < 0)
 		return;
-	if (link_path(fence, base->ifindex, &path) == 0)
+	if (pin_link_path(fence->pin_dir, base->ifindex, &path) == 0)
 		unlink(path);
 	close(base->link_fd);
 	base->link_fd = -1;

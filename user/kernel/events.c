@@ -8,8 +8,8 @@
 #include <time.h>
 
 #include "core/cleanup.h"
-#include "kernel/detach.h"
 #include "kernel/internal.h"
+#include "kernel/pins.h"
 
 #define SOURCE_INTERVAL_S  10 /* between events of one source and port */
 #define PAYLOAD_INTERVAL_S 60 /* between events of what one connection carries */
@@ -109,8 +109,8 @@ void events_adopt(struct fence *fence)
 		.value_size = sizeof(struct event_row),
 		.max_entries = (__u32)fence->possible_cpus,
 	};
-	_cleanup_close_ int rows = fence_open_pin(fence, PIN_EVENT_ROWS, false);
-	_cleanup_close_ int ring = fence_open_pin(fence, PIN_EVENTS, false);
+	_cleanup_close_ int rows = pin_open(fence->pin_dir, PIN_EVENT_ROWS, false);
+	_cleanup_close_ int ring = pin_open(fence->pin_dir, PIN_EVENTS, false);
 
 	if (!map_has_shape(rows, &rows_shape) || !map_has_shape(ring, &ring_shape) ||
 	    !has_version(rows, fence->possible_cpus)) {
@@ -143,17 +143,19 @@ static int pin_new(const struct fence *fence, struct error *error)
 	_cleanup_free_ char *ring = NULL, *rows = NULL, *next = NULL;
 	int code;
 
-	if (fence_pin_path(fence, PIN_EVENTS, false, &ring) ||
-	    fence_pin_path(fence, PIN_EVENT_ROWS, false, &rows) ||
-	    fence_pin_path(fence, PIN_EVENT_ROWS, true, &next))
+	if (pin_path(fence->pin_dir, PIN_EVENTS, false, &ring) ||
+	    pin_path(fence->pin_dir, PIN_EVENT_ROWS, false, &rows) ||
+	    pin_path(fence->pin_dir, PIN_EVENT_ROWS, true, &next))
 		return error_set(error, -ENOMEM, "out of memory");
 	unlink(ring);
-	code = fence_pin_map(fence, fence->live->maps.event_rows, PIN_EVENT_ROWS, true, error);
+	code = pin_set(fence->pin_dir, bpf_map__fd(fence->live->maps.event_rows), PIN_EVENT_ROWS,
+		       true, error);
 	if (code)
 		return code;
 	if (rename(next, rows) < 0)
 		return error_set(error, -errno, "cannot replace %s: %s", rows, strerror(errno));
-	return fence_pin_map(fence, fence->live->maps.events, PIN_EVENTS, false, error);
+	return pin_set(fence->pin_dir, bpf_map__fd(fence->live->maps.events), PIN_EVENTS, false,
+		       error);
 }
 
 int events_settle(struct fence *fence, struct error *error)

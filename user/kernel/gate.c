@@ -5,8 +5,8 @@
 #include <unistd.h>
 
 #include "core/cleanup.h"
-#include "kernel/detach.h"
 #include "kernel/internal.h"
+#include "kernel/pins.h"
 
 #include "gate.skel.h"
 
@@ -46,5 +46,5 @@ int gate_start(struct fence *fence)
 		return code;
 	fence_spare_skeleton(gate->skeleton, gate->bss);
 	link = bpf_raw_tracepoint_open(NULL, bpf_program__fd(gate->progs.gate));
-	return link < 0 ? -errno : fence_replace_pin(fence, link, PIN_GATE);
+	return link < 0 ? -errno : pin_replace(fence->pin_dir, link, PIN_GATE, fence->succeeding);
 }

@@ -147,25 +147,9 @@ int load_error(struct error *error, int code);
 /* adopt.c: does so over the pinned maps, where all of them are there and fit, or over new ones. */
 int maps_adopt(struct fence *fence, struct error *error);
 
-/* pins.c: the path of a pin of that name, or of the one that is to take its place. */
-int fence_pin_path(const struct fence *fence, const char *name, bool next, char **path);
-
-/* Opens what is pinned under that name. Returns a descriptor of any kind, or a negative errno. */
-int fence_open_pin(const struct fence *fence, const char *name, bool next);
-
-/* Whether @fd is a map with the type, sizes and number of entries of @shape. */
-bool map_has_shape(int fd, const struct bpf_map_info *shape);
-
-/* Pins a map, in the place of what bears the name. */
-int fence_pin_map(const struct fence *fence, const struct bpf_map *map, const char *name, bool next,
-		  struct error *error);
-
-/* Removes the pins of all maps, or those that were to take their place. */
-void fence_remove_pins(const struct fence *fence, bool next);
-
 /*
- * Ends the take-over from an agent with another layout, once every link has the new program:
- * carries the counters over and gives the pins their names. Returns 0 or a negative errno.
+ * adopt.c: ends the take-over from an agent with another layout, once every link has the new
+ * program: carries the counters over and gives the pins their names. Returns 0 or a negative errno.
  */
 int fence_succeed(struct fence *fence);
 
@@ -253,7 +237,6 @@ void base_describe_avoided(const struct base *base, char *note, size_t size);
 
 /* occupant.c: says which program stands in the way, and what takes it off. */
 void describe_occupant(uint32_t ifindex, char *problem, size_t problem_size);
-int link_path(const struct fence *fence, uint32_t ifindex, char **path);
 
 /* watch.c */
 void watch_start_gate(struct fence *fence);
@@ -282,12 +265,6 @@ void watch_import_claims(struct fence *fence);
 
 /* Watch and gate are held by their pins: attaches anew what lost its own. Returns how many. */
 int fence_watch_restore(struct fence *fence, struct error *error);
-
-/*
- * Pins @link as "NAME-next", then renames that to @name: what was there goes without a gap. While
- * succeeding the name is given by fence_succeed().
- */
-int fence_replace_pin(const struct fence *fence, int link, const char *name);
 
 /*
  * gate.c: loads the gate over the maps of filter and watch, attaches and pins it. Returns 0, or a

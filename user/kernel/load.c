@@ -6,7 +6,6 @@
 #include <sys/mman.h>
 
 #include "core/cleanup.h"
-#include "kernel/detach.h"
 #include "kernel/internal.h"
 #include "kernel/lock.h"
 #include "kernel/succession.h"

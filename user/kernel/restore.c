@@ -6,15 +6,9 @@
 #include <sys/stat.h>
 
 #include "core/cleanup.h"
-#include "kernel/detach.h"
 #include "kernel/internal.h"
 #include "kernel/lock.h"
-
-int link_path(const struct fence *fence, uint32_t ifindex, char **path)
-{
-	return asprintf(path, "%s/" PIN_LINK_PREFIX "%u", fence->pin_dir, ifindex) < 0 ? -ENOMEM
-										       : 0;
-}
+#include "kernel/pins.h"
 
 static __u32 map_id(int fd)
 {
@@ -72,7 +66,7 @@ static int restore_maps(const struct fence *fence)
 
 		if (!maps[i].map)
 			continue;
-		if (fence_pin_path(fence, maps[i].name, false, &path) < 0)
+		if (pin_path(fence->pin_dir, maps[i].name, false, &path) < 0)
 			return -ENOMEM;
 		code = restore_pin(path, bpf_map__fd(maps[i].map), "map");
 		if (code < 0)
@@ -92,7 +86,7 @@ static int restore_links(const struct fence *fence)
 
 		if (fence->bases[i].link_fd < 0)
 			continue;
-		if (link_path(fence, fence->bases[i].ifindex, &path) < 0)
+		if (pin_link_path(fence->pin_dir, fence->bases[i].ifindex, &path) < 0)
 			return -ENOMEM;
 		code = restore_pin(path, fence->bases[i].link_fd, "link");
 		if (code < 0)
@@ -168,7 +162,7 @@ bool fence_stray_pin(const struct fence *fence, char *name, size_t size)
 	if (!dir)
 		return false;
 	while (!found && (entry = readdir(dir)))
-		if (entry->d_name[0] != '.' && !detach_knows(entry->d_name)) {
+		if (entry->d_name[0] != '.' && !pin_is_ours(entry->d_name)) {
 			snprintf(name, size, "%s", entry->d_name);
 			found = true;
 		}
