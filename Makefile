@@ -102,7 +102,8 @@ $(BUILD)/beamfence-net: $(call objects,$(NET_PARTS:%=%.c) $(NET) user/net/main.c
 	$(call say,LD,$@)$(CC) $(CFLAGS) $(LDFLAGS_) $(LDFLAGS) $^ \
 		$(call PKG,--libs,jansson libevent) -o $@
 $(BUILD)/beamfence: $(call objects,$(CORE) $(CLI) user/cli/main.c $(addprefix user/kernel/, \
-		detach.c in_force.c leftovers.c link_facts.c lock.c pins.c rtnetlink.c),obj)
+		detach.c in_force.c leftovers.c link_facts.c lock.c maps.c pins.c \
+		rtnetlink.c),obj)
 	$(call say,LD,$@)$(CC) $(CFLAGS) $(LDFLAGS_) $(LDFLAGS) $^ \
 		$(call PKG,--libs,libbpf libmnl yaml-0.1 jansson) -o $@
 

@@ -14,6 +14,7 @@
 #include "core/native.h"
 #include "core/observation.h"
 #include "kernel/fence.h"
+#include "kernel/maps.h"
 #include "kernel/refusal.h"
 
 #define ALL_BASES (BASES_MAX + UPPER_BASES_MAX)
@@ -73,8 +74,7 @@ struct fence {
 	struct ring_buffer *events;
 	fence_event_report report_event;
 	void *report_context;
-	int event_ring_fd; /* as an earlier agent left them, or -1 */
-	int event_rows_fd;
+	bool events_adopted;	  /* ring and rows are an earlier agent's */
 	uint64_t events_lost;	  /* as known last */
 	unsigned int event_batch; /* events that may still be reported in this call */
 	uint32_t pending_changes; /* bits 1 << enum change, not yet asked for */
@@ -118,16 +118,6 @@ void fence_spare_skeleton(const struct bpf_object_skeleton *skeleton, void *tabl
 void fence_spare_rows(const struct fence *fence);
 bool fence_has_row(const struct fence *fence, int row);
 
-/* The file descriptors of maps that a skeleton takes over; below 0: it makes its own. */
-struct map_fds {
-	int tables;
-	int counters;
-	int peers;
-	int sieves;
-	int bindings;
-	int addresses;
-};
-
 /* features.c: loads the programs over these maps, with all that the kernel can do. */
 int programs_load(struct fence *fence, const struct map_fds *maps, struct error *error);
 
@@ -135,12 +125,17 @@ int programs_load(struct fence *fence, const struct map_fds *maps, struct error 
 int explaining_load(const struct fence *fence, struct explaining *result);
 void explaining_close(struct explaining *explaining);
 
-/* load.c: opens and loads once, by fence->features. Returns NULL with errno set. */
+/*
+ * load.c: opens, with all definitions as they are loaded. filter_load() does so, takes @maps and
+ * loads once, by fence->features. Both return NULL with errno set.
+ */
+struct filter *filter_open(const struct fence *fence);
 struct filter *filter_load(const struct fence *fence, bool explaining, const struct map_fds *maps);
 /* Takes note of fence->live, which is new. */
 int programs_settle(struct fence *fence, struct error *error);
 /* Puts programs that were loaded over the same maps into the place of those there are. */
 int programs_replace(struct fence *fence, struct filter *live, struct explaining explaining);
+/* All that are loaded, of watch and filter. */
 struct map_fds own_maps(const struct fence *fence);
 int load_error(struct error *error, int code);
 
@@ -273,11 +268,10 @@ int fence_watch_restore(struct fence *fence, struct error *error);
 int gate_start(struct fence *fence);
 
 /*
- * events.c: opens the events' maps that an earlier agent left, if they fit; gives a skeleton those,
- * or the loaded one's, before it is loaded; and pins what is new once it is.
+ * events.c: adds the events' maps that an earlier agent left, if they fit, to those that are taken
+ * over; and pins what is new once it is loaded.
  */
-void events_adopt(struct fence *fence);
-int events_prepare(const struct fence *fence, struct filter *skeleton);
+void events_adopt(struct fence *fence, const struct filter *definitions, struct map_fds *maps);
 int events_settle(struct fence *fence, struct error *error);
 
 /* peers.c */

@@ -70,15 +70,26 @@ int fence_program(const struct filter *skeleton, bool ethernet)
 						     : bpf_program__fd(without);
 }
 
-static int reuse_map(struct bpf_map *map, int fd)
+struct filter *filter_open(const struct fence *fence)
 {
-	return fd >= 0 ? bpf_map__reuse_fd(map, fd) : 0;
+	struct filter *skeleton = filter__open();
+	int code;
+
+	if (!skeleton)
+		return NULL;
+	code = bpf_map__set_max_entries(skeleton->maps.event_rows, (__u32)fence->possible_cpus);
+	if (code) {
+		filter__destroy(skeleton);
+		errno = -code;
+		return NULL;
+	}
+	return skeleton;
 }
 
 struct filter *filter_load(const struct fence *fence, bool explaining, const struct map_fds *maps)
 {
 	const struct fence_features features = fence->features;
-	struct filter *skeleton = filter__open();
+	struct filter *skeleton = filter_open(fence);
 	int code;
 
 	if (!skeleton)
@@ -95,19 +106,7 @@ struct filter *filter_load(const struct fence *fence, bool explaining, const str
 	}
 	skeleton->rodata->multi_buffer = features.multi_buffer;
 	skeleton->rodata->explaining = explaining;
-	code = reuse_map(skeleton->maps.bss, maps->tables);
-	if (!code)
-		code = reuse_map(skeleton->maps.counters, maps->counters);
-	if (!code)
-		code = reuse_map(skeleton->maps.peers, maps->peers);
-	if (!code)
-		code = reuse_map(skeleton->maps.sieves, maps->sieves);
-	if (!code)
-		code = reuse_map(skeleton->maps.bindings, maps->bindings);
-	if (!code)
-		code = reuse_map(skeleton->maps.addresses, maps->addresses);
-	if (!code)
-		code = events_prepare(fence, skeleton);
+	code = maps_share(maps, skeleton->obj);
 	if (!code)
 		code = filter__load(skeleton);
 	/* libbpf goes on without where a trial of mapping a table failed, be it for want of memory.
@@ -144,14 +143,12 @@ int programs_settle(struct fence *fence, struct error *error)
 
 struct map_fds own_maps(const struct fence *fence)
 {
-	return (struct map_fds){
-		.tables = bpf_map__fd(fence->live->maps.bss),
-		.counters = bpf_map__fd(fence->live->maps.counters),
-		.peers = bpf_map__fd(fence->live->maps.peers),
-		.sieves = bpf_map__fd(fence->live->maps.sieves),
-		.bindings = bpf_map__fd(fence->live->maps.bindings),
-		.addresses = bpf_map__fd(fence->live->maps.addresses),
-	};
+	struct map_fds maps = map_fds_none();
+
+	maps_add(&maps, fence->live->obj);
+	if (fence->watch)
+		maps_add(&maps, fence->watch->obj);
+	return maps;
 }
 
 int programs_replace(struct fence *fence, struct filter *live, struct explaining explaining)
@@ -177,8 +174,6 @@ int fence_open(const char *pin_dir, struct fence **result, struct error *error)
 		return error_set(error, -ENOMEM, "out of memory");
 	}
 	fence->lock_fd = -1;
-	fence->event_ring_fd = -1;
-	fence->event_rows_fd = -1;
 	fence->peers_fd = -1;
 	fence->next_peers_fd = -1;
 	fence->explaining = EXPLAINING_NONE;
@@ -193,10 +188,8 @@ int fence_open(const char *pin_dir, struct fence **result, struct error *error)
 		code = fence->lock_fd < 0 ? fence->lock_fd
 					  : pin_dir_trust(fence->lock_fd, pin_dir, error);
 	}
-	if (!code) {
-		events_adopt(fence);
+	if (!code)
 		code = maps_adopt(fence, error);
-	}
 	if (!code)
 		code = events_settle(fence, error);
 	if (!code) {
@@ -224,10 +217,6 @@ void fence_close(struct fence *fence)
 			close(fence->bases[i].link_fd);
 	ring_buffer__free(fence->changes);
 	ring_buffer__free(fence->events);
-	if (fence->event_ring_fd >= 0)
-		close(fence->event_ring_fd);
-	if (fence->event_rows_fd >= 0)
-		close(fence->event_rows_fd);
 	listeners__destroy(fence->watch);
 	explaining_close(&fence->explaining);
 	filter__destroy(fence->live);

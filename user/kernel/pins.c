@@ -2,6 +2,7 @@
 #include "kernel/pins.h"
 
 #include <bpf/bpf.h>
+#include <bpf/libbpf.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -13,16 +14,6 @@
 
 const char *const pin_watch_links[PIN_WATCH_LINKS] = {PIN_LISTENS, PIN_GATE, PIN_WATCH,
 						      PIN_PROGRAMS};
-
-/*
- * In the order in which an interrupted pins_take_names() can be gone on with: where the tables have
- * their name, all have. (The events' rows have theirs by then.)
- */
-static const char *const map_pins[] = {
-	PIN_LISTENERS, PIN_REGISTRATIONS, PIN_USERS,	 PIN_CLAIMS, PIN_COUNTERS,   PIN_PEERS,
-	PIN_SIEVES,    PIN_BINDINGS,	  PIN_ADDRESSES, PIN_EVENTS, PIN_EVENT_ROWS, PIN_TABLES};
-
-#define MAP_PINS (sizeof(map_pins) / sizeof(map_pins[0]))
 
 static bool is_or_is_next(const char *name, const char *pin)
 {
@@ -42,8 +33,8 @@ bool pin_is_link(const char *name)
 
 bool pin_is_map(const char *name)
 {
-	for (size_t i = 0; i < MAP_PINS; i++)
-		if (is_or_is_next(name, map_pins[i]))
+	for (size_t i = 0; i < map_row_count; i++)
+		if (is_or_is_next(name, map_rows[i].pin))
 			return true;
 	return false;
 }
@@ -91,14 +82,16 @@ bool fd_is_bpf(int fd, const char *kind)
 	       !strcmp(target + sizeof(prefix) - 1, kind);
 }
 
-bool map_has_shape(int fd, const struct bpf_map_info *shape)
+bool fd_is_map_like(int fd, const struct bpf_map *definition)
 {
 	struct bpf_map_info info = {};
 	__u32 size = sizeof(info);
 
 	return fd >= 0 && fd_is_bpf(fd, "map") && !bpf_obj_get_info_by_fd(fd, &info, &size) &&
-	       info.type == shape->type && info.key_size == shape->key_size &&
-	       info.value_size == shape->value_size && info.max_entries == shape->max_entries;
+	       info.type == bpf_map__type(definition) &&
+	       info.key_size == bpf_map__key_size(definition) &&
+	       info.value_size == bpf_map__value_size(definition) &&
+	       info.max_entries == bpf_map__max_entries(definition);
 }
 
 int pin_set(const char *pin_dir, int fd, const char *name, bool next, struct error *error)
@@ -156,8 +149,8 @@ int pins_take_names(const char *pin_dir)
 
 	for (size_t i = 0; i < PIN_WATCH_LINKS && (!code || code == -ENOENT); i++)
 		code = take_name(pin_dir, pin_watch_links[i]);
-	for (size_t i = 0; i < MAP_PINS && (!code || code == -ENOENT); i++)
-		code = take_name(pin_dir, map_pins[i]);
+	for (size_t i = 0; i < map_row_count && (!code || code == -ENOENT); i++)
+		code = take_name(pin_dir, map_rows[i].pin);
 	return code == -ENOENT ? 0 : code;
 }
 
@@ -165,6 +158,6 @@ void pins_remove_next(const char *pin_dir)
 {
 	for (size_t i = 0; i < PIN_WATCH_LINKS; i++)
 		remove_one(pin_dir, pin_watch_links[i], true);
-	for (size_t i = 0; i < MAP_PINS; i++)
-		remove_one(pin_dir, map_pins[i], true);
+	for (size_t i = 0; i < map_row_count; i++)
+		remove_one(pin_dir, map_rows[i].pin, true);
 }

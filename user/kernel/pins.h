@@ -8,31 +8,18 @@
 #include <stdint.h>
 
 #include "core/error.h"
+#include "kernel/maps.h"
 
-struct bpf_map_info;
+#define PIN_DIR_DEFAULT "/sys/fs/bpf/beamfence"
 
-#define PIN_DIR_DEFAULT	  "/sys/fs/bpf/beamfence"
-
-#define PIN_TABLES	  "tables"
-#define PIN_COUNTERS	  "counters"
-#define PIN_PEERS	  "peers"
-#define PIN_SIEVES	  "sieves"
-#define PIN_ADDRESSES	  "addresses"
-#define PIN_LISTENERS	  "listeners"
-#define PIN_REGISTRATIONS "registrations"
-#define PIN_BINDINGS	  "bindings"
-#define PIN_USERS	  "users"
-#define PIN_CLAIMS	  "claims"
-#define PIN_EVENTS	  "events"
-#define PIN_EVENT_ROWS	  "event-rows"
-#define PIN_WATCH	  "watch"    /* the link of the listener watch */
-#define PIN_GATE	  "gate"     /* the link of the gate in the TCP stack */
-#define PIN_LISTENS	  "listens"  /* the link of the hook that sees each listen(2) */
-#define PIN_PROGRAMS	  "programs" /* the link of the watch for programs that are started */
-#define PIN_LINK_PREFIX	  "link-"    /* the filter's, and the interface's index */
+#define PIN_WATCH	"watch"	   /* the link of the listener watch */
+#define PIN_GATE	"gate"	   /* the link of the gate in the TCP stack */
+#define PIN_LISTENS	"listens"  /* the link of the hook that sees each listen(2) */
+#define PIN_PROGRAMS	"programs" /* the link of the watch for programs that are started */
+#define PIN_LINK_PREFIX "link-"	   /* the filter's, and the interface's index */
 
 /* The links of the watch and what comes with it: all but the filter's. */
-#define PIN_WATCH_LINKS	  4
+#define PIN_WATCH_LINKS 4
 extern const char *const pin_watch_links[PIN_WATCH_LINKS];
 
 /* Whether beamfence makes pins of that name: a link's, a map's, or either. */
@@ -53,8 +40,8 @@ int pin_open(const char *pin_dir, const char *name, bool next);
 /* Whether a descriptor is a "link", a "map" or a "prog" of BPF. */
 bool fd_is_bpf(int fd, const char *kind);
 
-/* Whether @fd is a map with the type, sizes and number of entries of @shape. */
-bool map_has_shape(int fd, const struct bpf_map_info *shape);
+/* Whether @fd is a map with the type, sizes and number of entries of @definition. */
+bool fd_is_map_like(int fd, const struct bpf_map *definition);
 
 /* Pins @fd; what bore the name is gone for a moment. */
 int pin_set(const char *pin_dir, int fd, const char *name, bool next, struct error *error);

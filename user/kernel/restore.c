@@ -41,34 +41,18 @@ static int restore_pin(const char *path, int fd, const char *kind)
 
 static int restore_maps(const struct fence *fence)
 {
-	const struct {
-		const struct bpf_map *map;
-		const char *name;
-	} maps[] = {
-		{fence->live->maps.bss, PIN_TABLES},
-		{fence->live->maps.counters, PIN_COUNTERS},
-		{fence->live->maps.peers, PIN_PEERS},
-		{fence->live->maps.sieves, PIN_SIEVES},
-		{fence->live->maps.bindings, PIN_BINDINGS},
-		{fence->live->maps.addresses, PIN_ADDRESSES},
-		{fence->live->maps.events, PIN_EVENTS},
-		{fence->live->maps.event_rows, PIN_EVENT_ROWS},
-		{fence->watch ? fence->watch->maps.listeners : NULL, PIN_LISTENERS},
-		{fence->watch ? fence->watch->maps.registrations : NULL, PIN_REGISTRATIONS},
-		{fence->watch ? fence->watch->maps.users : NULL, PIN_USERS},
-		{fence->watch ? fence->watch->maps.claims : NULL, PIN_CLAIMS},
-	};
+	const struct map_fds maps = own_maps(fence);
 	int restored = 0;
 
-	for (size_t i = 0; i < sizeof(maps) / sizeof(maps[0]); i++) {
+	for (size_t i = 0; i < map_row_count; i++) {
 		_cleanup_free_ char *path = NULL;
 		int code;
 
-		if (!maps[i].map)
+		if (maps.of[i] < 0)
 			continue;
-		if (pin_path(fence->pin_dir, maps[i].name, false, &path) < 0)
+		if (pin_path(fence->pin_dir, map_rows[i].pin, false, &path) < 0)
 			return -ENOMEM;
-		code = restore_pin(path, bpf_map__fd(maps[i].map), "map");
+		code = restore_pin(path, maps.of[i], "map");
 		if (code < 0)
 			return code;
 		restored += code;

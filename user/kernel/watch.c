@@ -43,22 +43,13 @@ static int share_map(const struct fence *fence, struct bpf_map *map, const char 
 /* The maps of the filter that the watch fills, and those that are pinned with it. */
 static int share_maps(const struct fence *fence, struct listeners *watch)
 {
-	const struct {
-		struct bpf_map *map;
-		const char *name;
-	} pinned[] = {
-		{watch->maps.listeners, PIN_LISTENERS},
-		{watch->maps.registrations, PIN_REGISTRATIONS},
-		{watch->maps.users, PIN_USERS},
-		{watch->maps.claims, PIN_CLAIMS},
-	};
-	int code = bpf_map__reuse_fd(watch->maps.bss, bpf_map__fd(fence->live->maps.bss));
+	const struct map_fds maps = own_maps(fence);
+	int code = maps_share(&maps, watch->obj);
 
-	if (!code)
-		code = bpf_map__reuse_fd(watch->maps.bindings,
-					 bpf_map__fd(fence->live->maps.bindings));
-	for (size_t i = 0; i < sizeof(pinned) / sizeof(pinned[0]) && !code; i++)
-		code = share_map(fence, pinned[i].map, pinned[i].name);
+	for (size_t i = 0; i < map_row_count && !code; i++)
+		if (map_rows[i].adoption == ADOPTED_BY_WATCH)
+			code = share_map(fence, map_find(watch->obj, &map_rows[i]),
+					 map_rows[i].pin);
 	return code;
 }
 
@@ -171,12 +162,11 @@ static void release(struct fence *fence)
 
 static void stop_watching(struct fence *fence)
 {
-	static const char *const maps[] = {PIN_LISTENERS, PIN_REGISTRATIONS, PIN_USERS, PIN_CLAIMS};
-
 	for (size_t i = 0; i < PIN_WATCH_LINKS; i++)
 		pin_remove(fence->pin_dir, pin_watch_links[i]);
-	for (size_t i = 0; i < sizeof(maps) / sizeof(maps[0]); i++)
-		pin_remove(fence->pin_dir, maps[i]);
+	for (size_t i = 0; i < map_row_count; i++)
+		if (map_rows[i].adoption == ADOPTED_BY_WATCH)
+			pin_remove(fence->pin_dir, map_rows[i].pin);
 	release(fence);
 }
 
