@@ -131,12 +131,10 @@ void explaining_close(struct explaining *explaining);
  */
 struct filter *filter_open(const struct fence *fence);
 struct filter *filter_load(const struct fence *fence, bool explaining, const struct map_fds *maps);
-/* Takes note of fence->live, which is new. */
-int programs_settle(struct fence *fence, struct error *error);
-/* Puts programs that were loaded over the same maps into the place of those there are. */
-int programs_replace(struct fence *fence, struct filter *live, struct explaining explaining);
 /* All that are loaded, of watch and filter. */
 struct map_fds own_maps(const struct fence *fence);
+/* Has what libbpf says last kept: load_error() tells it. */
+void load_keep_words(void);
 int load_error(struct error *error, int code);
 
 /* adopt.c: does so over the pinned maps, where all of them are there and fit, or over new ones. */
@@ -148,14 +146,16 @@ int maps_adopt(struct fence *fence, struct error *error);
  */
 int fence_succeed(struct fence *fence);
 
-int fence_program(const struct filter *skeleton, bool ethernet);
-
-/* places.c */
+/* bases.c */
 struct base *base_find(struct fence *fence, uint32_t ifindex);
 bool base_is_upper(const struct fence *fence, const struct base *base);
 bool plan_upper_has_base(const struct plan_upper *upper);
+
+/* places.c */
 /* Gives the devices of the plan their bases and marks them wanted. */
 void bases_assign(struct fence *fence, const struct plan *plan);
+/* Takes a device out of the tables, and the filter off it. */
+void base_release(struct fence *fence, struct base *base);
 /* Writes the rows of the plan's bases, byte by byte; others stay. */
 int rows_fill(struct fence *fence, struct policy_tables *policy, const struct plan *plan,
 	      struct error *error);
@@ -183,9 +183,6 @@ void slots_end(struct fence *fence);
 /* Whether what a slot counts is shown: its interface is there, or was until a moment ago. */
 bool slot_is_shown(const struct fence *fence, __u32 slot);
 
-/* apply.c: returns when no frame is being judged that was so before. */
-int fence_wait_for_frames(struct fence *fence);
-
 /*
  * explain.c: what the policy in force, or the one aside, says of a frame that arrives on @base.
  * The question's own interface and VLAN are not looked at. Returns 0 or a negative errno.
@@ -207,6 +204,9 @@ void states_add_uppers(struct fence *fence, const struct plan *plan);
 /* Says of interfaces whose frames cannot be read whether the gate is there for them. */
 void states_tell_gate(struct fence *fence);
 
+/* attach.c: the one of a skeleton's programs that it loaded. */
+int fence_program(const struct filter *skeleton, bool ethernet);
+
 /* attach.c: each deals with one base and writes the outcome to it and, if it fails, @problem. */
 void base_attach(struct fence *fence, struct base *base, enum attach attach, char *problem,
 		 size_t problem_size);
@@ -217,7 +217,6 @@ bool base_is_whole(const struct fence *fence, const struct base *base, uint32_t 
 /* The program that its link runs on it by its number, 0 where the link is dead or there is none. */
 __u32 base_program(const struct base *base);
 void base_drop_link(struct fence *fence, struct base *base);
-void base_release(struct fence *fence, struct base *base);
 int fence_adopt_links(struct fence *fence, struct error *error);
 
 /*
@@ -274,8 +273,18 @@ int gate_start(struct fence *fence);
 void events_adopt(struct fence *fence, const struct filter *definitions, struct map_fds *maps);
 int events_settle(struct fence *fence, struct error *error);
 
-/* peers.c */
+/* peers.c: makes the table of a policy's peers. Returns its descriptor, or a negative errno. */
 int peers_create(const struct policy *policy, struct error *error);
+/*
+ * Stores the peers of a policy. The kernel lets every frame that is under way end before the call
+ * returns (maybe_wait_bpf_programs() in kernel/bpf/syscall.c), so that no frame still reads the
+ * tables aside, which were in force before the last switch.
+ */
+int peers_store(const struct fence *fence, __u32 generation, int peers_fd, struct error *error);
+/* Lets go of the peers of the policy aside, by which no frame is judged: a million are 120 MiB. */
+void peers_forget_aside(struct fence *fence);
+/* Returns when no frame is being judged that was so before. */
+int fence_wait_for_frames(struct fence *fence);
 
 /* sieve.c: fills the sieve of a policy that no frame reads. */
 int sieve_build(struct fence *fence, __u32 generation, const struct policy *policy,
