@@ -90,16 +90,14 @@ int agent_apply(struct agent *agent, struct config **config, struct review *revi
 	_cleanup_(cleanup_policy) struct policy *policy = NULL;
 	_cleanup_(cleanup_plan) struct plan *plan = NULL;
 	struct config *former = agent->config;
-	int code = policy_build(*config, agent->peers.peers, agent->peers.count, &policy, error);
+	int code = agent_plan(agent, *config, review && review->rehearse, &plan, error);
 
-	if (!code)
-		code = agent_plan(agent, *config, review && review->rehearse, &plan, error);
 	if (!code && review && review_config(review, agent->config, *config))
 		code = error_set(error, -ENOMEM, "out of memory");
 	if (!code && (*config)->discovery_listeners && !(review && review->rehearse))
 		code = start_watch(agent, error);
-	if (!code && listeners_assign(agent, *config, policy))
-		code = error_set(error, -ENOMEM, "out of memory for the policy");
+	if (!code) /* after the listeners that were there before the watch have been listed */
+		code = agent_policy(agent, *config, &policy, error);
 	if (!code)
 		code = switch_policy(agent, *config, policy, plan, review, error);
 	if (code) {
