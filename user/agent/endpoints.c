@@ -8,12 +8,12 @@
 #include <string.h>
 #include <syslog.h>
 
-#include "agent/log.h"
 #include "agent/snapshot.h"
 #include "core/cleanup.h"
 #include "core/health.h"
 #include "core/protocol.h"
 #include "core/text.h"
+#include "daemon/log.h"
 
 #define NETWORK_QUIET_S 5
 

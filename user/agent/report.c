@@ -8,10 +8,10 @@
 
 #include "agent/events.h"
 #include "agent/features.h"
-#include "agent/log.h"
-#include "agent/notify.h"
 #include "agent/snapshot.h"
 #include "core/cleanup.h"
+#include "daemon/log.h"
+#include "daemon/notify.h"
 #include "kernel/detach.h"
 
 /* Tells the service manager, where that is news. */
