@@ -6,8 +6,8 @@
 #include <string.h>
 #include <syslog.h>
 
-#include "agent/log.h"
 #include "core/cleanup.h"
+#include "daemon/log.h"
 
 /* A file by which one peer is there twice is no file of ours; the first one counts. */
 static void take_peers(struct runtime *runtime, const struct runtime_peer *peers, size_t count)
@@ -84,7 +84,7 @@ void runtime_load(struct runtime *runtime, struct commands *commands)
 	size_t count;
 
 	runtime->commands = commands;
-	commands->state_dir = runtime->state_dir;
+	runtime->agent->state_dir = runtime->state_dir;
 	open_state(runtime);
 	runtime->agent->keeper_error = runtime->state_error;
 	if (!runtime->state)

@@ -174,7 +174,7 @@ static void note_restored(struct fence *fence, struct base *base)
 {
 	const struct policy_tables *policy = &fence->tables->policy[fence->tables->generation & 1];
 
-	fence->tables->slots[policy->slot_of[base - fence->bases][0]].reattached++;
+	fence->tables->host.slots[policy->slot_of[base - fence->bases][0]].reattached++;
 	base->lost = false;
 	base->restored = true;
 }
@@ -299,7 +299,7 @@ static int adopt_link(struct fence *fence, const char *name, struct error *error
 	}
 	if (base_find(fence, info.xdp.ifindex))
 		return 0; /* a second one cannot be on the same interface: it is elsewhere */
-	index = fence->tables->base_of[info.xdp.ifindex & (INTERFACE_RESIDUES - 1)];
+	index = fence->tables->host.base_of[info.xdp.ifindex & (INTERFACE_RESIDUES - 1)];
 	if (index && index < BASES_MAX && !fence->bases[index].ifindex)
 		base = &fence->bases[index];
 	/* The tables do not know it: any base serves, from the end, where adopted ones are not. */
@@ -322,12 +322,12 @@ static int adopt_link(struct fence *fence, const char *name, struct error *error
 static void adopt_entries(struct fence *fence)
 {
 	for (uint32_t i = 0; i < INTERFACE_RESIDUES; i++) {
-		__u8 *entry = &fence->tables->base_of[i];
+		__u8 *entry = &fence->tables->host.base_of[i];
 		struct base *base = &fence->bases[*entry];
 
 		if (*entry >= BASES_MAX && !base->ifindex &&
-		    fence->tables->index_of[*entry] % INTERFACE_RESIDUES == i)
-			*base = (struct base){.ifindex = fence->tables->index_of[*entry],
+		    fence->tables->host.index_of[*entry] % INTERFACE_RESIDUES == i)
+			*base = (struct base){.ifindex = fence->tables->host.index_of[*entry],
 					      .link_fd = -1};
 		else if (*entry && base->ifindex % INTERFACE_RESIDUES != i)
 			*entry = 0;
