@@ -6,9 +6,9 @@
 
 #include "agent/commands_internal.h"
 #include "agent/listeners.h"
-#include "agent/moment.h"
 #include "agent/problems.h"
 #include "core/cleanup.h"
+#include "core/clock.h"
 
 static json_t *interfaces_json(struct agent *agent)
 {
@@ -87,7 +87,7 @@ static json_t *discovery_json(const struct agent *agent)
 static json_t *trial_json(const struct agent *agent)
 {
 	const struct trial *trial = &agent->trial;
-	const int64_t left_ms = trial->ends_ms - boot_ms_now();
+	const int64_t left_ms = trial->ends_ms - boottime_ms();
 
 	if (!trial->former)
 		return json_null();
@@ -134,7 +134,7 @@ int command_status(struct commands *commands, const struct control_peer *peer, j
 		agent->last_reload_successful ? json_null()
 					      : json_string(agent->last_reload_error.text),
 		"warnings", warnings_json(agent), "state_dir",
-		agent->keeper ? json_string(commands->state_dir) : json_null(), "runtime_peers",
+		agent->saver ? json_string(commands->state_dir) : json_null(), "runtime_peers",
 		(json_int_t)agent->peers.count, "trial", trial_json(agent), "config_in_force",
 		config_in_force(agent));
 	json_object_set_new(*result, "clusters", cluster_names_json(agent));
