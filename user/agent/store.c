@@ -45,7 +45,7 @@ static int check_directory(int fd, const char *path, struct error *error)
 	if (flock(fd, LOCK_EX | LOCK_NB))
 		return no_directory(path, -EBUSY,
 				    errno == EWOULDBLOCK
-					    ? "another agent uses it (give each its --store-dir)"
+					    ? "another agent uses it (give each its --state-dir)"
 					    : strerror(errno),
 				    error);
 	return 0;
