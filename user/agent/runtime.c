@@ -85,7 +85,7 @@ void runtime_load(struct runtime *runtime, struct commands *commands)
 	size_t count;
 
 	runtime->commands = commands;
-	commands->state_dir = runtime->state_dir;
+	runtime->agent->state_dir = runtime->state_dir;
 	open_store(runtime);
 	runtime->agent->saver_error = runtime->store_error;
 	if (!runtime->store)
