@@ -10,9 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <time.h>
 
 #include "core/cleanup.h"
+#include "core/clock.h"
 #include "kernel/pins.h"
 #include "kernel/protection.h"
 
@@ -187,14 +187,6 @@ static size_t count_ports(const struct reading *reading)
 	for (size_t i = 0; i < PORTS / 64; i++)
 		count += (size_t)__builtin_popcountll(ports[i]);
 	return count;
-}
-
-static int64_t wall_clock_s(uint64_t boot_ns)
-{
-	struct timespec boot;
-
-	clock_gettime(CLOCK_BOOTTIME, &boot);
-	return boot_ns ? time(NULL) - (boot.tv_sec - (int64_t)(boot_ns / 1000000000u)) : 0;
 }
 
 static int compare_states(const void *a, const void *b)
