@@ -57,7 +57,7 @@ objects = $(patsubst %.c,$(BUILD)/$(2)/%.o,$(1))
 	instructions oracle soak kernels install deb format lint clean deps deps-demo deps-check \
 	deps-kernels
 
-all: $(BUILD)/beamfenced $(BUILD)/beamfence-net $(BUILD)/beamfence
+all: $(BUILD)/beamfenced $(BUILD)/beamfence-net $(BUILD)/beamfence $(BUILD)/beamfence.schema.json
 
 # The filter: an object file, and from it a header that carries it into the agent.
 $(SKELETONS:.skel.h=.bpf.o): $(BUILD)/%.bpf.o: bpf/%.bpf.c
@@ -105,6 +105,13 @@ $(BUILD)/beamfence: $(call objects,$(CORE) $(CLI) user/cli/main.c $(addprefix us
 		detach.c in_force.c leftovers.c link_facts.c lock.c rtnetlink.c),obj)
 	$(call say,LD,$@)$(CC) $(CFLAGS) $(LDFLAGS_) $(LDFLAGS) $^ \
 		$(call PKG,--libs,libbpf libmnl yaml-0.1 jansson) -o $@
+# Printed by the program. Where it is built for another machine, SCHEMA_BY= names one of the same
+# version that runs here; else the file stays empty, and is not installed.
+SCHEMA_BY ?= $(BUILD)/beamfence
+$(BUILD)/beamfence.schema.json: $(BUILD)/beamfence
+	$(call say,SCHEMA,$@)$(SCHEMA_BY) schema >$@ || { [ $$? -ge 126 ] && : >$@ && \
+		echo '$(SCHEMA_BY) does not run on this machine: no schema for editors, unless' \
+			'SCHEMA_BY= names one that does' >&2; }
 
 $(BUILD)/test-unit: $(call objects,$(CORE) $(AGENT) $(NET) $(CLI) $(KERNEL) $(UNIT) tests/bpf/frames.c,san)
 	$(call say,LD,$@)$(CC) $(CFLAGS) $(SANITIZE) $(LDFLAGS) $^ \
@@ -361,6 +368,8 @@ install: all
 		$(DESTDIR)$(PREFIX)/share/doc/beamfence/monitoring.md
 	for file in $(MONITORING); do install -D -m 644 "deploy/$$file" \
 		"$(DESTDIR)$(PREFIX)/share/beamfence/$$file" || exit; done
+	! test -s $(BUILD)/beamfence.schema.json || install -D -m 644 $(BUILD)/beamfence.schema.json \
+		$(DESTDIR)$(PREFIX)/share/beamfence/beamfence.schema.json
 	install -d -m 755 $(DESTDIR)$(SYSCONFDIR)/beamfence
 	test -e $(DESTDIR)$(SYSCONFDIR)/beamfence/beamfence.yaml || \
 		install -m 644 deploy/config/beamfence.yaml $(DESTDIR)$(SYSCONFDIR)/beamfence/

@@ -36,6 +36,8 @@ check  python    flake8          python3-flake8
 check  command   shellcheck      shellcheck
 check  python    scapy           python3-scapy
 check  python    yaml            python3-yaml
+check  python    jsonschema      python3-jsonschema
+check  python    ruamel.yaml     python3-ruamel.yaml
 check  erlang    ssl             erlang-ssl
 check  command   clang-format    clang-format
 check  command   llvm-cov        llvm

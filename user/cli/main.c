@@ -35,6 +35,16 @@ static const struct command commands[] = {
 		.words_max = 1,
 	},
 	{
+		.name = "schema",
+		.run = run_schema,
+		.usage = "",
+		.summary = "Prints the JSON schema of the configuration; needs no agent",
+		.help = "For editors, which complete keys and mark mistakes, and for pipelines. It "
+			"refuses\nno file that \"check\" takes; \"check\" finds more.\n\n"
+			"Example:\n"
+			"  beamfence schema >beamfence.schema.json\n",
+	},
+	{
 		.name = "status",
 		.run = run_status,
 		.usage = "[--pin-dir DIR]",
