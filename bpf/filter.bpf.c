@@ -47,7 +47,7 @@ static __always_inline __u64 common_size(struct xdp_md *context)
 static __always_inline __u32 place_slot(struct xdp_md *context, const struct policy_tables *policy,
 					__u16 vlan)
 {
-	__u32 base = tables.base_of[context->ingress_ifindex & (INTERFACE_RESIDUES - 1)];
+	__u32 base = tables.host.base_of[context->ingress_ifindex & (INTERFACE_RESIDUES - 1)];
 
 	if (base >= BASES_MAX)
 		base = 0;
@@ -103,7 +103,7 @@ static __always_inline int judge(struct xdp_md *context, __u32 generation, enum 
 				       : CLUSTER_NOBODY;
 	struct facts facts = {
 		.shape = shape,
-		.zone = tables.slots[slot].zone,
+		.zone = tables.host.slots[slot].zone,
 		.new_connection = (view->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN,
 	};
 	__u32 reason = verdict(&facts);
@@ -196,7 +196,7 @@ static __always_inline int suspect(struct xdp_md *context, __u32 generation, __u
 	if (!port_bit(policy->configured, port))
 		word |= COMMON_DISCOVERED;
 	slot = place_slot(context, policy, common.vlan);
-	facts.zone = tables.slots[slot].zone;
+	facts.zone = tables.host.slots[slot].zone;
 	facts.new_connection = (common.tcp->flags & (TCP_SYN | TCP_ACK)) == TCP_SYN;
 	common_source(&common, source);
 	reason = verdict(&facts);
@@ -275,7 +275,7 @@ static __always_inline int uncommon(struct xdp_md *context, __u32 generation, bo
 	if (shape == SHAPE_NOT_TCP)
 		return leave_untouched(context, policy, common.vlan, REASON_NOT_TCP, true);
 	if (shape == SHAPE_TCP &&
-	    !policy_suspects(policy, frame_ntohs(common.tcp->destination_port)))
+	    !policy_suspects(generation, frame_ntohs(common.tcp->destination_port)))
 		return leave_untouched(context, policy, common.vlan, REASON_OTHER_PORT, true);
 	shape = frame_parse(context, ethernet, &view);
 	switch (shape) {
@@ -336,7 +336,7 @@ static __always_inline int filter(struct xdp_md *context, const bool ethernet, c
 		return conntrack ? filter_uncommon_ct(context, generation, ethernet)
 				 : filter_uncommon(context, generation, ethernet);
 	}
-	if (!policy_suspects(policy, frame_ntohs(common.tcp->destination_port)))
+	if (!policy_suspects(generation, frame_ntohs(common.tcp->destination_port)))
 		return leave_untouched(context, policy, common.vlan, REASON_OTHER_PORT, true);
 	word = COMMON_WORD(data, &common, ethernet);
 	return conntrack ? filter_suspect_ct(context, generation, word)

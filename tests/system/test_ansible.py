@@ -17,7 +17,7 @@ from ansible.errors import AnsibleFilterError
 
 from container import Container
 from fence import APP, BEAMFENCE
-from lab import ROOT, Lab, wait_until
+from lab import Lab, wait_until
 from playbook import ROLE, Playbook
 
 MODULE = ROLE / "roles" / "beamfence" / "filter_plugins" / "beamfence.py"
