@@ -17,7 +17,8 @@ PYTHON  := /usr/bin/python3
 
 LIBRARIES      := libbpf yaml-0.1 jansson libevent libcap-ng libmnl
 TEST_LIBRARIES := criterion
-MULTIARCH      := $(shell $(CC) -print-multiarch 2>/dev/null)
+# clang does not always know its -print-multiarch.
+MULTIARCH      := $(or $(shell $(CC) -print-multiarch 2>/dev/null),$(subst -pc-,-,$(shell $(CC) -dumpmachine 2>/dev/null)))
 
 WARNINGS  := -Wall -Wextra -Werror -Wconversion
 CFLAGS    ?= -O2 -g
@@ -354,6 +355,14 @@ kernels: deps-kernels
 	@BEAMFENCE_BUILD=$(BUILD) $(PYTHON) tests/kernels/run.py $(addprefix --linux=,$(LINUX)) \
 		$(addprefix --test=,$(TEST)) $(addprefix --preempt=,$(PREEMPT))
 
+# Built and tested by gcc and by clang, as this machine has them and as Debian 13 has them: ten
+# minutes. "make compilers HERE=1" takes this machine's alone.
+.PHONY: compilers
+HERE ?=
+compilers: deps-check
+	@$(if $(HERE),,deploy/dependencies.sh compilers)
+	@BEAMFENCE_BUILD=$(BUILD) $(PYTHON) tests/compilers.py $(if $(HERE),--here)
+
 MAN_PAGES := $(wildcard deploy/man/*.[1-9])
 MONITORING := prometheus/beamfence.rules.yml prometheus/prometheus.yml \
 	      prometheus/beamfence-textfile.service prometheus/beamfence-textfile.timer \
@@ -424,4 +433,4 @@ $(BUILD)/analysed/%: % $(wildcard user/*/*.h bpf/*.h) | $(SKELETONS)
 clean:
 	rm -rf $(BUILD)
 
--include $(shell find $(BUILD) \( -path $(BUILD)/deb -o -path $(BUILD)/kernels \) -prune -o -name '*.d' -type f -print 2>/dev/null)
+-include $(shell find $(BUILD) \( -path $(BUILD)/deb -o -path $(BUILD)/kernels -o -path $(BUILD)/compilers \) -prune -o -name '*.d' -type f -print 2>/dev/null)

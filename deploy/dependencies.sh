@@ -3,7 +3,7 @@
 #
 # Brings in what building, checking, packaging, the demo, other kernels, guests of another architecture
 # or the bench need: dependencies.sh [build] [check] [demo] [package] [ansible] [kernels] [arm64]
-# [bench]; check is all but the last three.
+# [bench] [compilers]; check is all but the last four.
 #
 # Silent when all is there. On Debian and its kin, as root, missing packages are installed, and no
 # service of theirs is started or left enabled. Elsewhere it says what is missing.
@@ -77,6 +77,7 @@ kernels command  xdp-loader      xdp-tools
 kernels virtiofs virtiofsd       virtiofsd
 arm64   command  qemu-system-aarch64 qemu-system-arm
 arm64   command  mmdebstrap      mmdebstrap
+compilers command mmdebstrap     mmdebstrap
 arm64   command  aarch64-linux-gnu-gcc gcc-aarch64-linux-gnu
 '
 
@@ -226,9 +227,10 @@ for group in "$@"; do
 	demo) groups="$groups build demo" ;;
 	kernels) groups="$groups kernels" ;;
 	arm64) groups="$groups arm64" ;;
+	compilers) groups="$groups compilers" ;;
 	bench) groups="$groups bench" ;;
 	package) groups="$groups build package" ;;
-	*) die "usage: dependencies.sh [build] [check] [demo] [package] [ansible] [kernels] [arm64] [bench]" ;;
+	*) die "usage: dependencies.sh [build] [check] [demo] [package] [ansible] [kernels] [arm64] [bench] [compilers]" ;;
 	esac
 done
 
