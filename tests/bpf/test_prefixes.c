@@ -72,6 +72,8 @@ static void use_peers(struct runtime_peer *peers, size_t count)
 	static struct peer_key keys[2000];
 	static uint64_t values[2000];
 	struct config config = {.clusters = clusters, .cluster_count = CLUSTERS_MAX};
+	const struct policy_parts parts = {
+		.config = &config, .runtime = peers, .runtime_count = count};
 	struct policy *policy = NULL;
 	struct error error = {""};
 
@@ -79,7 +81,7 @@ static void use_peers(struct runtime_peer *peers, size_t count)
 		snprintf(names[i], sizeof(names[i]), "c%d", i);
 		clusters[i].name = names[i];
 	}
-	cr_assert_eq(policy_build(&config, peers, count, &policy, &error), 0, "%s", error.text);
+	cr_assert_eq(policy_build(&parts, &policy, &error), 0, "%s", error.text);
 	for (size_t i = 0; i < policy->peer_count; i++) {
 		policy_peer_key(&policy->peers[i].prefix, &keys[i]);
 		values[i] = policy->peers[i].clusters;

@@ -46,7 +46,7 @@ static void build(const struct config *config)
 	struct plan *plan = NULL;
 	struct error error = {""};
 
-	if (policy_build(config, NULL, 0, &policy, &error))
+	if (policy_build(&(struct policy_parts){.config = config}, &policy, &error))
 		demand_line(error.text, sizeof(error.text));
 	DEMAND(plan_build(config, host, sizeof(host) / sizeof(host[0]), &plan, &error) == 0);
 	for (size_t i = 0; i < plan->interface_count; i++)

@@ -19,7 +19,8 @@ static void build(const char *yaml)
 	struct error error = {""};
 
 	cr_assert_eq(load(yaml, &config, &error), 0, "%s", error.text);
-	cr_assert_eq(policy_build(config, NULL, 0, &policy, &error), 0, "%s", error.text);
+	cr_assert_eq(policy_build(&(struct policy_parts){.config = config}, &policy, &error), 0,
+		     "%s", error.text);
 }
 
 static bool is_protected(uint16_t port)

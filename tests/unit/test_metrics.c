@@ -7,47 +7,50 @@
 
 #include "core/metrics.h"
 
-static const struct interface_state interfaces[] = {
+static struct interface_state interfaces[] = {
 	{.name = "eth0", .zone = ZONE_CLIENT, .attached = ATTACHED_NATIVE},
-	{.name = "eth1.120", .vlan = 120, .zone = ZONE_CLUSTER, .problem = "no such interface"},
+	{.name = "eth1.120", .vlan = 120, .zone = ZONE_CLUSTER, .problem = "it is down"},
 };
-static const struct reattachments reattachments[] = {{"eth0", 4}};
-static const struct counter counters[] = {
+static struct reattachments reattachments[] = {{"eth0", 4}};
+static struct counter counters[] = {
 	{"eth0", ZONE_CLIENT, VERDICT_DROP, REASON_CLIENT_NEW, 7, 420},
 	{"we\"ird\\\xff\xc3\xa9", ZONE_CLUSTER, VERDICT_PASS, REASON_PEER, 1ull << 60, 3},
 };
-static const struct port_count ports[] = {{"epmd", "config", 1}, {"dist", "config", 56}};
-static const struct peer_count peers[] = {{"app", 2, 1}};
-static const size_t problems[PROBLEM_KINDS] = {[PROBLEM_PINS] = 15};
+static const struct snapshot empty = {
+	.version = "x",
+	.ports = {{"epmd", "config", 0},
+		  {"dist", "config", 0},
+		  {"epmd", "epmd-listener", 0},
+		  {"dist", "autobound", 0},
+		  {"dist", "registered", 0},
+		  {"dist", "cmdline", 0},
+		  {"dist", "fixed", 0}},
+};
 
 static char *write_text(void)
 {
-	const struct snapshot snapshot = {
-		.mode = MODE_AUDIT,
-		.interfaces = interfaces,
-		.interface_count = 2,
-		.unassigned_count = 3,
-		.reattachments = reattachments,
-		.reattachment_count = 1,
-		.counters = counters,
-		.counter_count = 2,
-		.ports = ports,
-		.port_count = 2,
-		.peers = peers,
-		.peer_count = 1,
-		.last_reload_successful = true,
-		.last_success_time_s = 1700000000,
-		.listeners_untracked = 11,
-		.listeners_refused = 12,
-		.watch_missed = 13,
-		.problems = problems,
-		.stray_names = 14,
-		.version = "1.2.3",
-	};
+	struct snapshot snapshot = empty;
 	char *text = NULL;
 	size_t size;
 	FILE *out = open_memstream(&text, &size);
 
+	snapshot.version = "1.2.3";
+	snapshot.mode = MODE_AUDIT;
+	snapshot.interfaces = interfaces;
+	snapshot.interface_count = 2;
+	snapshot.unassigned_count = 3;
+	snapshot.reattachments = reattachments;
+	snapshot.reattachment_count = 1;
+	snapshot.counters = counters;
+	snapshot.counter_count = 2;
+	snapshot.ports[0].count = 1;
+	snapshot.ports[1].count = 56;
+	snapshot.peers[0] = (struct peer_count){"app", 2, 1};
+	snapshot.cluster_count = 1;
+	snapshot.config.last_reload_successful = true;
+	snapshot.config.last_success_time_s = 1700000000;
+	snapshot.watch = (struct watch_state){11, 12, 13, 14};
+	snapshot.problems.of_kind[PROBLEM_PINS] = 15;
 	cr_assert_eq(metrics_write(out, &snapshot), 0);
 	fclose(out);
 	return text;
@@ -123,10 +126,9 @@ Test(metrics, only_counters_are_named_total_and_each_name_has_help_and_type_once
 
 Test(metrics, a_full_disk_is_an_error)
 {
-	const struct snapshot snapshot = {.version = "x"};
 	FILE *out = fopen("/dev/full", "w");
 
 	cr_assert_not_null(out);
-	cr_expect_lt(metrics_write(out, &snapshot), 0);
+	cr_expect_lt(metrics_write(out, &empty), 0);
 	fclose(out);
 }

@@ -63,12 +63,24 @@ static void make_config(void)
 
 TestSuite(policy, .init = make_config);
 
+static int build(const struct runtime_peer *runtime, size_t count, struct policy **policy,
+		 struct error *error)
+{
+	const struct policy_parts parts = {
+		.config = &config,
+		.runtime = runtime,
+		.runtime_count = count,
+	};
+
+	return policy_build(&parts, policy, error);
+}
+
 static struct policy *built(const struct runtime_peer *runtime, size_t count)
 {
 	struct policy *policy = NULL;
 	struct error error = {""};
 
-	cr_assert_eq(policy_build(&config, runtime, count, &policy, &error), 0, "%s", error.text);
+	cr_assert_eq(build(runtime, count, &policy, &error), 0, "%s", error.text);
 	return policy;
 }
 
@@ -258,8 +270,7 @@ Test(policy, every_ipv4_length_fits_and_one_ipv6_length_too_many_is_refused)
 	cr_expect_eq(policy->ipv4_lengths.count, PREFIX_LENGTHS_MAX);
 	cr_expect_eq(policy->ipv6_lengths.count, PREFIX_LENGTHS_MAX);
 	clusters[0].peer_count = 3;
-	cr_expect_eq(policy_build(&config, runtime, 2 * PREFIX_LENGTHS_MAX, &refused, &error),
-		     -E2BIG);
+	cr_expect_eq(build(runtime, 2 * PREFIX_LENGTHS_MAX, &refused, &error), -E2BIG);
 	cr_expect_null(refused);
 	cr_expect(strstr(error.text, "33 different prefix lengths"), "%s", error.text);
 }
@@ -287,7 +298,7 @@ Test(policy, counts_different_prefixes_against_the_limit)
 	policy = built(NULL, 0);
 	cr_expect_eq(policy->peer_count, PEERS_MAX);
 	clusters[1].peer_count = PEERS_MAX;
-	cr_expect_eq(policy_build(&config, NULL, 0, &refused, &error), -E2BIG);
+	cr_expect_eq(build(NULL, 0, &refused, &error), -E2BIG);
 	cr_expect_null(refused);
 	cr_expect(strstr(error.text, "1000001 different peers"), "%s", error.text);
 }
@@ -400,4 +411,34 @@ Test(policy, the_look_up_it_describes_finds_the_clusters_of_random_addresses)
 		}
 	}
 	cr_assert_gt(hits, 100, "seed %u: too few hits to prove anything", seed);
+}
+
+Test(policy, a_listener_that_was_found_is_in_its_cluster_where_it_can_be_reached)
+{
+	static const struct policy_listener listeners[] = {
+		{.port = 40000, .reach = REACH_IPV4, .cluster = 0},
+		{.port = 40001, .reach = REACH_IPV6, .cluster = 1},
+		{.port = 40002, .reach = REACH_BINDING, .cluster = 1, .address = {[15] = 7}},
+		{.port = 9100, .reach = REACH_IPV4 | REACH_IPV6, .cluster = 1},
+		{.port = 9101, .reach = REACH_BINDING, .cluster = 1},
+	};
+	const struct policy_parts parts = {
+		.config = &config,
+		.listeners = listeners,
+		.listener_count = sizeof(listeners) / sizeof(listeners[0]),
+	};
+	_cleanup_policy_ struct policy *policy = NULL;
+
+	cr_assert_eq(policy_build(&parts, &policy, NULL), 0);
+	cr_expect_eq(policy->cluster_of[0][40000], 0);
+	cr_expect_eq(policy->cluster_of[1][40000], CLUSTER_NOBODY);
+	cr_expect_eq(policy->cluster_of[0][40001], CLUSTER_NOBODY);
+	cr_expect_eq(policy->cluster_of[1][40001], 1);
+	cr_expect_eq(policy->cluster_of[0][40002], CLUSTER_NOBODY);
+	cr_assert_eq(policy->binding_count, 1, "%zu", policy->binding_count);
+	cr_expect_eq(policy->bindings[0].key.port, 40002);
+	cr_expect_eq(policy->bindings[0].key.address[15], 7);
+	cr_expect_eq(policy->bindings[0].cluster, 1);
+	cr_expect_not(is_protected(policy, 40000), "not by the configuration");
+	cr_expect_eq(policy->cluster_of[0][9100], 0, "the configuration says whose it is");
 }

@@ -6,13 +6,10 @@
 #include <string.h>
 #include <time.h>
 
-#include "agent/events.h"
 #include "agent/listeners.h"
 #include "agent/planning.h"
-#include "agent/problems.h"
 #include "core/cleanup.h"
 #include "core/document.h"
-#include "core/metrics.h"
 #include "kernel/host.h"
 
 static void cleanup_config(struct config **config)
@@ -90,16 +87,14 @@ int agent_apply(struct agent *agent, struct config **config, struct review *revi
 	_cleanup_(cleanup_policy) struct policy *policy = NULL;
 	_cleanup_(cleanup_plan) struct plan *plan = NULL;
 	struct config *former = agent->config;
-	int code = policy_build(*config, agent->peers.peers, agent->peers.count, &policy, error);
+	int code = agent_plan(agent, *config, review && review->rehearse, &plan, error);
 
-	if (!code)
-		code = agent_plan(agent, *config, review && review->rehearse, &plan, error);
 	if (!code && review && review_config(review, agent->config, *config))
 		code = error_set(error, -ENOMEM, "out of memory");
 	if (!code && (*config)->discovery_listeners && !(review && review->rehearse))
 		code = start_watch(agent, error);
-	if (!code && listeners_assign(agent, *config, policy))
-		code = error_set(error, -ENOMEM, "out of memory for the policy");
+	if (!code) /* after the listeners that were there before the watch have been listed */
+		code = agent_policy(agent, *config, &policy, error);
 	if (!code)
 		code = switch_policy(agent, *config, policy, plan, review, error);
 	if (code) {
@@ -268,159 +263,4 @@ const char *agent_cluster_name(const struct agent *agent, uint8_t cluster)
 {
 	return cluster < agent->config->cluster_count ? agent->config->clusters[cluster].name
 						      : NULL;
-}
-
-static void count_peer(struct peer_count *count, const struct prefix *prefix)
-{
-	(*(prefix_is_ipv4(prefix) ? &count->ipv4 : &count->ipv6))++;
-}
-
-/* @counts has a place for each cluster. A prefix that is configured and added as well is one. */
-static void count_peers(const struct agent *agent, struct peer_count *counts)
-{
-	for (size_t c = 0; c < agent->config->cluster_count; c++) {
-		const struct cluster_config *cluster = &agent->config->clusters[c];
-
-		counts[c].cluster = cluster->name;
-		counts[c].ipv4 = cluster->ipv4_peer_count;
-		counts[c].ipv6 = cluster->peer_count - cluster->ipv4_peer_count;
-	}
-	for (size_t i = 0; i < agent->peers.count; i++) {
-		const struct runtime_peer *peer = &agent->peers.peers[i];
-		const int c = policy_cluster_index(agent->config, peer->cluster);
-
-		if (c >= 0 && !agent_has_configured(agent, (size_t)c, &peer->prefix))
-			count_peer(&counts[c], &peer->prefix);
-	}
-}
-
-uint64_t agent_count_peers(const struct agent *agent)
-{
-	struct peer_count counts[CLUSTERS_MAX] = {};
-	uint64_t sum = 0;
-
-	count_peers(agent, counts);
-	for (size_t c = 0; c < agent->config->cluster_count; c++)
-		sum += counts[c].ipv4 + counts[c].ipv6;
-	return sum;
-}
-
-void agent_count_ports(const struct agent *agent, struct port_count counts[PORT_COUNTS])
-{
-	static const struct port_count rows[PORT_COUNTS] = {
-		{.kind = "epmd", .source = "config"},
-		{.kind = "dist", .source = "config"},
-		{.kind = "epmd", .source = "epmd-listener"},
-		{.kind = "dist", .source = "autobound"},
-		{.kind = "dist", .source = "registered"},
-		{.kind = "dist", .source = "cmdline"},
-		{.kind = "dist", .source = "fixed"},
-	};
-	const struct policy *policy = agent->policy;
-	uint64_t counted[PORTS / 64] = {};
-
-	memcpy(counts, rows, sizeof(rows));
-	for (unsigned int port = 0; port < PORTS; port++)
-		if (policy->ports[port / 64] >> (port % 64) & 1)
-			counts[policy->cluster_of[0][port] != CLUSTER_ANY].count++;
-	for (size_t i = 0; i < agent->listener_count; i++) {
-		const uint16_t port = agent->listeners[i].kernel.port;
-		const char *source = listener_source(agent, &agent->listeners[i]);
-
-		if (!source || counted[port / 64] >> (port % 64) & 1)
-			continue;
-		counted[port / 64] |= UINT64_C(1) << (port % 64);
-		for (size_t row = 2; row < PORT_COUNTS; row++)
-			counts[row].count += !strcmp(source, counts[row].source);
-	}
-}
-
-const char *agent_summary(const struct agent *agent, char text[static AGENT_SUMMARY_SIZE])
-{
-	const struct interface_state *states;
-	const size_t count = fence_interfaces(agent->fence, &states);
-	const char *reason = agent->fallback.text;
-	size_t attached = 0;
-
-	for (size_t i = 0; i < count; i++)
-		attached += states[i].attached != ATTACHED_NOT;
-	snprintf(text, AGENT_SUMMARY_SIZE, "%s: %zu of %zu interfaces attached%s%s",
-		 mode_name(agent->policy->mode), attached, count + agent->plan->absent_count,
-		 reason[0]			 ? "; the last good configuration: "
-		 : agent->last_reload_successful ? ""
-						 : "; the last reload was refused",
-		 reason);
-	return text;
-}
-
-/* All that the configuration names, also what the host lacks: it may be a client's, misspelt. */
-static size_t list_interfaces(struct agent *agent, struct interface_state **list)
-{
-	const struct plan *plan = agent->plan;
-	const struct interface_state *states;
-	size_t count = fence_interfaces(agent->fence, &states);
-
-	*list = calloc(count + plan->absent_count + 1, sizeof(**list));
-	if (!*list)
-		return 0;
-	memcpy(*list, states, count * sizeof(*states));
-	for (size_t i = 0; i < plan->absent_count; i++) {
-		const struct interface_rule *rule = plan->absent[i];
-		struct interface_state *state = &(*list)[count++];
-
-		*state = (struct interface_state){.vlan = rule->vlan, .zone = rule->zone};
-		snprintf(state->name, sizeof(state->name), rule->vlan ? "%s.%u" : "%s",
-			 rule->pattern, rule->vlan);
-	}
-	return count;
-}
-
-int agent_write_metrics(struct agent *agent, FILE *out)
-{
-	_cleanup_free_ struct peer_count *peers = NULL;
-	_cleanup_free_ struct counter *counters = NULL;
-	_cleanup_free_ struct reattachments *reattachments = NULL;
-	_cleanup_free_ struct interface_state *interfaces = NULL;
-	_cleanup_(problems_free) struct problems problems = {};
-	struct port_count ports[PORT_COUNTS];
-	struct snapshot snapshot = {
-		.mode = agent->policy->mode,
-		.unassigned_count = agent->plan->unassigned_count,
-		.ports = ports,
-		.port_count = PORT_COUNTS,
-		.events_lost = events_lost(agent->events),
-		.listeners_untracked = fence_listeners_untracked(agent->fence),
-		.listeners_refused = fence_listeners_refused(agent->fence),
-		.watch_missed = fence_watch_missed(agent->fence),
-		.stray_names = agent->stray_names,
-		.peer_count = agent->config->cluster_count,
-		.last_reload_successful = agent->last_reload_successful,
-		.last_success_time_s = agent->last_success_time_s,
-		.try_active = agent->trial.former != NULL,
-		.version = BEAMFENCE_VERSION,
-	};
-	int code;
-
-	peers = calloc(agent->config->cluster_count + 1, sizeof(*peers));
-	if (!peers)
-		return -ENOMEM;
-	code = fence_counters(agent->fence, &counters, &snapshot.counter_count, NULL);
-	if (code)
-		return code;
-	code = fence_reattachments(agent->fence, &reattachments);
-	if (code < 0)
-		return code;
-	snapshot.reattachments = reattachments;
-	snapshot.reattachment_count = (size_t)code;
-	agent_count_ports(agent, ports);
-	count_peers(agent, peers);
-	snapshot.counters = counters;
-	snapshot.peers = peers;
-	snapshot.interface_count = list_interfaces(agent, &interfaces);
-	if (!interfaces)
-		return -ENOMEM;
-	snapshot.interfaces = interfaces;
-	agent_problems(agent, &problems);
-	snapshot.problems = problems.of_kind;
-	return metrics_write(out, &snapshot);
 }

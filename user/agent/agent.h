@@ -6,7 +6,6 @@
 #ifndef BEAMFENCE_AGENT_H
 #define BEAMFENCE_AGENT_H
 
-#include <stdio.h>
 #include <sys/types.h>
 
 #include "agent/peer_list.h"
@@ -49,6 +48,7 @@ struct agent {
 	struct error metrics_error; /* why the metrics are not where the configuration wants them */
 	struct error watch_error;   /* why there is no listener watch, though there should be one */
 	struct error network_error; /* why the network side does not do what it is there for */
+	const char *state_dir;	    /* where things are kept */
 	struct keeper *keeper;	    /* of runtime peers; NULL: nothing is kept, for this reason: */
 	struct keeper *config_keeper; /* of the last good configuration; NULL as the other */
 	struct error keeper_error;
@@ -147,24 +147,7 @@ int64_t agent_expire_peers(struct agent *agent, int64_t boot_ms,
 /* Name of a cluster by its index in the configuration, NULL for CLUSTER_ANY and CLUSTER_NOBODY. */
 const char *agent_cluster_name(const struct agent *agent, uint8_t cluster);
 
-#define PORT_COUNTS 7
-
-/* Counts the protected ports (not sockets: a port may have several listeners) by kind and source.
- */
-void agent_count_ports(const struct agent *agent, struct port_count counts[PORT_COUNTS]);
-
-/* The peers of all clusters together, a prefix once for each of its clusters. */
-uint64_t agent_count_peers(const struct agent *agent);
-
 /* The text that is to be kept as the last good configuration, once: the caller's. NULL: none is. */
 char *agent_take_good(struct agent *agent, size_t *size);
-
-#define AGENT_SUMMARY_SIZE 700
-
-/* One line on how things are, for the service manager: "enforce: 2 of 2 interfaces attached". */
-const char *agent_summary(const struct agent *agent, char text[static AGENT_SUMMARY_SIZE]);
-
-/* Writes the metrics as they are now to @out. */
-int agent_write_metrics(struct agent *agent, FILE *out);
 
 #endif

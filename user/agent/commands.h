@@ -10,7 +10,6 @@
 struct commands {
 	struct agent *agent;
 	struct control *control; /* where peers.add and peers.del are answered */
-	const char *state_dir;
 	/* Called after a reload, with its outcome; after detach; when the peers' ends changed. */
 	void (*reloaded)(void *context, const struct review *review, int code,
 			 const struct error *error);

@@ -4,11 +4,6 @@
 
 #include "agent/commands_internal.h"
 
-json_t *json_null_or_string(const char *text)
-{
-	return text && *text ? json_string(text) : json_null();
-}
-
 int argument_string(json_t *arguments, const char *name, const char *fallback, const char **value,
 		    struct error *error)
 {

@@ -4,6 +4,7 @@
 #define BEAMFENCE_COMMANDS_INTERNAL_H
 
 #include "agent/commands.h"
+#include "core/json_text.h"
 
 /* Carries a command out; arguments and results as of control_handler. */
 typedef int command_function(struct commands *commands, const struct control_peer *peer,
@@ -24,9 +25,6 @@ command_function command_revert;
 command_function command_sources;
 command_function command_status;
 command_function command_try;
-
-/* The text as JSON; null where it is NULL or empty. */
-json_t *json_null_or_string(const char *text);
 
 /*
  * Fetches a string argument; @fallback NULL means that it must be there. *@value is a string even

@@ -2,145 +2,22 @@
 /* What is in force, and what is wrong with it. */
 #include <errno.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "agent/commands_internal.h"
 #include "agent/listeners.h"
-#include "agent/moment.h"
-#include "agent/problems.h"
+#include "agent/snapshot.h"
 #include "core/cleanup.h"
-
-static json_t *interfaces_json(struct agent *agent)
-{
-	const struct interface_state *states;
-	const size_t count = fence_interfaces(agent->fence, &states);
-	json_t *list = json_array();
-
-	for (size_t i = 0; i < count; i++) {
-		const bool attached = states[i].attached != ATTACHED_NOT;
-
-		json_array_append_new(
-			list, json_pack("{s:s, s:s, s:b, s:o, s:o, s:o, s:o, s:o}", "name",
-					states[i].name, "zone", zone_name(states[i].zone),
-					"attached", attached, "attach_mode",
-					attached ? json_string(attach_mode_name(states[i].attached))
-						 : json_null(),
-					"problem", json_null_or_string(states[i].problem), "vlan",
-					states[i].vlan ? json_integer(states[i].vlan) : json_null(),
-					"on", json_null_or_string(states[i].on), "note",
-					json_null_or_string(states[i].note)));
-	}
-	for (size_t i = 0; i < agent->plan->absent_count; i++) {
-		const struct interface_rule *rule = agent->plan->absent[i];
-		json_t *name = rule->vlan ? json_sprintf("%s.%u", rule->pattern, rule->vlan)
-					  : json_string(rule->pattern);
-
-		json_array_append_new(
-			list, json_pack("{s:o, s:s, s:b, s:n, s:s, s:o, s:n, s:n}", "name", name,
-					"zone", zone_name(rule->zone), "attached", 0, "attach_mode",
-					"problem", "there is no such interface", "vlan",
-					rule->vlan ? json_integer(rule->vlan) : json_null(), "on",
-					"note"));
-	}
-	return list;
-}
-
-static json_t *warnings_json(const struct agent *agent)
-{
-	struct problems problems;
-	json_t *list = json_array();
-
-	agent_problems(agent, &problems);
-	for (size_t i = 0; i < problems.count; i++)
-		json_array_append_new(list, json_string(problems.list[i].text));
-	problems_free(&problems);
-	return list;
-}
-
-static json_t *lacks_json(const struct agent *agent)
-{
-	struct fence_lack lacks[FENCE_LACKS_MAX];
-	const size_t count = fence_lacks(agent->fence, lacks);
-	json_t *list = json_array();
-
-	for (size_t i = 0; i < count; i++)
-		json_array_append_new(list, json_string(lacks[i].why));
-	return list;
-}
-
-static json_t *cluster_names_json(const struct agent *agent)
-{
-	json_t *list = json_array();
-
-	for (size_t i = 0; i < agent->config->cluster_count; i++)
-		json_array_append_new(list, json_string(agent->config->clusters[i].name));
-	return list;
-}
-
-static json_t *discovery_json(const struct agent *agent)
-{
-	return json_pack("{s:b, s:s, s:s}", "listeners", agent->config->discovery_listeners,
-			 "autobound", agent->policy->protect_autobound ? "protect" : "ignore",
-			 "fixed", agent->policy->protect_fixed ? "protect" : "known");
-}
-
-static json_t *trial_json(const struct agent *agent)
-{
-	const struct trial *trial = &agent->trial;
-	const int64_t left_ms = trial->ends_ms - boot_ms_now();
-
-	if (!trial->former)
-		return json_null();
-	return json_pack("{s:s, s:I, s:I, s:I}", "file", trial->name, "uid", (json_int_t)trial->uid,
-			 "pid", (json_int_t)trial->pid, "left_s",
-			 (json_int_t)(left_ms > 0 ? (left_ms + 999) / 1000 : 0));
-}
-
-static const char *config_in_force(const struct agent *agent)
-{
-	if (agent->trial.former)
-		return "trial";
-	if (agent->fallback.text[0])
-		return "last-good";
-	return agent_differs_from_file(agent) ? "confirmed" : "file";
-}
+#include "core/status.h"
 
 int command_status(struct commands *commands, const struct control_peer *peer, json_t *arguments,
 		   json_t **result, struct error *error)
 {
-	struct agent *agent = commands->agent;
-	const struct fence_features features = fence_features(agent->fence);
-	json_t *unassigned = json_array();
-	struct port_count counts[PORT_COUNTS];
-	size_t ports = 0;
+	_cleanup_(snapshot_free) struct snapshot snapshot;
+	const int code = snapshot_take(commands->agent, &snapshot);
 
-	(void)peer, (void)arguments, (void)error;
-	for (size_t i = 0; i < agent->plan->unassigned_count; i++)
-		json_array_append_new(unassigned, json_string(agent->plan->unassigned[i]));
-	agent_count_ports(agent, counts);
-	for (size_t i = 0; i < PORT_COUNTS; i++)
-		ports += counts[i].count;
-	*result = json_pack(
-		"{s:s, s:i, s:s, s:s, s:s, s:{s:b, s:b, s:b, s:b}, s:o, s:o, s:I, "
-		"s:I, s:I, s:{s:b, s:I, s:o}, s:o, s:o, s:I, s:o, s:s}",
-		"version", BEAMFENCE_VERSION, "pid", (int)getpid(), "config", agent->config_path,
-		"pin_dir", agent->pin_dir, "mode", mode_name(agent->policy->mode), "features",
-		"frags", features.multi_buffer, "conntrack", features.conntrack, "gate",
-		features.gate, "listens", features.listens, "interfaces", interfaces_json(agent),
-		"unassigned", unassigned, "peers", (json_int_t)agent_count_peers(agent),
-		"peers_limit", (json_int_t)PEERS_MAX, "protected_ports", (json_int_t)ports,
-		"last_reload", "ok", agent->last_reload_successful, "time",
-		(json_int_t)agent->last_reload_time_s, "error",
-		agent->last_reload_successful ? json_null()
-					      : json_string(agent->last_reload_error.text),
-		"warnings", warnings_json(agent), "state_dir",
-		agent->keeper ? json_string(commands->state_dir) : json_null(), "runtime_peers",
-		(json_int_t)agent->peers.count, "trial", trial_json(agent), "config_in_force",
-		config_in_force(agent));
-	json_object_set_new(*result, "clusters", cluster_names_json(agent));
-	json_object_set_new(*result, "lacks", lacks_json(agent));
-	json_object_set_new(*result, "discovery", discovery_json(agent));
-	return 0;
+	(void)peer, (void)arguments;
+	*result = code ? NULL : status_json(&snapshot);
+	return *result ? 0 : error_set(error, -ENOMEM, "out of memory");
 }
 
 /* One port: what is known of its listener, if there is one, and null for what is not. */

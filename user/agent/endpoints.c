@@ -8,8 +8,9 @@
 #include <string.h>
 #include <syslog.h>
 
-#include "agent/health.h"
+#include "agent/snapshot.h"
 #include "core/cleanup.h"
+#include "core/health.h"
 #include "core/protocol.h"
 #include "core/text.h"
 #include "daemon/log.h"
@@ -36,9 +37,11 @@ static int write_metrics(void *context, struct evbuffer *buffer)
 
 static int report_health(void *context, struct error *reason)
 {
+	_cleanup_(snapshot_free) struct snapshot snapshot;
 	const struct endpoints *endpoints = context;
+	const int code = snapshot_take(endpoints->agent, &snapshot);
 
-	return agent_health(endpoints->agent, reason);
+	return code ? error_set(reason, code, "out of memory") : health_check(&snapshot, reason);
 }
 
 static gid_t group_id(const char *name)

@@ -256,25 +256,17 @@ static uint8_t next_cluster(const struct agent *agent, const struct config *conf
 	return cluster >= 0 ? (uint8_t)cluster : CLUSTER_NOBODY;
 }
 
-static void assign_one(const struct agent *agent, const struct config *config,
-		       struct policy *policy, const struct known_listener *listener)
+static struct policy_listener assignment(const struct agent *agent, const struct config *config,
+					 const struct known_listener *listener)
 {
-	const uint16_t port = listener->kernel.port;
-	const uint8_t cluster = next_cluster(agent, config, listener);
+	struct policy_listener assigned = {
+		.port = listener->kernel.port,
+		.reach = listener->kernel.reach,
+		.cluster = next_cluster(agent, config, listener),
+	};
 
-	if (has_bit(policy->ports, port))
-		return;
-	if (listener->kernel.reach & REACH_IPV4)
-		policy->cluster_of[0][port] = cluster;
-	if (listener->kernel.reach & REACH_IPV6)
-		policy->cluster_of[1][port] = cluster;
-	if (listener->kernel.reach & REACH_BINDING) {
-		struct policy_binding *binding = &policy->bindings[policy->binding_count++];
-
-		*binding = (struct policy_binding){.key.port = port, .cluster = cluster};
-		memcpy(binding->key.address, listener->kernel.address,
-		       sizeof(binding->key.address));
-	}
+	memcpy(assigned.address, listener->kernel.address, sizeof(assigned.address));
+	return assigned;
 }
 
 /*
@@ -282,34 +274,35 @@ static void assign_one(const struct agent *agent, const struct config *config,
  * into, until their names are known.
  */
 static int assign_as_before(const struct agent *agent, const struct config *config,
-			    struct policy *policy)
+			    struct policy_listener **assigned)
 {
 	_cleanup_free_ struct fence_listener *rows = NULL;
 	const int count = fence_listeners(agent->fence, &rows);
 
 	if (count <= 0)
 		return count;
-	policy->bindings = calloc((size_t)count, sizeof(*policy->bindings));
-	if (!policy->bindings)
+	*assigned = calloc((size_t)count, sizeof(**assigned));
+	if (!*assigned)
 		return -ENOMEM;
 	for (int i = 0; i < count; i++) {
 		const struct known_listener listener = {.kernel = rows[i].listener};
 
-		assign_one(agent, config, policy, &listener);
+		(*assigned)[i] = assignment(agent, config, &listener);
 	}
-	return 0;
+	return count;
 }
 
-int listeners_assign(const struct agent *agent, const struct config *config, struct policy *policy)
+int listeners_assign(const struct agent *agent, const struct config *config,
+		     struct policy_listener **assigned)
 {
 	if (!agent->listeners_read)
-		return assign_as_before(agent, config, policy);
-	policy->bindings = calloc(agent->listener_count + 1, sizeof(*policy->bindings));
-	if (!policy->bindings)
+		return assign_as_before(agent, config, assigned);
+	*assigned = calloc(agent->listener_count + 1, sizeof(**assigned));
+	if (!*assigned)
 		return -ENOMEM;
 	for (size_t i = 0; i < agent->listener_count; i++)
-		assign_one(agent, config, policy, &agent->listeners[i]);
-	return 0;
+		(*assigned)[i] = assignment(agent, config, &agent->listeners[i]);
+	return (int)agent->listener_count;
 }
 
 void listeners_free(struct agent *agent)

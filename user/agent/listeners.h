@@ -67,8 +67,12 @@ void listener_set_node(struct agent *agent, struct known_listener *listener, con
 
 struct known_listener *listener_find(const struct agent *agent, uint64_t socket);
 
-/* Writes the clusters of discovered ports into a policy that is being built from @config. */
-int listeners_assign(const struct agent *agent, const struct config *config, struct policy *policy);
+/*
+ * What the listeners are for a policy that is built from @config. Returns the length of a list for
+ * the caller to free(), or a negative errno.
+ */
+int listeners_assign(const struct agent *agent, const struct config *config,
+		     struct policy_listener **assigned);
 
 void listeners_free(struct agent *agent);
 

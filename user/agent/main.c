@@ -17,7 +17,6 @@
 #include "agent/interfaces.h"
 #include "agent/options.h"
 #include "agent/privileges.h"
-#include "agent/problems.h"
 #include "agent/problems_connections.h"
 #include "agent/report.h"
 #include "agent/runtime.h"
@@ -47,10 +46,9 @@ struct daemon {
 	struct event *check; /* that all is where it should be */
 	struct features features;
 	struct event *doubt; /* comes while it is not clear whether a driver runs the filter */
-	struct outcome outcome;
-	struct problems problems; /* that were logged */
-	bool addresses_unknown;	  /* and it was logged */
-	bool no_config;		  /* neither the file nor a last good one */
+	struct report report;
+	bool addresses_unknown; /* and it was logged */
+	bool no_config;		/* neither the file nor a last good one */
 };
 
 static void tell_restored(void *context, const char *interface)
@@ -65,7 +63,6 @@ static void tell_restored(void *context, const char *interface)
 
 static void replan(struct daemon *daemon)
 {
-	char summary[AGENT_SUMMARY_SIZE];
 	struct error error;
 	const int changed = agent_replan(&daemon->agent, &error);
 
@@ -77,9 +74,7 @@ static void replan(struct daemon *daemon)
 			 NULL);
 	if (changed <= 0)
 		return;
-	outcome_log_changes(&daemon->outcome, &daemon->agent);
-	events_look_at_interfaces(daemon->agent.events);
-	notify_status(agent_summary(&daemon->agent, summary));
+	report_interfaces(&daemon->report, &daemon->agent);
 }
 
 static void restore_pins(struct daemon *daemon)
@@ -112,12 +107,12 @@ static void follow_config(struct daemon *daemon)
 
 	/* First: it lets go of a descriptor that is closed by now, and whose number is free. */
 	discovery_restart(daemon->discovery);
-	report_outcome(&daemon->outcome, &daemon->agent);
+	report_policy(&daemon->report, &daemon->agent);
 	endpoints_check_control(&daemon->endpoints);
 	endpoints_open_metrics(&daemon->endpoints);
 	boot_timer_set(daemon->trial_end, trial->former ? trial->ends_ms : -1);
 	agent_look_at_connections(&daemon->agent);
-	problems_log(&daemon->agent, &daemon->problems);
+	report_problems(&daemon->report, &daemon->agent);
 	runtime_keep_config(&daemon->runtime);
 }
 
@@ -137,7 +132,7 @@ static void on_check(evutil_socket_t fd, short events, void *context)
 	restore_pins(daemon);
 	discovery_check(daemon->discovery);
 	agent_look_at_connections_again(&daemon->agent);
-	problems_log(&daemon->agent, &daemon->problems);
+	report_problems(&daemon->report, &daemon->agent);
 }
 
 static void on_doubt(evutil_socket_t fd, short events, void *context)
@@ -159,7 +154,6 @@ static void on_addresses_changed(void *context)
 static void on_reloaded(void *context, const struct review *review, int code,
 			const struct error *reason)
 {
-	char summary[AGENT_SUMMARY_SIZE];
 	struct daemon *daemon = context;
 
 	event_emit(daemon->agent.events, "reload", "{s:s, s:s, s:s*}", "what",
@@ -167,7 +161,7 @@ static void on_reloaded(void *context, const struct review *review, int code,
 		   code ? reason->text : NULL);
 	if (code) {
 		log_line(LOG_ERR, "reload refused, nothing changed", "error", reason->text, NULL);
-		notify_status(agent_summary(&daemon->agent, summary));
+		report_problems(&daemon->report, &daemon->agent);
 		return;
 	}
 	report_reload(&daemon->agent, review);
@@ -368,7 +362,7 @@ static int start(struct daemon *daemon, const struct options *options, struct er
 	if (code)
 		return code;
 	report_start(&daemon->agent);
-	report_outcome(&daemon->outcome, &daemon->agent);
+	report_policy(&daemon->report, &daemon->agent);
 	endpoints_open_metrics(&daemon->endpoints);
 	code = discovery_open(daemon->base, &daemon->agent, daemon->endpoints.network,
 			      &daemon->discovery, error);
@@ -398,8 +392,7 @@ static void stop(struct daemon *daemon)
 		event_free(daemon->check);
 	if (daemon->doubt)
 		event_free(daemon->doubt);
-	outcome_free(&daemon->outcome);
-	problems_free(&daemon->problems);
+	report_free(&daemon->report);
 	events_close(daemon->agent.events);
 	daemon->agent.events = NULL;
 	agent_close(&daemon->agent);

@@ -5,7 +5,7 @@
 
 #include "agent/agent.h"
 #include "agent/events.h"
-#include "agent/listeners.h"
+#include "agent/planning.h"
 #include "core/cleanup.h"
 
 #define EXPIRY_RETRY_MS 1000 /* where the kernel refused to let a peer go */
@@ -48,11 +48,8 @@ static uint64_t clusters_of(const struct agent *agent, const struct prefix *pref
 static int rebuild(struct agent *agent, struct error *error)
 {
 	_cleanup_(cleanup_policy) struct policy *policy = NULL;
-	int code = policy_build(agent->config, agent->peers.peers, agent->peers.count, &policy,
-				error);
+	int code = agent_policy(agent, agent->config, &policy, error);
 
-	if (!code && listeners_assign(agent, agent->config, policy))
-		code = error_set(error, -ENOMEM, "out of memory for the policy");
 	if (!code)
 		code = fence_apply(agent->fence, policy, agent->plan, agent->config->attach, NULL,
 				   error);

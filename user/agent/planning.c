@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "agent/listeners.h"
 #include "core/cleanup.h"
 #include "kernel/host.h"
 
@@ -255,4 +256,22 @@ int agent_plan(const struct agent *agent, const struct config *config, bool rehe
 	if (!code)
 		*result = TAKE_POINTER(plan);
 	return code;
+}
+
+int agent_policy(const struct agent *agent, const struct config *config, struct policy **policy,
+		 struct error *error)
+{
+	_cleanup_free_ struct policy_listener *listeners = NULL;
+	struct policy_parts parts = {
+		.config = config,
+		.runtime = agent->peers.peers,
+		.runtime_count = agent->peers.count,
+	};
+	const int count = listeners_assign(agent, config, &listeners);
+
+	if (count < 0)
+		return error_set(error, count, "cannot list the listeners: %s", strerror(-count));
+	parts.listeners = listeners;
+	parts.listener_count = (size_t)count;
+	return policy_build(&parts, policy, error);
 }

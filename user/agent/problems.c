@@ -10,10 +10,8 @@
 #include "agent/problems_connections.h"
 #include "agent/problems_find.h"
 #include "core/cleanup.h"
-#include "daemon/log.h"
 
 #define SUBJECT_SIZE 24
-#define TOLD_MAX     10 /* lines of one kind at a time: users can bring about any number */
 
 static void find_ambiguous_zones(const struct agent *agent, struct problems *problems)
 {
@@ -188,48 +186,4 @@ void agent_problems(const struct agent *agent, struct problems *problems)
 	find_peers(agent, problems);
 	find_service(agent, problems);
 	find_connections(agent, problems);
-}
-
-static void log_new(struct problems *now, const struct problems *known)
-{
-	size_t told[PROBLEM_KINDS] = {};
-
-	for (size_t i = 0; i < now->count;) {
-		const struct problem *problem = &now->list[i];
-
-		if (problem_is_told_elsewhere(problem->kind) ||
-		    problems_have(known, problem->kind, problem->subject)) {
-			i++;
-		} else if (told[problem->kind]++ < TOLD_MAX) {
-			log_line(LOG_WARNING, problem->text, "problem",
-				 problem_kind_name(problem->kind), NULL);
-			i++;
-		} else {
-			problems_remove(now, i); /* it is new next time too */
-		}
-	}
-}
-
-static void log_ended(const struct problems *known, const struct problems *now)
-{
-	for (size_t i = 0; i < known->count; i++) {
-		const struct problem *problem = &known->list[i];
-
-		if (!problem_is_told_elsewhere(problem->kind) &&
-		    !problems_have(now, problem->kind, problem->subject))
-			log_line(LOG_NOTICE, "no longer a problem", "problem",
-				 problem_kind_name(problem->kind), "subject",
-				 problem->subject[0] ? problem->subject : NULL, NULL);
-	}
-}
-
-void problems_log(const struct agent *agent, struct problems *known)
-{
-	struct problems now;
-
-	agent_problems(agent, &now);
-	log_ended(known, &now);
-	log_new(&now, known);
-	problems_free(known);
-	*known = now;
 }

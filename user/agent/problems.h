@@ -6,13 +6,10 @@
 #include "agent/agent.h"
 #include "core/problems.h"
 
-/* Lists them in the order in which status prints them; the caller frees them, even when empty. */
-void agent_problems(const struct agent *agent, struct problems *problems);
-
 /*
- * Logs those that are new since the last call, a few of each kind at a time, and those that ended.
- * @known is what was there then: the caller frees it in the end.
+ * Lists them, for a snapshot, in the order in which status prints them; the caller frees them, even
+ * when empty.
  */
-void problems_log(const struct agent *agent, struct problems *known);
+void agent_problems(const struct agent *agent, struct problems *problems);
 
 #endif

@@ -8,26 +8,57 @@
 
 #include "agent/events.h"
 #include "agent/features.h"
+#include "agent/snapshot.h"
 #include "core/cleanup.h"
 #include "daemon/log.h"
 #include "daemon/notify.h"
 #include "kernel/detach.h"
 
-void report_outcome(struct outcome *outcome, const struct agent *agent)
+/* Tells the service manager, where that is news. */
+static void tell_manager(struct report *report, const struct snapshot *snapshot)
 {
-	const size_t dormant = agent_count_dormant(agent);
-	char count[24], summary[AGENT_SUMMARY_SIZE];
+	char summary[SUMMARY_SIZE];
 
-	outcome_log(outcome, agent);
-	notify_status(agent_summary(agent, summary));
-	events_look_at_interfaces(agent->events);
-	if (dormant) {
-		snprintf(count, sizeof(count), "%zu", dormant);
-		log_line(LOG_WARNING,
-			 "runtime peers of clusters that the configuration does not "
-			 "have are kept, but not in force",
-			 "count", count, NULL);
+	health_summary(snapshot, summary);
+	if (strcmp(summary, report->status) != 0 && !notify_status(summary))
+		snprintf(report->status, sizeof(report->status), "%s", summary);
+}
+
+void report_policy(struct report *report, const struct agent *agent)
+{
+	_cleanup_(snapshot_free) struct snapshot snapshot;
+
+	if (!snapshot_take(agent, &snapshot)) {
+		state_log_all(&report->log, &snapshot);
+		tell_manager(report, &snapshot);
 	}
+	events_look_at_interfaces(agent->events);
+}
+
+void report_interfaces(struct report *report, const struct agent *agent)
+{
+	_cleanup_(snapshot_free) struct snapshot snapshot;
+
+	if (!snapshot_take(agent, &snapshot)) {
+		state_log_changes(&report->log, &snapshot);
+		tell_manager(report, &snapshot);
+	}
+	events_look_at_interfaces(agent->events);
+}
+
+void report_problems(struct report *report, const struct agent *agent)
+{
+	_cleanup_(snapshot_free) struct snapshot snapshot;
+
+	if (snapshot_take(agent, &snapshot))
+		return;
+	tell_manager(report, &snapshot);
+	state_log_problems(&report->log, &snapshot);
+}
+
+void report_free(struct report *report)
+{
+	state_log_free(&report->log);
 }
 
 void report_reload(const struct agent *agent, const struct review *review)
@@ -79,7 +110,7 @@ void report_no_config(const char *pin_dir, const struct error *error)
 				      ? "no configuration can be used: what an earlier agent left "
 					"in force stays, and nobody keeps it true"
 				      : "no configuration can be used: NOTHING IS FENCED";
-	char status[AGENT_SUMMARY_SIZE];
+	char status[SUMMARY_SIZE];
 
 	log_line(LOG_ALERT, message, "error", error->text, NULL);
 	snprintf(status, sizeof(status), "%s: %s", message, error->text);

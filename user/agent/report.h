@@ -5,13 +5,28 @@
 
 #include "agent/agent.h"
 #include "agent/control.h"
-#include "agent/outcome.h"
+#include "agent/state_log.h"
+#include "core/health.h"
+
+/* What was told of the state of things. */
+struct report {
+	struct state_log log;
+	char status[SUMMARY_SIZE]; /* to the service manager */
+};
 
 /* How the agent found things. */
 void report_start(const struct agent *agent);
 
 /* Where the filter is, and what else an operator should know of the policy in force. */
-void report_outcome(struct outcome *outcome, const struct agent *agent);
+void report_policy(struct report *report, const struct agent *agent);
+
+/* Where it is not as it was. */
+void report_interfaces(struct report *report, const struct agent *agent);
+
+/* What is wrong, as far as it is news. */
+void report_problems(struct report *report, const struct agent *agent);
+
+void report_free(struct report *report);
 
 /* Another configuration is in force: how much of it is new, and what it cuts. */
 void report_reload(const struct agent *agent, const struct review *review);

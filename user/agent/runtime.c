@@ -84,7 +84,7 @@ void runtime_load(struct runtime *runtime, struct commands *commands)
 	size_t count;
 
 	runtime->commands = commands;
-	commands->state_dir = runtime->state_dir;
+	runtime->agent->state_dir = runtime->state_dir;
 	open_state(runtime);
 	runtime->agent->keeper_error = runtime->state_error;
 	if (!runtime->state)

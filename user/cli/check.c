@@ -59,7 +59,8 @@ static json_t *check(const char *path, struct error *error)
 	_cleanup_(cleanup_config) struct config *config = NULL;
 	_cleanup_(cleanup_policy) struct policy *policy = NULL;
 
-	if (config_load(path, &config, error) || policy_build(config, NULL, 0, &policy, error) ||
+	if (config_load(path, &config, error) ||
+	    policy_build(&(struct policy_parts){.config = config}, &policy, error) ||
 	    check_host_access(path, error))
 		return NULL;
 	return json_pack("{s:b, s:o?, s:s, s:I, s:I, s:I, s:I, s:o, s:o?}", "ok", 1, "file",

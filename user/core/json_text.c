@@ -17,3 +17,8 @@ char *json_text(const json_t *value, size_t flags)
 	text[size] = '\0';
 	return text;
 }
+
+json_t *json_null_or_string(const char *text)
+{
+	return text && *text ? json_string(text) : json_null();
+}

@@ -12,4 +12,7 @@
  */
 char *json_text(const json_t *value, size_t flags);
 
+/* The text as JSON; null where it is NULL or empty. */
+json_t *json_null_or_string(const char *text);
+
 #endif

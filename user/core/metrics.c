@@ -96,14 +96,14 @@ static void write_policy(FILE *out, const struct snapshot *snapshot)
 		    "1 when frames are dropped, 0 in audit mode, which only counts.",
 		    snapshot->mode == MODE_ENFORCE);
 	write_header(out, "beamfence_protected_ports", "gauge", "TCP ports that are protected.");
-	for (size_t i = 0; i < snapshot->port_count; i++) {
+	for (size_t i = 0; i < PORT_COUNTS; i++) {
 		fputs("beamfence_protected_ports", out);
 		write_label(out, "{", "kind", snapshot->ports[i].kind);
 		write_label(out, ",", "source", snapshot->ports[i].source);
 		fprintf(out, "} %" PRIu64 "\n", snapshot->ports[i].count);
 	}
 	write_header(out, "beamfence_peers", "gauge", "Prefixes that may reach a cluster's ports.");
-	for (size_t i = 0; i < snapshot->peer_count; i++) {
+	for (size_t i = 0; i < snapshot->cluster_count; i++) {
 		const struct peer_count *peers = &snapshot->peers[i];
 
 		for (int ipv6 = 0; ipv6 < 2; ipv6++) {
@@ -120,36 +120,36 @@ static void write_agent(FILE *out, const struct snapshot *snapshot)
 {
 	write_gauge(out, "beamfence_config_last_reload_successful",
 		    "Whether the last attempt to load the configuration succeeded.",
-		    snapshot->last_reload_successful);
+		    snapshot->config.last_reload_successful);
 	write_gauge(out, "beamfence_config_last_reload_success_timestamp_seconds",
-		    "When the configuration in force was loaded.", snapshot->last_success_time_s);
+		    "When the configuration in force was loaded.",
+		    snapshot->config.last_success_time_s);
 	write_gauge(out, "beamfence_try_active",
 		    "1 while a configuration is tried that goes back by itself.",
-		    snapshot->try_active);
+		    snapshot->trial.file != NULL);
 	write_header(out, "beamfence_events_lost_total", "counter",
 		     "Events that could not be reported.");
 	fprintf(out, "beamfence_events_lost_total %" PRIu64 "\n", snapshot->events_lost);
 	write_header(out, "beamfence_listeners_untracked_total", "counter",
 		     "Listeners that could not be followed: their ports stay protected.");
 	fprintf(out, "beamfence_listeners_untracked_total %" PRIu64 "\n",
-		snapshot->listeners_untracked);
+		snapshot->watch.untracked);
 	write_header(out, "beamfence_listeners_unfollowed_total", "counter",
 		     "Listeners and connections to epmd past their user's limit: not protected.");
-	fprintf(out, "beamfence_listeners_unfollowed_total %" PRIu64 "\n",
-		snapshot->listeners_refused);
+	fprintf(out, "beamfence_listeners_unfollowed_total %" PRIu64 "\n", snapshot->watch.refused);
 	write_header(
 		out, "beamfence_watch_missed_total", "counter",
 		"Events that the kernel kept from the listener watch: made good by a listing.");
-	fprintf(out, "beamfence_watch_missed_total %" PRIu64 "\n", snapshot->watch_missed);
+	fprintf(out, "beamfence_watch_missed_total %" PRIu64 "\n", snapshot->watch.missed);
 	write_header(out, "beamfence_registered_unfenced", "gauge",
 		     "Names that epmd has for ports where no registered process listens.");
-	fprintf(out, "beamfence_registered_unfenced %zu\n", snapshot->stray_names);
+	fprintf(out, "beamfence_registered_unfenced %zu\n", snapshot->watch.stray_names);
 	write_header(out, "beamfence_warnings", "gauge",
 		     "What status warns of, by kind: see WARNINGS in beamfenced(8).");
 	for (enum problem_kind kind = 0; kind < PROBLEM_KINDS; kind++) {
 		fputs("beamfence_warnings", out);
 		write_label(out, "{", "kind", problem_kind_name(kind));
-		fprintf(out, "} %zu\n", snapshot->problems ? snapshot->problems[kind] : 0);
+		fprintf(out, "} %zu\n", snapshot->problems.of_kind[kind]);
 	}
 	write_header(out, "beamfence_build_info", "gauge", "1, with the version as a label.");
 	fputs("beamfence_build_info", out);

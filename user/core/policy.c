@@ -61,10 +61,11 @@ static int compare_peers(const void *a, const void *b)
 	return prefix_compare(&left->prefix, &right->prefix);
 }
 
-static int collect_peers(struct policy *policy, const struct config *config,
-			 const struct runtime_peer *runtime, size_t runtime_count)
+static int collect_peers(struct policy *policy, const struct policy_parts *parts)
 {
-	size_t total = runtime_count, count = 0;
+	const struct runtime_peer *runtime = parts->runtime;
+	const struct config *config = parts->config;
+	size_t total = parts->runtime_count, count = 0;
 
 	for (size_t i = 0; i < config->cluster_count; i++)
 		total += config->clusters[i].peer_count;
@@ -79,7 +80,7 @@ static int collect_peers(struct policy *policy, const struct config *config,
 				.prefix = config->clusters[i].peers[j],
 				.clusters = UINT64_C(1) << i,
 			};
-	for (size_t i = 0; i < runtime_count; i++) {
+	for (size_t i = 0; i < parts->runtime_count; i++) {
 		int cluster = policy_cluster_index(config, runtime[i].cluster);
 
 		if (cluster >= 0)
@@ -170,13 +171,60 @@ static void cleanup_policy(struct policy **policy)
 	policy_free(*policy);
 }
 
-int policy_build(const struct config *config, const struct runtime_peer *runtime,
-		 size_t runtime_count, struct policy **policy, struct error *error)
+static void assign_listener(struct policy *policy, const struct policy_listener *listener)
+{
+	const uint16_t port = listener->port;
+
+	if (policy->ports[port / 64] >> (port % 64) & 1)
+		return;
+	if (listener->reach & REACH_IPV4)
+		policy->cluster_of[0][port] = listener->cluster;
+	if (listener->reach & REACH_IPV6)
+		policy->cluster_of[1][port] = listener->cluster;
+	if (listener->reach & REACH_BINDING) {
+		struct policy_binding *binding = &policy->bindings[policy->binding_count++];
+
+		*binding = (struct policy_binding){.key.port = port, .cluster = listener->cluster};
+		memcpy(binding->key.address, listener->address, sizeof(binding->key.address));
+	}
+}
+
+static int assign_listeners(struct policy *policy, const struct policy_parts *parts)
+{
+	if (!parts->listener_count)
+		return 0;
+	policy->bindings = calloc(parts->listener_count, sizeof(*policy->bindings));
+	if (!policy->bindings)
+		return -ENOMEM;
+	for (size_t i = 0; i < parts->listener_count; i++)
+		assign_listener(policy, &parts->listeners[i]);
+	return 0;
+}
+
+static void take_config(struct policy *policy, const struct config *config)
+{
+	policy->mode = config->mode;
+	policy->protect_autobound = config->discovery_autobound;
+	policy->protect_fixed = config->discovery_fixed;
+	set_bits(policy->exempt, &config->exempt_ports);
+	memset(policy->cluster_of, CLUSTER_NOBODY, sizeof(policy->cluster_of));
+	for (size_t i = 0; i < config->cluster_count; i++) {
+		protect_ports(policy, &config->clusters[i].ports, (uint8_t)i);
+		snprintf(policy->cluster_names[i], sizeof(policy->cluster_names[i]), "%s",
+			 config->clusters[i].name);
+	}
+	protect_ports(policy, &config->preset_ports, CLUSTER_NOBODY);
+	protect_ports(policy, &config->epmd_ports, CLUSTER_ANY);
+	for (size_t i = 0; i < config->preset_count; i++)
+		exempt_client_ports(policy, config->presets[i].preset);
+}
+
+int policy_build(const struct policy_parts *parts, struct policy **policy, struct error *error)
 {
 	_cleanup_(cleanup_policy) struct policy *built = calloc(1, sizeof(*built));
 	int result;
 
-	if (!built || collect_peers(built, config, runtime, runtime_count) < 0)
+	if (!built || collect_peers(built, parts) < 0)
 		return error_set(error, -ENOMEM, "out of memory for the policy");
 	merge_peers(built);
 	if (built->peer_count > PEERS_MAX)
@@ -185,20 +233,9 @@ int policy_build(const struct config *config, const struct runtime_peer *runtime
 	result = collect_lengths(built, error);
 	if (result < 0)
 		return result;
-	built->mode = config->mode;
-	built->protect_autobound = config->discovery_autobound;
-	built->protect_fixed = config->discovery_fixed;
-	set_bits(built->exempt, &config->exempt_ports);
-	memset(built->cluster_of, CLUSTER_NOBODY, sizeof(built->cluster_of));
-	for (size_t i = 0; i < config->cluster_count; i++) {
-		protect_ports(built, &config->clusters[i].ports, (uint8_t)i);
-		snprintf(built->cluster_names[i], sizeof(built->cluster_names[i]), "%s",
-			 config->clusters[i].name);
-	}
-	protect_ports(built, &config->preset_ports, CLUSTER_NOBODY);
-	protect_ports(built, &config->epmd_ports, CLUSTER_ANY);
-	for (size_t i = 0; i < config->preset_count; i++)
-		exempt_client_ports(built, config->presets[i].preset);
+	take_config(built, parts->config);
+	if (assign_listeners(built, parts) < 0)
+		return error_set(error, -ENOMEM, "out of memory for the policy");
 	*policy = TAKE_POINTER(built);
 	return 0;
 }

@@ -33,6 +33,23 @@ struct runtime_peer {
 	int32_t pid;
 };
 
+/* A listener that the watch found, and the cluster that may reach it. */
+struct policy_listener {
+	uint8_t address[16]; /* IPv4 mapped; of one that is bound to one address */
+	uint16_t port;
+	uint8_t reach; /* REACH_* */
+	uint8_t cluster;
+};
+
+/* What a policy is made of. */
+struct policy_parts {
+	const struct config *config;
+	const struct runtime_peer *runtime; /* may be NULL where there are none, as the listeners */
+	size_t runtime_count;
+	const struct policy_listener *listeners;
+	size_t listener_count;
+};
+
 struct policy {
 	enum mode mode;
 	uint64_t ports[PORTS / 64]; /* bit set: protected by configuration */
@@ -53,13 +70,12 @@ struct policy {
 };
 
 /*
- * Builds a policy from @config and @runtime (which may be NULL when @runtime_count is 0). Runtime
- * peers of clusters that the configuration does not have are left out.
+ * Builds a whole policy. Runtime peers of clusters that the configuration does not have are left
+ * out, and so are listeners on ports that it lists: those are in the clusters that it says.
  * Returns 0 and a policy that the caller frees with policy_free(); -E2BIG when there are more than
  * PEERS_MAX prefixes, or more than PREFIX_LENGTHS_MAX distinct lengths in a family; -ENOMEM.
  */
-int policy_build(const struct config *config, const struct runtime_peer *runtime,
-		 size_t runtime_count, struct policy **policy, struct error *error);
+int policy_build(const struct policy_parts *parts, struct policy **policy, struct error *error);
 
 void policy_free(struct policy *policy);
 

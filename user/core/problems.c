@@ -9,33 +9,33 @@
 static const struct kind {
 	const char *name;
 	bool unhealthy;
-	bool told_elsewhere;
+	enum problem_told told;
 } kinds[PROBLEM_KINDS] = {
-	[PROBLEM_AMBIGUOUS_ZONE] = {.name = "ambiguous-zone", .told_elsewhere = true},
+	[PROBLEM_AMBIGUOUS_ZONE] = {.name = "ambiguous-zone", .told = TOLD_WITH_CONFIG},
 	[PROBLEM_CLOSED_SERVICE] = {.name = "closed-service"},
-	[PROBLEM_CONFIG] = {.name = "config", .told_elsewhere = true},
+	[PROBLEM_CONFIG] = {.name = "config", .told = TOLD_WITH_CONFIG},
 	[PROBLEM_CONFIG_LAST_GOOD] = {.name = "config-last-good",
 				      .unhealthy = true,
-				      .told_elsewhere = true},
+				      .told = TOLD_ELSEWHERE},
 	[PROBLEM_CONFIG_NOT_FILE] = {.name = "config-not-file"},
 	[PROBLEM_CONNECTION_REFUSED] = {.name = "connection-refused"},
 	[PROBLEM_CONNECTIONS_UNKNOWN] = {.name = "connections-unknown"},
 	[PROBLEM_CONTROL_STALE] = {.name = "control-stale"},
-	[PROBLEM_EVENTS_MISSED] = {.name = "events-missed", .told_elsewhere = true},
+	[PROBLEM_EVENTS_MISSED] = {.name = "events-missed", .told = TOLD_ELSEWHERE},
 	[PROBLEM_EVENTS_UNREAD] = {.name = "events-unread"},
 	[PROBLEM_EXPOSED_LISTENER] = {.name = "exposed-listener"},
 	[PROBLEM_LARGE_FRAMES_LOST] = {.name = "large-frames-lost"},
-	[PROBLEM_METRICS] = {.name = "metrics", .told_elsewhere = true},
-	[PROBLEM_NETWORK_SIDE] = {.name = "network-side", .told_elsewhere = true},
+	[PROBLEM_METRICS] = {.name = "metrics", .told = TOLD_ELSEWHERE},
+	[PROBLEM_NETWORK_SIDE] = {.name = "network-side", .told = TOLD_ELSEWHERE},
 	[PROBLEM_NODE_OF_NO_CLUSTER] = {.name = "node-of-no-cluster"},
 	[PROBLEM_NOT_RUN] = {.name = "not-run", .unhealthy = true},
 	[PROBLEM_OTHER_NAMESPACE] = {.name = "other-namespace"},
-	[PROBLEM_PEERS_DORMANT] = {.name = "peers-dormant", .told_elsewhere = true},
+	[PROBLEM_PEERS_DORMANT] = {.name = "peers-dormant", .told = TOLD_WITH_CONFIG},
 	[PROBLEM_INTERFACE_RENAMED] = {.name = "interface-renamed"},
-	[PROBLEM_PINS] = {.name = "pins", .told_elsewhere = true},
-	[PROBLEM_STATE_NOT_KEPT] = {.name = "state-not-kept", .told_elsewhere = true},
+	[PROBLEM_PINS] = {.name = "pins", .told = TOLD_ELSEWHERE},
+	[PROBLEM_STATE_NOT_KEPT] = {.name = "state-not-kept", .told = TOLD_ELSEWHERE},
 	[PROBLEM_STRAY_NAMES] = {.name = "stray-names"},
-	[PROBLEM_USER_LIMIT] = {.name = "user-limit", .told_elsewhere = true},
+	[PROBLEM_USER_LIMIT] = {.name = "user-limit", .told = TOLD_ELSEWHERE},
 	[PROBLEM_WATCH_MISSING] = {.name = "watch-missing", .unhealthy = true},
 };
 
@@ -112,7 +112,7 @@ bool problem_is_unhealthy(enum problem_kind kind)
 	return kinds[kind].unhealthy;
 }
 
-bool problem_is_told_elsewhere(enum problem_kind kind)
+enum problem_told problem_told(enum problem_kind kind)
 {
-	return kinds[kind].told_elsewhere;
+	return kinds[kind].told;
 }

@@ -75,7 +75,13 @@ const char *problem_kind_name(enum problem_kind kind);
 /* Whether the host is not fenced as the configuration says while there is one of this kind. */
 bool problem_is_unhealthy(enum problem_kind kind);
 
-/* Whether the log is told by the one who finds it, in words of his own. */
-bool problem_is_told_elsewhere(enum problem_kind kind);
+/* When the log is told of one. */
+enum problem_told {
+	TOLD_AS_FOUND,	  /* and that it ended */
+	TOLD_WITH_CONFIG, /* after each start and reload */
+	TOLD_ELSEWHERE,	  /* by the one who finds it, in words of his own */
+};
+
+enum problem_told problem_told(enum problem_kind kind);
 
 #endif

@@ -22,13 +22,6 @@ enum fence_start {
 	FENCE_REPLACED, /* an earlier agent's maps do not fit: its links will get new ones */
 };
 
-struct fence_features {
-	bool multi_buffer; /* xdp.frags */
-	bool conntrack;	   /* masqueraded connections are told from the host's own */
-	bool gate;	   /* while watching: see bpf/gate.bpf.c */
-	bool listens;	   /* while watching: no listen(2) can be missed (the kernel's BPF LSM) */
-};
-
 /*
  * Locks @pin_dir (made if missing), loads the programs with the best features that the kernel
  * takes, and adopts the maps that are pinned there. Nothing is attached or changed yet.
@@ -55,12 +48,6 @@ bool fence_may_gain(struct fence *fence);
  * the kernel has for XDP is told to CAP_SYS_ADMIN alone.
  */
 int fence_gain(struct fence *fence);
-
-#define FENCE_LACKS_MAX 4
-
-struct fence_lack {
-	char why[200]; /* "conntrack: the module nf_conntrack is not loaded" */
-};
 
 /* Says what of struct fence_features there is not, and why. Returns how many. */
 size_t fence_lacks(const struct fence *fence, struct fence_lack lacks[static FENCE_LACKS_MAX]);
