@@ -38,6 +38,7 @@ say = @printf '  %-7s %s\n' $(1) $(2);
 endif
 
 CORE   := $(wildcard user/core/*.c)
+DAEMON := $(wildcard user/daemon/*.c)
 KERNEL := $(wildcard user/kernel/*.c)
 AGENT  := $(filter-out %/main.c,$(wildcard user/agent/*.c))
 NET    := $(filter-out %/main.c,$(wildcard user/net/*.c))
@@ -92,22 +93,23 @@ $(foreach kind,obj san,$(BUILD)/$(kind)/user/core/version.o) \
 # BPF reads frames at any address, and so does its code when it is built natively.
 $(BUILD)/san/tests/unit/test_frame.o $(BUILD)/san/tests/bpf/test_agreement.o: SANITIZE += -fno-sanitize=alignment
 
-$(BUILD)/beamfenced: $(call objects,$(CORE) $(KERNEL) $(AGENT) user/agent/main.c,obj)
+$(BUILD)/beamfenced: $(call objects,$(CORE) $(DAEMON) $(KERNEL) $(AGENT) user/agent/main.c,obj)
 	$(call say,LD,$@)$(CC) $(CFLAGS) $(LDFLAGS_) $(LDFLAGS) $^ \
 		$(call PKG,--libs,$(LIBRARIES)) -o $@
-# The network side has of the agent what speaks with the network, and its log; and no libbpf.
-NET_PARTS := $(addprefix user/agent/,control_socket dist_query epmd_query exchange http http_pages \
-	     journal log memory notify) \
-	     $(addprefix user/core/,address epmd error handshake json_text text version)
-$(BUILD)/beamfence-net: $(call objects,$(NET_PARTS:%=%.c) $(NET) user/net/main.c,obj)
+# Of these rooms a program gets what it calls, and is linked with no library for the rest.
+$(BUILD)/core.a: $(call objects,$(CORE),obj)
+$(BUILD)/kernel.a: $(call objects,$(KERNEL),obj)
+$(BUILD)/core.a $(BUILD)/kernel.a:
+	@rm -f $@
+	$(call say,AR,$@)ar rcs $@ $^
+$(BUILD)/beamfence-net: $(call objects,$(DAEMON) $(NET) user/net/main.c,obj) $(BUILD)/core.a
 	$(call say,LD,$@)$(CC) $(CFLAGS) $(LDFLAGS_) $(LDFLAGS) $^ \
 		$(call PKG,--libs,jansson libevent) -o $@
-$(BUILD)/beamfence: $(call objects,$(CORE) $(CLI) user/cli/main.c $(addprefix user/kernel/, \
-		detach.c in_force.c leftovers.c link_facts.c lock.c rtnetlink.c),obj)
+$(BUILD)/beamfence: $(call objects,$(CLI) user/cli/main.c,obj) $(BUILD)/kernel.a $(BUILD)/core.a
 	$(call say,LD,$@)$(CC) $(CFLAGS) $(LDFLAGS_) $(LDFLAGS) $^ \
 		$(call PKG,--libs,libbpf libmnl yaml-0.1 jansson) -o $@
 
-$(BUILD)/test-unit: $(call objects,$(CORE) $(AGENT) $(NET) $(CLI) $(KERNEL) $(UNIT) tests/bpf/frames.c,san)
+$(BUILD)/test-unit: $(call objects,$(CORE) $(DAEMON) $(AGENT) $(NET) $(CLI) $(KERNEL) $(UNIT) tests/bpf/frames.c,san)
 	$(call say,LD,$@)$(CC) $(CFLAGS) $(SANITIZE) $(LDFLAGS) $^ \
 		$(call PKG,--libs,$(LIBRARIES) $(TEST_LIBRARIES)) -lm -o $@
 $(BUILD)/test-bpf: $(call objects,$(CORE) $(KERNEL) $(BPF_TESTS) tests/fuzz/reference.c,san)
@@ -142,8 +144,8 @@ $(BUILD)/obj/tests/oracle/world.o: $(BUILD)/probe.skel.h
 FUZZERS    := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_FLAGS := -O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all \
 	      -fno-omit-frame-pointer
-FUZZED     := $(CORE) $(wildcard user/agent/control*.c) user/agent/commands_arguments.c \
-	      $(wildcard user/agent/http*.c) user/agent/net_side.c tests/fuzz/reference.c
+FUZZED     := $(CORE) $(DAEMON) $(wildcard user/agent/control*.c) \
+	      user/agent/commands_arguments.c user/agent/net_side.c tests/fuzz/reference.c
 $(BUILD)/fuzz/%.o: %.c | $(SKELETONS)
 	@mkdir -p $(@D)
 	$(call say,CC,$@)$(CLANG) $(CPPFLAGS_) -std=gnu11 $(WARNINGS) -Wno-sign-conversion \
@@ -403,6 +405,7 @@ style:
 	@clang-format --dry-run -Werror $(SOURCES)
 	@shellcheck -x -S warning $(SCRIPTS)
 	@$(PYTHON) -m flake8 --extend-ignore=E127,E128,E501 tests
+	@$(PYTHON) tests/rooms.py
 $(BUILD)/analysed/%: % $(wildcard user/*/*.h bpf/*.h) | $(SKELETONS)
 	@mkdir -p $(@D)
 	$(call say,LINT,$<)$(CLANG) --analyze --analyzer-output text -Xclang -analyzer-werror \

@@ -12,7 +12,7 @@
 
 #include "contract_reasons.h"
 
-#define CONTRACT_VERSION 5
+#define CONTRACT_VERSION 6
 
 /* What an interface, or one VLAN on it, faces. NONE: no list names it, it is left alone. */
 enum zone { ZONE_NONE, ZONE_CLIENT, ZONE_CLUSTER, ZONE_TRUSTED, ZONE_COUNT };
@@ -124,11 +124,6 @@ struct others {
  * names, once for each frame, while the agent builds the next in the other.
  */
 struct policy_tables {
-	/*
-	 * Bit set: look closer, the port may be protected. The short path reads only this. The
-	 * watch sets bits, in both policies, and never clears one; building a policy does.
-	 */
-	__u64 suspects[PORTS / 64];
 	__u64 configured[PORTS / 64]; /* bit set: protected by configuration */
 	__u64 exempt[PORTS / 64];     /* bit set: not protected unless configured */
 	/* By family, IPv4 first. CLUSTER_NOBODY where nothing else is known. */
@@ -186,13 +181,8 @@ struct layout {
 	__u32 complete;	     /* 1: nothing is left to be carried over into these tables */
 };
 
-/* Everything that the filter reads or counts without a map look-up: its .bss, pinned as "tables".
- */
-struct tables {
-	__u32 version;	  /* CONTRACT_VERSION */
-	__u32 generation; /* 0 or 1: the policy in force */
-	struct layout layout;
-	struct policy_tables policy[2];
+/* What is of the host, whichever policy is in force: its interfaces and what was counted. */
+struct host_tables {
 	__u8 base_of[INTERFACE_RESIDUES];
 	__u32 index_of[BASES_MAX + UPPER_BASES_MAX]; /* base → interface index; 0: free */
 	/*
@@ -201,15 +191,9 @@ struct tables {
 	 */
 	__u64 addresses_until_ns;
 	struct slot slots[SLOTS_MAX];
-	struct port_listeners listeners[PORTS];
-	__u8 claimed[PORTS];	      /* 1: the hash "claims" may have some for this port */
-	__u64 bound[PORTS / 64];      /* bit set: the hash "bindings" may have some */
-	__u64 epmd_ports[PORTS / 64]; /* bit set: an epmd listens there, or did */
-	struct others others;	      /* of the watch's tables */
-	__u64 changes_begun;	      /* of counts and of who is counted: equal when */
-	__u64 changes_done;	      /* none is under way */
-	/* Of processes that are no BEAM by their name, list_listeners() takes what is on these. */
-	__u64 listed_ports[PORTS / 64];
+	struct others others;	   /* of the watch's tables */
+	__u64 changes_begun;	   /* of counts and of who is counted: equal when */
+	__u64 changes_done;	   /* none is under way */
 	__u64 listeners_untracked; /* that found no room in the map "listeners" */
 	__u64 listeners_refused;   /* past a user's limit; registrations too */
 	__u64 listens_heard;	   /* by the hook that is never skipped, where there is one */
@@ -222,6 +206,32 @@ struct tables {
 	struct tally untouched[CPU_ROWS + 1][SLOTS_MAX][REASON_UNTOUCHED_COUNT];
 	/* What was counted in tables of another layout. User space alone writes and reads it. */
 	struct tally carried[SLOTS_MAX][MODE_COUNT][COUNTER_REASONS];
+};
+
+/* What is of one network namespace: who listens there. */
+struct namespace_tables {
+	/*
+	 * By generation. Bit set: look closer, the port may be protected. The short path reads only
+	 * this. The watch sets bits, in both, and never clears one; building a policy does.
+	 */
+	__u64 suspects[2][PORTS / 64];
+	struct port_listeners listeners[PORTS];
+	__u8 claimed[PORTS];	      /* 1: the hash "claims" may have some for this port */
+	__u64 bound[PORTS / 64];      /* bit set: the hash "bindings" may have some */
+	__u64 epmd_ports[PORTS / 64]; /* bit set: an epmd listens there, or did */
+	/* Of processes that are no BEAM by their name, list_listeners() takes what is on these. */
+	__u64 listed_ports[PORTS / 64];
+};
+
+/* Everything that the filter reads or counts without a map look-up: its .bss, pinned as "tables".
+ */
+struct tables {
+	__u32 version;	  /* CONTRACT_VERSION */
+	__u32 generation; /* 0 or 1: the policy in force */
+	struct layout layout;
+	struct policy_tables policy[2];
+	struct host_tables host;
+	struct namespace_tables here; /* of the network namespace that is fenced */
 };
 
 /* Index of the per-CPU array "counters": all other reasons, apart for each mode. */
@@ -246,6 +256,7 @@ _Static_assert(sizeof(struct prefix_lengths) == 8 + 24 * PREFIX_LENGTHS_MAX, "pr
 _Static_assert(sizeof(struct slot) == 32, "layout of slot");
 _Static_assert(sizeof(struct layout) == 68, "layout of layout");
 _Static_assert(sizeof(struct port_listeners) == 12, "layout of port_listeners");
+_Static_assert(sizeof(struct namespace_tables) <= 1 << 20, "a namespace more costs 1 MiB at most");
 _Static_assert(sizeof(struct tables) <= 4 << 20, "a value that kernels before 6.0 take: 4 MiB");
 _Static_assert(REASON_COUNT <= COUNTER_REASONS, "reasons fit their counters");
 _Static_assert(BASES_MAX > 2 * INTERFACES_MAX && SLOTS_MAX > 2 * PLACES_MAX, "old and new fit");

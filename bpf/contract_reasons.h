@@ -7,7 +7,7 @@ enum verdict { VERDICT_PASS, VERDICT_DROP };
 
 /*
  * One name for each way to a verdict: identifier, name, verdict, and what an operator is told.
- * The first REASON_UNTOUCHED_COUNT are those of the short path (see struct tables.untouched).
+ * The first REASON_UNTOUCHED_COUNT are those of the short path (see struct host_tables.untouched).
  * Names are part of the outward contract (metrics, explain): add at the end, never rename.
  */
 #define REASONS(X)                                                                                \

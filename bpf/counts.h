@@ -86,16 +86,16 @@ static __always_inline void suspect(const struct listener *listener, __u32 stand
 	if (is_loopback(listener))
 		return;
 	if (listener->reach & REACH_BINDING)
-		__sync_fetch_and_or(&tables.bound[port / 64], bit);
+		__sync_fetch_and_or(&tables.here.bound[port / 64], bit);
 	for (int i = 0; i < 2; i++) {
-		struct policy_tables *policy = &tables.policy[i];
+		const struct policy_tables *policy = &tables.policy[i];
 
 		/* What serves clients stays on the short path. */
 		if (policy->exempt[port / 64] & bit ||
 		    (standing == STANDING_FIXED && !policy->protect_fixed) ||
 		    (standing == STANDING_AUTOBOUND && !policy->protect_autobound))
 			continue;
-		__sync_fetch_and_or(&policy->suspects[port / 64], bit);
+		__sync_fetch_and_or(&tables.here.suspects[i][port / 64], bit);
 	}
 }
 
@@ -103,12 +103,12 @@ static __always_inline void suspect(const struct listener *listener, __u32 stand
  */
 static __always_inline void change_begin(void)
 {
-	__sync_fetch_and_add(&tables.changes_begun, 1);
+	__sync_fetch_and_add(&tables.host.changes_begun, 1);
 }
 
 static __always_inline void change_end(void)
 {
-	__sync_fetch_and_add(&tables.changes_done, 1);
+	__sync_fetch_and_add(&tables.host.changes_done, 1);
 }
 
 /* Returns false where its user has too many bindings: it is not counted then. */
@@ -124,7 +124,7 @@ static __always_inline bool count_up(struct listener *listener, __u32 standing)
 			listener->reach = listener->ipv4 ? REACH_IPV4 : REACH_IPV6;
 	}
 	if (!(listener->reach & REACH_BINDING) && standing < STANDING_COUNT)
-		__sync_fetch_and_add(&tables.listeners[listener->port].counts[standing],
+		__sync_fetch_and_add(&tables.here.listeners[listener->port].counts[standing],
 				     count_unit(listener->reach));
 	suspect(listener, standing);
 	return true;
@@ -133,7 +133,7 @@ static __always_inline bool count_up(struct listener *listener, __u32 standing)
 /* The next node there may be of another cluster. */
 static __always_inline void forget_clusters(__u16 port, __u32 unit)
 {
-	const __u32 *counts = tables.listeners[port].counts;
+	const __u32 *counts = tables.here.listeners[port].counts;
 	const __u32 left = counts[STANDING_SURE] | counts[STANDING_AUTOBOUND] |
 			   counts[STANDING_FIXED];
 
@@ -172,7 +172,7 @@ static __always_inline void count_down(const struct listener *listener, __u32 st
 	}
 	if (standing >= STANDING_COUNT)
 		return;
-	__sync_fetch_and_add(&tables.listeners[listener->port].counts[standing], -unit);
+	__sync_fetch_and_add(&tables.here.listeners[listener->port].counts[standing], -unit);
 	forget_clusters(listener->port, unit);
 }
 

@@ -92,7 +92,7 @@ static __noinline bool event_submit(struct frame_source *context, const struct v
 	event->destination_port = frame_ntohs(view->destination_port);
 	event->vlan = view->vlan;
 	event->slot = EVENT_SLOT(what) & (SLOTS_MAX - 1);
-	event->zone = tables.slots[EVENT_SLOT(what) & (SLOTS_MAX - 1)].zone;
+	event->zone = tables.host.slots[EVENT_SLOT(what) & (SLOTS_MAX - 1)].zone;
 	event->mode = EVENT_MODE(what);
 	event->reason = EVENT_REASON(what);
 	event->tcp_flags = view->tcp_flags;

@@ -27,7 +27,7 @@ struct explanation explanation SEC(".data.explanation");
 static __always_inline __u32 place_slot(struct frame_source *context,
 					const struct policy_tables *policy, __u16 vlan)
 {
-	__u32 base = tables.base_of[context_interface(context) & (INTERFACE_RESIDUES - 1)];
+	__u32 base = tables.host.base_of[context_interface(context) & (INTERFACE_RESIDUES - 1)];
 
 	if (base >= BASES_MAX)
 		base = 0;
@@ -83,7 +83,7 @@ static __always_inline int judge(struct frame_source *context, __u32 generation,
 				       : CLUSTER_NOBODY;
 	struct facts facts = {
 		.shape = shape,
-		.zone = tables.slots[slot].zone,
+		.zone = tables.host.slots[slot].zone,
 		.new_connection = (view->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN,
 	};
 	__u32 reason = verdict(&facts);
@@ -176,7 +176,7 @@ static __always_inline int suspect(struct frame_source *context, __u32 generatio
 	if (!port_bit(policy->configured, port))
 		word |= COMMON_DISCOVERED;
 	slot = place_slot(context, policy, common.vlan);
-	facts.zone = tables.slots[slot].zone;
+	facts.zone = tables.host.slots[slot].zone;
 	facts.new_connection = (common.tcp->flags & (TCP_SYN | TCP_ACK)) == TCP_SYN;
 	common_source(&common, source);
 	reason = verdict(&facts);
@@ -255,7 +255,7 @@ static __always_inline int uncommon(struct frame_source *context, __u32 generati
 	if (shape == SHAPE_NOT_TCP)
 		return leave_untouched(context, policy, common.vlan, REASON_NOT_TCP, true);
 	if (shape == SHAPE_TCP &&
-	    !policy_suspects(policy, frame_ntohs(common.tcp->destination_port)))
+	    !policy_suspects(generation, frame_ntohs(common.tcp->destination_port)))
 		return leave_untouched(context, policy, common.vlan, REASON_OTHER_PORT, true);
 	shape = frame_parse(context, ethernet, &view);
 	switch (shape) {
@@ -318,7 +318,7 @@ static __always_inline int filter(struct frame_source *context, const bool ether
 		return conntrack ? filter_uncommon_ct(context, generation, ethernet)
 				 : filter_uncommon(context, generation, ethernet);
 	}
-	if (!policy_suspects(policy, frame_ntohs(common.tcp->destination_port)))
+	if (!policy_suspects(generation, frame_ntohs(common.tcp->destination_port)))
 		return leave_untouched(context, policy, common.vlan, REASON_OTHER_PORT, true);
 	word = COMMON_WORD(data, &common, ethernet);
 	return conntrack ? filter_suspect_ct(context, generation, word)

@@ -35,11 +35,11 @@ static __always_inline __u32 arrival_slot(const struct policy_tables *policy,
 					  const struct sk_buff *skb)
 {
 	const __u32 ifindex = (__u32)BPF_CORE_READ(skb, skb_iif);
-	__u32 base = tables.base_of[ifindex & (INTERFACE_RESIDUES - 1)];
+	__u32 base = tables.host.base_of[ifindex & (INTERFACE_RESIDUES - 1)];
 
 	/* Unlike the filter this runs for devices that are not ours, and share an entry with one.
 	 */
-	if (tables.index_of[base] != ifindex)
+	if (tables.host.index_of[base] != ifindex)
 		return 0;
 	if (base < BASES_MAX)
 		return policy->slot_of[base][0] & (SLOTS_MAX - 1);
@@ -93,7 +93,7 @@ static __always_inline int listener_cluster(const struct policy_tables *policy, 
 			return NOT_PROTECTED;
 		listener = bpf_map_lookup_elem(&listeners, &key);
 		if (listener ? !standing_protects(policy, listener->standing)
-			     : !policy_suspects(policy, port))
+			     : !policy_suspects(generation, port))
 			return NOT_PROTECTED;
 	}
 	read_addresses(skb, view);
@@ -123,12 +123,14 @@ static __always_inline bool is_portless(const struct policy_tables *policy, cons
  * was taken out of the tables (tcp_set_state() in net/ipv4/tcp.c), and a SYN that had found it
  * there would still be answered. All that would come of the connection is a reset.
  */
-static __always_inline bool is_let_go(const struct policy_tables *policy, const struct sock *sk,
-				      __u16 port)
+static __always_inline bool is_let_go(__u32 generation, const struct sock *sk, __u16 port)
 {
+	const struct policy_tables *policy = &tables.policy[generation & 1];
+
 	if (BPF_CORE_READ(sk, __sk_common.skc_node.pprev))
 		return false;
-	return policy_suspects(policy, port) || (policy->protect_autobound && !port_is_chosen(sk));
+	return policy_suspects(generation, port) ||
+	       (policy->protect_autobound && !port_is_chosen(sk));
 }
 
 static __always_inline __u64 frame_bytes(const struct sk_buff *skb)
@@ -157,12 +159,12 @@ int gate(__u64 *arguments)
 	cluster = listener_cluster(policy, generation, sk, skb, &view);
 	if (cluster == NOT_PROTECTED) {
 		if (port_bit(policy->exempt, port) ||
-		    !(is_portless(policy, sk) || is_let_go(policy, sk, port)))
+		    !(is_portless(policy, sk) || is_let_go(generation, sk, port)))
 			return result;
 		cluster = CLUSTER_NOBODY;
 	}
 	slot = arrival_slot(policy, skb);
-	facts.zone = tables.slots[slot].zone;
+	facts.zone = tables.host.slots[slot].zone;
 	reason = verdict(&facts);
 	if (reason == NEED_PEER) {
 		facts.peer = policy_has_peer(generation, view.source[0], view.source[1], view.ipv4,
@@ -172,7 +174,7 @@ int gate(__u64 *arguments)
 		reason = verdict(&facts);
 	}
 	/* A device that IPsec hands its packets to has a zone of its own where a list names it. */
-	if (!reason_drops(reason) || (!tables.slots[slot].gated && was_sealed(skb)))
+	if (!reason_drops(reason) || (!tables.host.slots[slot].gated && was_sealed(skb)))
 		return result;
 	count_judged(slot, MODE_ENFORCE, REASON_GATE, frame_bytes(skb));
 	return REFUSED;

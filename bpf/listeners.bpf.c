@@ -72,7 +72,7 @@ int watch_listens(__u64 *arguments)
 	struct sock *sk = BPF_CORE_READ(socket, sk);
 	int change;
 
-	__sync_fetch_and_add(&tables.listens_heard, 1);
+	__sync_fetch_and_add(&tables.host.listens_heard, 1);
 	if (!sk || !is_ours(sk) || BPF_CORE_READ(socket, state) != SOCKET_UNCONNECTED)
 		return 0;
 	sk = tcp_socket(sk);

@@ -21,7 +21,7 @@ struct {
 	__type(value, __u32);
 } claims SEC(".maps");
 
-/* Processes to list by tables.listed_ports. User space alone writes them. */
+/* Processes to list by tables.here.listed_ports. User space alone writes them. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
@@ -38,7 +38,7 @@ struct {
 static __always_inline void report(__u32 change)
 {
 	if (bpf_ringbuf_output(&changes, &change, sizeof(change), 0))
-		__sync_fetch_and_add(&tables.changes_lost, 1);
+		__sync_fetch_and_add(&tables.host.changes_lost, 1);
 }
 
 /* The address that a socket is bound to, and where it can be reached by that. */
@@ -83,8 +83,9 @@ static __always_inline bool has_claim(__u16 port, __u32 account)
 
 static __always_inline bool is_claimed(const struct listener *listener)
 {
-	return tables.claimed[listener->port] && (has_claim(listener->port, listener->account) ||
-						  has_claim(listener->port, ACCOUNT_ANY));
+	return tables.here.claimed[listener->port] &&
+	       (has_claim(listener->port, listener->account) ||
+		has_claim(listener->port, ACCOUNT_ANY));
 }
 
 static __always_inline __u32 standing_of(const struct listener *listener)
@@ -139,7 +140,7 @@ static __always_inline void describe(const struct sock *sk, struct task_struct *
  */
 static __always_inline bool is_listed(__u16 port, __u32 pid)
 {
-	return tables.listed_ports[port / 64] >> (port % 64) & 1 &&
+	return tables.here.listed_ports[port / 64] >> (port % 64) & 1 &&
 	       bpf_map_lookup_elem(&listed, &pid);
 }
 
@@ -164,7 +165,7 @@ static __always_inline int enter_listener(__u64 key, struct listener *listener)
 		count_down(listener, listener->standing);
 		user_gives_listener(listener->account, 0);
 	} else if (code) {
-		__sync_fetch_and_add(&tables.listeners_untracked, 1);
+		__sync_fetch_and_add(&tables.host.listeners_untracked, 1);
 	}
 	change_end();
 	return code == -EEXIST ? NO_CHANGE : CHANGE_LISTENERS;
@@ -187,7 +188,7 @@ static __always_inline int add_listener(const struct sock *sk, struct task_struc
 		const __u16 port = BPF_CORE_READ(sk, __sk_common.skc_num);
 
 		if (!is_listed(port, BPF_CORE_READ(leader, tgid)) &&
-		    !(tables.claimed[port] && has_claim(port, process_account(leader))))
+		    !(tables.here.claimed[port] && has_claim(port, process_account(leader))))
 			return NO_CHANGE;
 	}
 	describe(sk, leader, kind, &listener);
@@ -204,7 +205,7 @@ static __always_inline int add_listener(const struct sock *sk, struct task_struc
 	if (!user_takes_listener(listener.account))
 		return CHANGE_LISTENERS;
 	if (listener.kind == LISTENER_EPMD)
-		__sync_fetch_and_or(&tables.epmd_ports[listener.port / 64],
+		__sync_fetch_and_or(&tables.here.epmd_ports[listener.port / 64],
 				    1ull << (listener.port % 64));
 	listener.standing = standing_of(&listener);
 	return enter_listener(key, &listener);

@@ -116,7 +116,7 @@ static __always_inline bool is_elsewhere(const struct view *view)
 {
 	struct address_key key = {.length = 8 * sizeof(key.address)};
 
-	if (bpf_ktime_get_ns() >= tables.addresses_until_ns)
+	if (bpf_ktime_get_ns() >= tables.host.addresses_until_ns)
 		return false;
 	__builtin_memcpy(key.address, view->destination, sizeof(key.address));
 	return !bpf_map_lookup_elem(&addresses, &key);

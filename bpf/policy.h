@@ -52,9 +52,9 @@ static __always_inline bool port_bit(const __u64 *bits, __u16 port)
 }
 
 /* Whether @port may be protected: all that the short path asks. */
-static __always_inline bool policy_suspects(const struct policy_tables *policy, __u16 port)
+static __always_inline bool policy_suspects(__u32 generation, __u16 port)
 {
-	return port_bit(policy->suspects, port);
+	return port_bit(tables.here.suspects[generation & 1], port);
 }
 
 /* Whether listeners that count for so much are reason to protect their port. @shift: the family. */
@@ -90,15 +90,15 @@ static __always_inline int policy_cluster(__u32 generation, __u16 port, const __
 {
 	const struct policy_tables *policy = &tables.policy[generation & 1];
 
-	if (!policy_suspects(policy, port))
+	if (!policy_suspects(generation, port))
 		return NOT_PROTECTED;
 	if (port_bit(policy->configured, port))
 		return policy->cluster_of[!ipv4][port];
 	if (port_bit(policy->exempt, port))
 		return NOT_PROTECTED;
-	if (counts_protect(policy, tables.listeners[port].counts, ipv4 ? 0 : 16))
+	if (counts_protect(policy, tables.here.listeners[port].counts, ipv4 ? 0 : 16))
 		return policy->cluster_of[!ipv4][port];
-	if (!port_bit(tables.bound, port))
+	if (!port_bit(tables.here.bound, port))
 		return NOT_PROTECTED;
 	return binding_cluster(generation, address[0], address[1], port);
 }
@@ -165,10 +165,10 @@ static __always_inline void count_untouched(__u32 slot, enum reason reason, __u6
 	struct tally *tally;
 
 	if (cpu < CPU_ROWS) {
-		tally_add(&tables.untouched[cpu][slot & (SLOTS_MAX - 1)][reason], bytes);
+		tally_add(&tables.host.untouched[cpu][slot & (SLOTS_MAX - 1)][reason], bytes);
 		return;
 	}
-	tally = &tables.untouched[CPU_ROWS][slot & (SLOTS_MAX - 1)][reason];
+	tally = &tables.host.untouched[CPU_ROWS][slot & (SLOTS_MAX - 1)][reason];
 	__sync_fetch_and_add(&tally->packets, 1);
 	__sync_fetch_and_add(&tally->bytes, bytes);
 }

@@ -19,7 +19,7 @@ static __always_inline bool is_epmd_port(__u16 port)
 {
 	const struct policy_tables *policy = &tables.policy[tables.generation & 1];
 
-	return tables.epmd_ports[port / 64] >> (port % 64) & 1 ||
+	return tables.here.epmd_ports[port / 64] >> (port % 64) & 1 ||
 	       policy->cluster_of[0][port] == CLUSTER_ANY;
 }
 

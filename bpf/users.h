@@ -60,7 +60,7 @@ static __always_inline bool user_take(__u32 account, struct user *user, __u32 *c
 	}
 	if (user)
 		__sync_fetch_and_add(&user->refused, 1);
-	__sync_fetch_and_add(&tables.listeners_refused, 1);
+	__sync_fetch_and_add(&tables.host.listeners_refused, 1);
 	return false;
 }
 
@@ -69,7 +69,7 @@ static __always_inline bool user_takes_listener(__u32 account)
 	struct user *user = user_find(account);
 
 	return user_take(account, user, &user->listeners, USER_LISTENERS_MAX,
-			 &tables.others.listeners, LISTENERS_MAX);
+			 &tables.host.others.listeners, LISTENERS_MAX);
 }
 
 static __always_inline bool user_takes_registration(__u32 account)
@@ -77,15 +77,15 @@ static __always_inline bool user_takes_registration(__u32 account)
 	struct user *user = user_find(account);
 
 	return user_take(account, user, &user->registrations, USER_REGISTRATIONS_MAX,
-			 &tables.others.registrations, REGISTRATIONS_MAX);
+			 &tables.host.others.registrations, REGISTRATIONS_MAX);
 }
 
 static __always_inline bool user_takes_binding(__u32 account)
 {
 	struct user *user = user_find(account);
 
-	return user_take(account, user, &user->bindings, USER_BINDINGS_MAX, &tables.others.bindings,
-			 BINDINGS_MAX);
+	return user_take(account, user, &user->bindings, USER_BINDINGS_MAX,
+			 &tables.host.others.bindings, BINDINGS_MAX);
 }
 
 static __always_inline void user_gives_listener(__u32 account, __u32 failed)
@@ -96,7 +96,7 @@ static __always_inline void user_gives_listener(__u32 account, __u32 failed)
 		return;
 	__sync_fetch_and_add(&user->listeners, -1);
 	if (account >= SYSTEM_ACCOUNTS)
-		__sync_fetch_and_add(&tables.others.listeners, -1);
+		__sync_fetch_and_add(&tables.host.others.listeners, -1);
 	if (failed)
 		__sync_fetch_and_add(&user->failed, failed);
 }
@@ -116,7 +116,7 @@ static __always_inline void user_gives_registration(__u32 account)
 		return;
 	__sync_fetch_and_add(&user->registrations, -1);
 	if (account >= SYSTEM_ACCOUNTS)
-		__sync_fetch_and_add(&tables.others.registrations, -1);
+		__sync_fetch_and_add(&tables.host.others.registrations, -1);
 }
 
 #endif

@@ -270,9 +270,9 @@ static void many_places(struct harness *harness, uint32_t count)
 	struct tables *tables = harness->tables;
 
 	for (uint32_t i = 2; i <= count; i++) {
-		tables->base_of[i] = (uint8_t)i;
+		tables->host.base_of[i] = (uint8_t)i;
 		memset(tables->policy[0].slot_of[i], (int)i, VLAN_IDS);
-		tables->slots[i] =
+		tables->host.slots[i] =
 			(struct slot){.ifindex = i, .zone = (uint8_t)ZONE_CLIENT, .used = 1};
 	}
 }
@@ -281,7 +281,7 @@ static void protect_ports(struct harness *harness, uint32_t count)
 {
 	struct policy_tables *policy = &harness->tables->policy[0];
 
-	memset(policy->suspects, 0, sizeof(policy->suspects));
+	memset(harness->tables->here.suspects[0], 0, sizeof(harness->tables->here.suspects[0]));
 	memset(policy->configured, 0, sizeof(policy->configured));
 	if (count == 1) {
 		harness_protect(harness, EPMD_PORT, CLUSTER_ANY);

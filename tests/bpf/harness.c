@@ -108,7 +108,7 @@ void harness_open_with(struct harness *harness, bool ethernet, bool multi_buffer
 	if (harness->sieves == MAP_FAILED)
 		err(1, "sieves");
 	harness->tables->policy[0].sieve_shift = sieve_clear(harness->sieves, 0);
-	harness->tables->base_of[harness->ifindex] = BASE;
+	harness->tables->host.base_of[harness->ifindex] = BASE;
 	memset(harness->tables->policy[0].slot_of[BASE], SLOT, VLAN_IDS);
 	harness_zone(harness, ZONE_CLIENT);
 	set_peers_table(harness, 128);
@@ -188,16 +188,17 @@ bool harness_event(struct harness *harness, struct event *event)
 
 void harness_zone(struct harness *harness, enum zone zone)
 {
-	harness->tables->slots[SLOT] = (struct slot){.ifindex = 1, .zone = (__u8)zone, .used = 1};
+	harness->tables->host.slots[SLOT] =
+		(struct slot){.ifindex = 1, .zone = (__u8)zone, .used = 1};
 }
 
 void harness_vlan(struct harness *harness, uint16_t vlan, enum zone zone)
 {
 	__u8 slot = SLOT;
 
-	while (harness->tables->slots[slot].used)
+	while (harness->tables->host.slots[slot].used)
 		slot++;
-	harness->tables->slots[slot] =
+	harness->tables->host.slots[slot] =
 		(struct slot){.ifindex = 1, .vlan = vlan, .zone = (__u8)zone, .used = 1};
 	harness->tables->policy[0].slot_of[BASE][vlan] = slot;
 }
@@ -209,7 +210,7 @@ void harness_mode(struct harness *harness, enum mode mode)
 
 void harness_protect(struct harness *harness, uint16_t port, uint8_t cluster)
 {
-	harness->tables->policy[0].suspects[port / 64] |= 1ull << port % 64;
+	harness->tables->here.suspects[0][port / 64] |= 1ull << port % 64;
 	harness->tables->policy[0].configured[port / 64] |= 1ull << port % 64;
 	harness->tables->policy[0].cluster_of[0][port] = cluster;
 	harness->tables->policy[0].cluster_of[1][port] = cluster;
@@ -231,7 +232,7 @@ void harness_address(struct harness *harness, const char *text)
 
 void harness_addresses_until(struct harness *harness, uint64_t ns)
 {
-	harness->tables->addresses_until_ns = ns;
+	harness->tables->host.addresses_until_ns = ns;
 }
 
 static void use_length(struct prefix_lengths *lengths, unsigned int length)
@@ -428,8 +429,8 @@ struct tally harness_count(const struct harness *harness, uint32_t slot, enum mo
 		sum.bytes += per_cpu[cpu].bytes;
 	}
 	for (int cpu = 0; reason < REASON_UNTOUCHED_COUNT && cpu <= CPU_ROWS; cpu++) {
-		sum.packets += harness->tables->untouched[cpu][slot][reason].packets;
-		sum.bytes += harness->tables->untouched[cpu][slot][reason].bytes;
+		sum.packets += harness->tables->host.untouched[cpu][slot][reason].packets;
+		sum.bytes += harness->tables->host.untouched[cpu][slot][reason].bytes;
 	}
 	free(per_cpu);
 	return sum;

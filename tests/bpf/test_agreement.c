@@ -96,11 +96,13 @@ static struct harness *harness_for(const struct input *input)
 }
 
 /* Has @port alone protected, or all but it. */
-static void protect(struct policy_tables *policy, __u16 port, bool alone)
+static void protect(struct tables *tables, __u16 port, bool alone)
 {
-	memset(policy->suspects, alone ? 0 : 0xff, sizeof(policy->suspects));
-	policy->suspects[port / 64] ^= 1ull << port % 64;
-	memcpy(policy->configured, policy->suspects, sizeof(policy->configured));
+	__u64 *suspects = tables->here.suspects[0];
+
+	memset(suspects, alone ? 0 : 0xff, sizeof(tables->here.suspects[0]));
+	suspects[port / 64] ^= 1ull << port % 64;
+	memcpy(tables->policy[0].configured, suspects, sizeof(tables->here.suspects[0]));
 }
 
 /* What an event tells of a frame that is dropped is the view, and so may be compared in full. */
@@ -143,11 +145,11 @@ static void expect(const struct input *input, enum zone zone, bool protected, bo
 static void set_zone(struct harness *harness, const struct input *input, enum zone zone)
 {
 	memset(harness->tables->policy[0].slot_of[BASE], PLAIN_SLOT, VLAN_IDS);
-	harness->tables->slots[PLAIN_SLOT].zone = (__u8)(input->view.vlan ? ZONE_NONE : zone);
+	harness->tables->host.slots[PLAIN_SLOT].zone = (__u8)(input->view.vlan ? ZONE_NONE : zone);
 	if (!input->view.vlan)
 		return;
 	harness->tables->policy[0].slot_of[BASE][input->view.vlan] = VLAN_SLOT;
-	harness->tables->slots[VLAN_SLOT] = (struct slot){
+	harness->tables->host.slots[VLAN_SLOT] = (struct slot){
 		.ifindex = 1, .vlan = input->view.vlan, .zone = (__u8)zone, .used = 1};
 }
 
@@ -178,14 +180,14 @@ static void compare(struct input *input)
 	const bool source = input->view.has_source && !looks_mapped(&input->view);
 
 	memset(policy->cluster_of, CLUSTER_ANY, sizeof(policy->cluster_of));
-	protect(policy, port, true);
+	protect(harness->tables, port, true);
 	set_zone(harness, input, ZONE_CLIENT);
 	policy->mode = MODE_AUDIT;
 	expect(input, ZONE_CLIENT, true, false);
 	policy->mode = MODE_ENFORCE;
-	protect(policy, port, false);
+	protect(harness->tables, port, false);
 	expect(input, ZONE_CLIENT, false, false);
-	protect(policy, port, true);
+	protect(harness->tables, port, true);
 	set_zone(harness, input, ZONE_CLUSTER);
 	expect_with_peer(harness, input, false, source);
 	expect_with_peer(harness, input, true, false);

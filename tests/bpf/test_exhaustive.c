@@ -244,7 +244,7 @@ static void write_binding(unsigned int port, const struct known *row, unsigned i
 	struct binding binding = {};
 	struct prefix prefix;
 
-	write_bit(harness.tables->bound, port, row->bound != BOUND_NOWHERE);
+	write_bit(harness.tables->here.bound, port, row->bound != BOUND_NOWHERE);
 	if (row->bound != BOUND_HERE && row->bound != BOUND_ELSEWHERE)
 		return;
 	cr_assert_eq(prefix_parse(text, &prefix, NULL), 0);
@@ -277,7 +277,7 @@ static void write_known(unsigned int generation, const struct wanted *wanted)
 			struct policy_tables *policy = &harness.tables->policy[i];
 			const bool other = i != generation;
 
-			write_bit(policy->suspects, port, row->suspect ^ other);
+			write_bit(harness.tables->here.suspects[i], port, row->suspect ^ other);
 			write_bit(policy->configured, port, row->configured ^ other);
 			write_bit(policy->exempt, port, row->exempt ^ other);
 			policy->cluster_of[wanted->ipv6][port] = row->cluster ^ (uint8_t)other;
@@ -286,9 +286,8 @@ static void write_known(unsigned int generation, const struct wanted *wanted)
 			policy->protect_fixed = wanted->fixed ^ other;
 		}
 		for (int i = 0; i < STANDING_COUNT; i++)
-			harness.tables->listeners[port].counts[i] = row->counts[i] ^ wanted->ipv6
-									    ? COUNT_IPV4
-									    : COUNT_IPV6;
+			harness.tables->here.listeners[port].counts[i] =
+				row->counts[i] ^ wanted->ipv6 ? COUNT_IPV4 : COUNT_IPV6;
 		write_binding(port, row, generation, wanted->ipv6);
 	}
 	memcpy(harness.tables->policy[1].slot_of, harness.tables->policy[0].slot_of,

@@ -60,7 +60,7 @@ Test(claims, a_claim_of_an_agent_that_did_not_know_whose_it_was_is_for_every_acc
 {
 	const uint32_t users[] = {0, SOME_USER, OTHER_USER};
 
-	watching.harness.tables->claimed[FIXED_PORT] = 1; /* as an agent before 0.2 left it */
+	watching.harness.tables->here.claimed[FIXED_PORT] = 1; /* as an agent before 0.2 left it */
 	watch_import_claims(&watching.fence);
 	for (size_t i = 0; i < sizeof(users) / sizeof(users[0]); i++) {
 		int fd;
@@ -190,7 +190,8 @@ Test(claims, settling_moves_the_count_and_settling_twice_changes_nothing)
 		expect_counts(port, 0, 0, 0);
 		cr_expect_eq(count_entries(), 0);
 	}
-	cr_expect_eq(watching.harness.tables->changes_begun, watching.harness.tables->changes_done);
+	cr_expect_eq(watching.harness.tables->host.changes_begun,
+		     watching.harness.tables->host.changes_done);
 }
 
 Test(claims, an_epmd_s_listener_is_sure_whatever_is_said_of_it)

@@ -19,12 +19,12 @@ TestSuite(places, .init = start, .fini = watching_close);
 
 static bool is_bound(uint16_t port)
 {
-	return watching.harness.tables->bound[port / 64] >> port % 64 & 1;
+	return watching.harness.tables->here.bound[port / 64] >> port % 64 & 1;
 }
 
 static uint32_t count_at_all(uint16_t port)
 {
-	return watching.harness.tables->listeners[port].counts[STANDING_AUTOBOUND];
+	return watching.harness.tables->here.listeners[port].counts[STANDING_AUTOBOUND];
 }
 
 Test(places, a_listener_at_one_address_protects_its_port_there_and_nowhere_else)

@@ -168,7 +168,7 @@ Test(watch, other_network_namespaces_do_not_count)
 	call_myself("beam.smp");
 	cr_assert_eq(unshare(CLONE_NEWNET), 0);
 	fd = autobound(&port);
-	cr_expect_eq(tables()->listeners[port].counts[STANDING_AUTOBOUND], 0);
+	cr_expect_eq(tables()->here.listeners[port].counts[STANDING_AUTOBOUND], 0);
 	cr_expect_eq(count_entries(), 0);
 	close(fd);
 }
@@ -180,10 +180,10 @@ Test(watch, a_thousand_nodes_leave_nothing)
 		uint16_t port;
 
 		close(autobound(&port));
-		cr_assert_eq(tables()->listeners[port].counts[STANDING_AUTOBOUND], 0);
+		cr_assert_eq(tables()->here.listeners[port].counts[STANDING_AUTOBOUND], 0);
 	}
 	cr_expect_eq(count_entries(), 0);
-	cr_expect_eq(tables()->listeners_untracked, 0);
+	cr_expect_eq(tables()->host.listeners_untracked, 0);
 }
 
 Test(watch_start, listeners_that_were_there_before_are_found_and_counted_once)
@@ -199,7 +199,7 @@ Test(watch_start, listeners_that_were_there_before_are_found_and_counted_once)
 	cr_expect_eq(syn_to(port), REASON_OTHER_PORT);
 	watching_list();
 	watching_list();
-	cr_expect_eq(tables()->listeners[port].counts[STANDING_AUTOBOUND], 1);
+	cr_expect_eq(tables()->here.listeners[port].counts[STANDING_AUTOBOUND], 1);
 	cr_expect_eq(syn_to(port), REASON_CLIENT_NEW);
 	close(fd);
 	cr_expect_eq(syn_to(port), REASON_OTHER_PORT);
@@ -219,7 +219,7 @@ Test(watch_start, a_full_table_protects_all_the_same)
 		fds[i] = autobound(&ports[i]);
 	for (int i = 0; i < 8; i++)
 		cr_expect_eq(syn_to(ports[i]), REASON_CLIENT_NEW, "listener %d", i);
-	cr_expect_eq(tables()->listeners_untracked, 4);
+	cr_expect_eq(tables()->host.listeners_untracked, 4);
 	for (int i = 0; i < 8; i++)
 		close(fds[i]);
 	for (int i = 0; i < 8; i++)

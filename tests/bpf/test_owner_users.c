@@ -27,8 +27,8 @@ static void discover_port(void)
 {
 	struct tables *tables = watching.harness.tables;
 
-	tables->policy[0].suspects[PORT / 64] |= 1ull << PORT % 64;
-	tables->listeners[PORT].counts[STANDING_SURE] = COUNT_IPV4 | COUNT_IPV6;
+	tables->here.suspects[0][PORT / 64] |= 1ull << PORT % 64;
+	tables->here.listeners[PORT].counts[STANDING_SURE] = COUNT_IPV4 | COUNT_IPV6;
 }
 
 /* Sockets belong to the effective user of the process that makes or accepts them. */

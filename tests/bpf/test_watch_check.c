@@ -37,7 +37,7 @@ static void expect_nothing_found(void)
 
 static __u32 *counts(uint16_t port)
 {
-	return watching.harness.tables->listeners[port].counts;
+	return watching.harness.tables->here.listeners[port].counts;
 }
 
 Test(watch_check, where_all_is_right_nothing_is_found)
@@ -136,7 +136,7 @@ Test(watch_check, counts_that_are_too_low_are_corrected_and_the_port_is_closed_a
 	const int fd = autobound(&port);
 
 	counts(port)[STANDING_AUTOBOUND] = 0;
-	watching.harness.tables->policy[0].suspects[port / 64] &= ~(1ull << port % 64);
+	watching.harness.tables->here.suspects[0][port / 64] &= ~(1ull << port % 64);
 	cr_expect_eq(syn_to(port), REASON_OTHER_PORT);
 	cr_expect_eq(check().corrected, 1);
 	cr_expect_eq(syn_to(port), REASON_CLIENT_NEW);
@@ -238,11 +238,11 @@ Test(watch_check, nothing_is_corrected_while_a_change_is_under_way)
 
 	counts(FIXED_PORT)[STANDING_SURE] = COUNT_IPV4;
 	set_user(SOME_USER, &wrong);
-	watching.harness.tables->changes_begun++;
+	watching.harness.tables->host.changes_begun++;
 	cr_expect_eq(check().corrected, 0);
 	cr_expect_eq(counts(FIXED_PORT)[STANDING_SURE], COUNT_IPV4);
 	cr_expect_eq(user_of(SOME_USER).listeners, 500);
-	watching.harness.tables->changes_done++;
+	watching.harness.tables->host.changes_done++;
 	cr_expect_eq(check().corrected, 1);
 	cr_expect_eq(counts(FIXED_PORT)[STANDING_SURE], 0);
 	cr_expect_eq(user_of(SOME_USER).listeners, 0);

@@ -103,7 +103,7 @@ Test(zones, trusted_and_unnamed_interfaces_pass_everything)
 	cr_expect_eq(reason_for(CLIENT_IPV4, EPMD_PORT), REASON_TRUSTED);
 	harness_zone(&harness, ZONE_NONE);
 	cr_expect_eq(reason_for(CLIENT_IPV4, EPMD_PORT), REASON_NO_ZONE);
-	harness.tables->base_of[harness.ifindex] = 0;
+	harness.tables->host.base_of[harness.ifindex] = 0;
 	cr_expect_eq(reason_for(CLIENT_IPV4, EPMD_PORT), REASON_NO_ZONE);
 }
 
@@ -157,7 +157,7 @@ Test(zones, frames_are_counted_once_with_their_bytes_and_explaining_counts_none)
 Test(zones, the_policy_aside_changes_nothing_until_it_is_switched_to)
 {
 	harness.tables->policy[1] = harness.tables->policy[0];
-	harness.tables->policy[1].suspects[OPEN_PORT / 64] |= 1ull << OPEN_PORT % 64;
+	harness.tables->here.suspects[1][OPEN_PORT / 64] |= 1ull << OPEN_PORT % 64;
 	harness.tables->policy[1].configured[OPEN_PORT / 64] |= 1ull << OPEN_PORT % 64;
 	cr_expect_eq(reason_for(CLIENT_IPV4, OPEN_PORT), REASON_OTHER_PORT);
 	harness.tables->generation = 1;

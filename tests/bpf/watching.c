@@ -305,7 +305,7 @@ bool find_binding(const char *address, uint16_t port, struct binding *binding)
 uint32_t counted(uint16_t port, enum standing standing)
 {
 	const int map = bpf_map__fd(watching.harness.live->maps.bindings);
-	const uint32_t count = watching.harness.tables->listeners[port].counts[standing];
+	const uint32_t count = watching.harness.tables->here.listeners[port].counts[standing];
 	uint32_t sum = (count & 0xffff) + (count >> 16);
 	struct binding_key key, *previous = NULL;
 	struct binding binding;
@@ -320,5 +320,5 @@ uint32_t counted(uint16_t port, enum standing standing)
 
 bool is_suspect(uint16_t port)
 {
-	return watching.harness.tables->policy[0].suspects[port / 64] >> port % 64 & 1;
+	return watching.harness.tables->here.suspects[0][port / 64] >> port % 64 & 1;
 }

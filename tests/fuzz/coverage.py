@@ -23,7 +23,7 @@ FILES = {
                 "user/agent/commands_arguments.c"),
     "epmd": ("user/core/epmd.c", "user/core/text.c"),
     "frame": ("bpf/frame.h", "bpf/frame_flat.h", "bpf/headers.h"),
-    "http": ("user/agent/http.c", "user/agent/http_pages.c"),
+    "http": ("user/daemon/http.c", "user/daemon/http_pages.c"),
     "names": ("user/agent/net_side.c",),
     "netlink": ("user/kernel/host.c", "user/core/device.c"),
     "peers": ("user/core/peer_state.c",),

@@ -14,7 +14,7 @@
 
 #include "tests/fuzz/fuzz.h"
 /* For its clock and its limits. */
-#include "user/agent/http.c"
+#include "user/daemon/http.c"
 
 #define TURNS		4
 #define CONNECTIONS	6

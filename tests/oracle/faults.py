@@ -67,8 +67,8 @@ FAULTS = {
         [("if (!view->ip_behind)\n", "if (true)\n")]),
     "one-byte": (
         "compares one byte of the port",
-        [("return port_bit(policy->suspects, port);",
-          "return port_bit(policy->suspects, port & 0xff);")]),
+        [("return port_bit(tables.here.suspects[generation & 1], port);",
+          "return port_bit(tables.here.suspects[generation & 1], port & 0xff);")]),
     "byte-order": (
         "takes a port's bytes in the other order",
         [("__u32 host = __builtin_bswap16(value);", "__u32 host = value;")]),
@@ -101,9 +101,9 @@ FAULTS = {
           "\t\treturn SHAPE_HEADERS_TRUNCATED;")]),
     "neighbour-port": (
         "protects the port above as well",
-        [("return port_bit(policy->suspects, port);",
-          "return port_bit(policy->suspects, port) || port_bit(policy->suspects, "
-          "(__u16)(port - 1));"),
+        [("return port_bit(tables.here.suspects[generation & 1], port);",
+          "return port_bit(tables.here.suspects[generation & 1], port) || "
+          "port_bit(tables.here.suspects[generation & 1], (__u16)(port - 1));"),
          ("if (port_bit(policy->configured, port))",
           "if (port_bit(policy->configured, port) || port_bit(policy->configured, "
           "(__u16)(port - 1)))")]),

@@ -105,16 +105,16 @@ static void write_policy(struct judge *judge, uint32_t ifindex)
 {
 	struct policy_tables *policy = &judge->tables->policy[0];
 
-	judge->tables->base_of[ifindex] = BASE;
-	judge->tables->base_of[LOOPBACK] = BASE;
+	judge->tables->host.base_of[ifindex] = BASE;
+	judge->tables->host.base_of[LOOPBACK] = BASE;
 	memset(policy->slot_of[BASE], SLOT, VLAN_IDS);
-	judge->tables->slots[SLOT] =
+	judge->tables->host.slots[SLOT] =
 		(struct slot){.ifindex = ifindex, .zone = ZONE_CLIENT, .used = 1};
 	memset(policy->cluster_of, CLUSTER_NOBODY, sizeof(policy->cluster_of));
 	for (uint32_t port = 0; port < PORTS; port++) {
 		if (!port_is_protected((uint16_t)port))
 			continue;
-		policy->suspects[port / 64] |= 1ull << port % 64;
+		judge->tables->here.suspects[0][port / 64] |= 1ull << port % 64;
 		policy->configured[port / 64] |= 1ull << port % 64;
 		policy->cluster_of[0][port] = policy->cluster_of[1][port] = port == PORT_EPMD
 										    ? CLUSTER_ANY

@@ -11,7 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "agent/epmd_query.h"
+#include "daemon/epmd_query.h"
 #include "tests/unit/loop_sockets.h"
 
 #define SHORT_MS   200

@@ -11,7 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "agent/http.h"
+#include "daemon/http.h"
 #include "tests/unit/http_client.h"
 #include "tests/unit/scratch.h"
 

@@ -19,13 +19,13 @@ Test(cli, version_and_help_go_to_stdout)
 	cr_assert(strstr(output, "\ncompiler: ") && strstr(output, "\nlibbpf:   ") &&
 		  strstr(output, "\ncontract: "));
 	cr_assert_eq(RUN("--help"), 0);
-	for (size_t i = 0; i < COMMAND_COUNT; i++)
+	for (size_t i = 0; i < command_count; i++)
 		cr_assert(strstr(output, commands[i].name), "%s", commands[i].name);
 }
 
 Test(cli, every_command_teaches_with_help)
 {
-	for (size_t i = 0; i < COMMAND_COUNT; i++) {
+	for (size_t i = 0; i < command_count; i++) {
 		cr_assert_eq(RUN((char *)commands[i].name, "--help"), 0);
 		cr_assert(strstr(output, commands[i].summary));
 		cr_assert(strstr(output, "\nExample:\n  beamfence "));

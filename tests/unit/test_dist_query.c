@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* Ports that are asked whether they are the distribution. */
-#include "agent/dist_query.h"
+#include "daemon/dist_query.h"
 
 #include <stdlib.h>
 

@@ -9,7 +9,7 @@
 #include <syslog.h>
 #include <unistd.h>
 
-#include "agent/log.h"
+#include "daemon/log.h"
 
 static int reader, saved_stderr;
 

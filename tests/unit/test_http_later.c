@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* Pages of the metrics endpoint that are answered later than they are asked for. */
-#include "agent/http.h"
+#include "daemon/http.h"
 
 #include <stdlib.h>
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-#include "agent/log.h"
+#include "daemon/log.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -13,7 +13,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "agent/journal.h"
+#include "daemon/journal.h"
 
 static int reader = -1;
 static int saved_stderr = -1;

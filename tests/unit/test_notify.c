@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-#include "agent/notify.h"
+#include "daemon/notify.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "agent/commands_internal.h"
+#include "core/protocol.h"
 #include "kernel/leftovers.h"
 
 static int command_reload(struct commands *commands, const struct control_peer *peer,
@@ -56,25 +57,24 @@ static int command_detach(struct commands *commands, const struct control_peer *
 static const struct command {
 	const char *name;
 	command_function *function;
-	bool changes; /* something: not for those who may only look */
 } table[] = {
-	{"status", command_status, false},
-	{"ports", command_ports, false},
-	{"counters", command_counters, false},
-	{"metrics", command_metrics, false},
-	{"explain", command_explain, false},
-	{"peers.list", command_peers_list, false},
-	{"peers.add", command_peers_add, true},
-	{"peers.del", command_peers_del, true},
-	{"reload", command_reload, true},
-	{"check", command_check, true}, /* what it costs is no less */
-	{"try", command_try, true},
-	{"confirm", command_confirm, true},
-	{"revert", command_revert, true},
-	{"detach", command_detach, true},
-	{"events", command_events, false},
-	{"sources", command_sources, false},
-	{"capture", command_capture, true}, /* what it shows is no less than a change */
+	{"status", command_status},
+	{"ports", command_ports},
+	{"counters", command_counters},
+	{"metrics", command_metrics},
+	{"explain", command_explain},
+	{"peers.list", command_peers_list},
+	{"peers.add", command_peers_add},
+	{"peers.del", command_peers_del},
+	{"reload", command_reload},
+	{"check", command_check},
+	{"try", command_try},
+	{"confirm", command_confirm},
+	{"revert", command_revert},
+	{"detach", command_detach},
+	{"events", command_events},
+	{"sources", command_sources},
+	{"capture", command_capture},
 };
 
 static const struct command *find_command(const char *name)
@@ -90,16 +90,17 @@ int commands_handle(void *context, const struct control_peer *peer, const char *
 {
 	const struct command *command = find_command(name);
 	struct commands *commands = context;
+	const bool changes = !protocol_only_looks(name);
 	int code;
 
 	if (!command)
 		return error_set(error, -ENOSYS, "there is no command \"%.64s\"", name);
-	if (command->changes && peer->read_only)
+	if (changes && peer->read_only)
 		code = error_set(error, -EPERM, "this socket is for looking only: \"%s\" needs %s",
 				 name, commands->agent->config->control_socket);
 	else
 		code = command->function(commands, peer, arguments, result, error);
-	if (command->changes)
+	if (changes)
 		commands->changed(commands->context, peer, name, arguments, code, error);
 	return code;
 }

@@ -89,7 +89,7 @@ int control_open(struct event_base *base, const struct control_settings *setting
 	control->base = base;
 	control->settings = *settings;
 	apply_defaults(&control->settings);
-	code = control_socket_open(&control->socket, settings->path, settings->group, error);
+	code = unix_socket_open(&control->socket, settings->path, settings->group, error);
 	if (code) {
 		free(control);
 		return code;
@@ -132,6 +132,6 @@ void control_close(struct control *control)
 		evconnlistener_free(control->listener);
 	if (control->retry)
 		event_free(control->retry);
-	control_socket_close(&control->socket);
+	unix_socket_close(&control->socket);
 	free(control);
 }

@@ -61,12 +61,9 @@ struct control_settings {
 };
 
 /*
- * Makes the socket, and its directory (mode 0755) when only that is missing, and serves on @base.
- * A socket on which nobody answers is replaced. Needs CAP_CHOWN when a group other than the
- * process's own is asked for. The process must ignore SIGPIPE. Returns 0 and a server that the
- * caller ends with control_close(), or:
- * -EADDRINUSE: another agent answers there. -EEXIST: @path is something other than a socket.
- * -ENAMETOOLONG: @path does not fit. Other errno of what failed.
+ * Makes the socket and serves on @base; the process must ignore SIGPIPE. Returns 0 and a server
+ * that the caller ends with control_close(), or the errors of unix_socket_open()
+ * (daemon/unix_socket.h).
  */
 int control_open(struct event_base *base, const struct control_settings *settings,
 		 struct control **control, struct error *error);

@@ -7,7 +7,7 @@
 #include <stddef.h>
 
 #include "agent/control.h"
-#include "agent/control_socket.h"
+#include "daemon/unix_socket.h"
 
 struct control_stream;
 
@@ -29,7 +29,7 @@ struct client {
 struct control {
 	struct event_base *base;
 	struct control_settings settings;
-	struct control_socket socket;
+	struct unix_socket socket;
 	struct evconnlistener *listener;
 	struct event *retry; /* runs after accept(2) failed */
 	struct client *clients;

@@ -10,10 +10,10 @@
 #include "agent/doubts.h"
 #include "agent/epmd_asks.h"
 #include "agent/listeners.h"
-#include "agent/log.h"
 #include "agent/moment.h"
 #include "agent/nodes.h"
 #include "core/cleanup.h"
+#include "daemon/log.h"
 
 #define LOOK_MS	    5	/* between looks at changes that come in a flood, for which ... */
 #define LOOKS	    4	/* ... so many were looked at on the spot: a start of a node makes three */

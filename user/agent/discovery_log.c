@@ -5,8 +5,8 @@
 #include <syslog.h>
 
 #include "agent/events.h"
-#include "agent/log.h"
 #include "agent/moment.h"
+#include "daemon/log.h"
 
 #define AGAIN_MS 10000	/* what anybody can bring about is logged no more often */
 #define BRIEF_MS 600000 /* and that listeners came and went */

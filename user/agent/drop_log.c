@@ -7,8 +7,8 @@
 #include <string.h>
 #include <syslog.h>
 
-#include "agent/log.h"
 #include "core/clock.h"
+#include "daemon/log.h"
 
 #define NUMBER_SIZE 24
 

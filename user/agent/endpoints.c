@@ -9,10 +9,10 @@
 #include <syslog.h>
 
 #include "agent/health.h"
-#include "agent/log.h"
 #include "core/cleanup.h"
 #include "core/protocol.h"
 #include "core/text.h"
+#include "daemon/log.h"
 
 #define NETWORK_QUIET_S 5
 

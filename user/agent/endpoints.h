@@ -5,8 +5,8 @@
 
 #include "agent/agent.h"
 #include "agent/commands.h"
-#include "agent/http.h"
 #include "agent/network.h"
+#include "daemon/http.h"
 
 struct endpoints {
 	struct event_base *base;

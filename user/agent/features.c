@@ -5,9 +5,9 @@
 #include <syslog.h>
 
 #include "agent/events.h"
-#include "agent/log.h"
 #include "agent/moment.h"
 #include "agent/privileges.h"
+#include "daemon/log.h"
 
 #define WAIT_MIN_MS 4000 /* less than the time between two checks */
 #define WAIT_MAX_MS (600 * 1000)

@@ -15,9 +15,6 @@
 #include "agent/events.h"
 #include "agent/features.h"
 #include "agent/interfaces.h"
-#include "agent/log.h"
-#include "agent/memory.h"
-#include "agent/notify.h"
 #include "agent/options.h"
 #include "agent/privileges.h"
 #include "agent/problems.h"
@@ -25,6 +22,9 @@
 #include "agent/report.h"
 #include "agent/runtime.h"
 #include "core/cleanup.h"
+#include "daemon/log.h"
+#include "daemon/memory.h"
+#include "daemon/notify.h"
 #include "kernel/detach.h"
 
 #define RETRY_S 5 /* what could not be done is tried again */

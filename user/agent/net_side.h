@@ -1,31 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* clang-format off */
 /*
- * The agent's end of the network side: a second program (user/net) without any privilege, which
- * speaks TCP with strangers for the agent. It connects to a socket of its own, which speaks the
- * control protocol (core/protocol.h) with these commands and no others:
+ * The agent's end of the network side: the socket of daemon/net_protocol.h.
  *
- * serve       -
- *             null. A stream, on which the agent says what is to be done:
- *               {"listen": {"host": "127.0.0.1", "port": 9369}, "id": N}   serve the metrics there,
- *               {"listen": null, "id": N}                                  or nowhere any more
- *               {"ask": 4369, "id": N}                                     ask the epmd at that port
- *               {"probe": {"address": "::", "port": 9100, "timeout_ms": 1000}, "id": N}
- *                                                          ask that port whether it is the distribution
- *             One program serves at a time: a newcomer takes the place of the former.
- * listening   id (of that "listen"), error (text; null: it works). Result: null.
- * names       id (of that "ask"), code (0, or a negative errno), nodes (list of pairs, name and
- *             port: shorter than what epmd sent). Result: null.
- * probed      id (of that "probe"), code (as there), outcome (where code is 0: "distribution", "tls",
- *             "other" or "closed"), name (the node's, "app@host"; "": not told). Result: null.
- * metrics     -. Result: text, the page.
- * health      -. Result: null; an error where something is open, whose text is what and why.
- *
- * It is not trusted: it can at worst lie about what epmd and ports say, which those could as well, or
- * serve no metrics. What it sends is bounded, answers to nothing that was asked are ignored, one that reads
- * nothing of its stream is cut off, and newcomers get their orders no more often than a pause allows.
+ * The other end is not trusted: it can at worst lie about what epmd and ports say, which those
+ * could as well, or serve no metrics. What it sends is bounded, answers to nothing that was asked
+ * are ignored, one that reads nothing of its stream is cut off, and newcomers get their orders no
+ * more often than a pause allows.
  */
-/* clang-format on */
 #ifndef BEAMFENCE_NET_SIDE_H
 #define BEAMFENCE_NET_SIDE_H
 
@@ -33,11 +14,11 @@
 #include <jansson.h>
 #include <stdbool.h>
 
-#include "agent/http.h"
 #include "core/epmd.h"
 #include "core/handshake.h"
+#include "daemon/http.h"
+#include "daemon/net_protocol.h"
 
-#define NET_SOCKET_DEFAULT   "/run/beamfence/net.sock"
 #define NET_SIDE_GROUP	     "beamfence-net" /* may connect, where there is such a group */
 #define NET_SIDE_PATIENCE_MS 60000	     /* so long it may be away before that is a problem */
 #define NET_SIDE_PAUSE_MS    300	     /* from one newcomer's orders to the next one's */
@@ -46,7 +27,7 @@ struct net_side;
 
 struct net_side_settings {
 	const char *path;     /* of the socket; copied */
-	http_metrics metrics; /* what the pages say, as of agent/http.h */
+	http_metrics metrics; /* what the pages say, as of daemon/http.h */
 	http_health health;
 	/* It has come, and takes orders from now on. */
 	void (*came)(void *context);
@@ -56,9 +37,9 @@ struct net_side_settings {
 	void (*missing)(void *context, bool missing);
 	/* Listening failed with @problem, or works (NULL). */
 	void (*listening)(void *context, uint64_t id, const char *problem);
-	/* An answer of epmd, as of agent/epmd_query.h; maybe one that nobody waits for. */
+	/* An answer of epmd, as of daemon/epmd_query.h; maybe one that nobody waits for. */
 	void (*names)(void *context, uint64_t id, int code, const struct epmd_nodes *nodes);
-	/* An answer of a port, as of agent/dist_query.h; maybe one that nobody waits for. */
+	/* An answer of a port, as of daemon/dist_query.h; maybe one that nobody waits for. */
 	void (*probed)(void *context, uint64_t id, int code, const struct handshake_answer *answer);
 	void *context;
 	unsigned patience_ms; /* 0: NET_SIDE_PATIENCE_MS */

@@ -5,10 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "agent/dist_query.h"
-#include "agent/epmd_query.h"
 #include "agent/net_side.h"
 #include "core/address.h"
+#include "daemon/dist_query.h"
+#include "daemon/epmd_query.h"
 
 /* One question: by a query of this process, or to the network side with a number and a deadline. */
 struct network_ask {

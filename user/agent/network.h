@@ -9,9 +9,9 @@
 
 #include <event2/event.h>
 
-#include "agent/http.h"
 #include "core/epmd.h"
 #include "core/handshake.h"
+#include "daemon/http.h"
 
 #define NETWORK_PROBES_MAX 24  /* under way; less than what a network side takes */
 #define NETWORK_WAY_MS	   500 /* that an answer of the network side's may be late */
@@ -21,7 +21,7 @@ struct network_ask;
 
 struct network_settings {
 	const char *socket;   /* for the network side; copied. NULL: this process does it itself */
-	http_metrics metrics; /* what is served, as of agent/http.h */
+	http_metrics metrics; /* what is served, as of daemon/http.h */
 	http_health health;
 	/* What network_problem() says has changed. */
 	void (*changed)(void *context);
@@ -31,11 +31,11 @@ struct network_settings {
 	unsigned patience_ms; /* that a network side may be away; 0: as of agent/net_side.h */
 };
 
-/* The outcome, from the loop: as epmd_answer of agent/epmd_query.h. */
+/* The outcome, from the loop: as epmd_answer of daemon/epmd_query.h. */
 typedef void (*network_answer)(void *context, uint16_t port, int code,
 			       const struct epmd_nodes *nodes);
 
-/* The outcome, from the loop: as dist_answer of agent/dist_query.h. */
+/* The outcome, from the loop: as dist_answer of daemon/dist_query.h. */
 typedef void (*network_probed)(void *context, int code, const struct handshake_answer *answer);
 
 /*

@@ -5,7 +5,7 @@
 #include <string.h>
 #include <syslog.h>
 
-#include "agent/log.h"
+#include "daemon/log.h"
 
 #define LINES_MAX 200 /* at a time: what comes by the thousand is not read by the line */
 

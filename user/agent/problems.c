@@ -6,11 +6,11 @@
 #include "agent/events.h"
 #include "agent/keeper.h"
 #include "agent/listeners.h"
-#include "agent/log.h"
 #include "agent/moment.h"
 #include "agent/problems_connections.h"
 #include "agent/problems_find.h"
 #include "core/cleanup.h"
+#include "daemon/log.h"
 
 #define SUBJECT_SIZE 24
 #define TOLD_MAX     10 /* lines of one kind at a time: users can bring about any number */

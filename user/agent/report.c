@@ -8,9 +8,9 @@
 
 #include "agent/events.h"
 #include "agent/features.h"
-#include "agent/log.h"
-#include "agent/notify.h"
 #include "core/cleanup.h"
+#include "daemon/log.h"
+#include "daemon/notify.h"
 #include "kernel/detach.h"
 
 void report_outcome(struct outcome *outcome, const struct agent *agent)

@@ -6,8 +6,8 @@
 #include <string.h>
 #include <syslog.h>
 
-#include "agent/log.h"
 #include "core/cleanup.h"
+#include "daemon/log.h"
 
 /* A file by which one peer is there twice is no file of ours; the first one counts. */
 static void take_peers(struct runtime *runtime, const struct runtime_peer *peers, size_t count)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What the commands share. A command is a row of the table in main.c and a function here. */
+/* What the commands share. A command is a row of the table in commands.c and a function here. */
 #ifndef BEAMFENCE_CLI_H
 #define BEAMFENCE_CLI_H
 
@@ -57,6 +57,7 @@ enum status run_events(const struct cli *cli, const struct arguments *arguments,
 		       struct error *error);
 enum status run_explain(const struct cli *cli, const struct arguments *arguments,
 			struct error *error);
+enum status run_help(const struct cli *cli, const struct arguments *arguments, struct error *error);
 enum status run_metrics(const struct cli *cli, const struct arguments *arguments,
 			struct error *error);
 enum status run_peers(const struct cli *cli, const struct arguments *arguments,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A row of the table of commands in main.c, which help, dispatch and completion all read. */
+/* The table of commands, which help, dispatch and completion all read. */
 #ifndef BEAMFENCE_COMMAND_H
 #define BEAMFENCE_COMMAND_H
 
@@ -15,5 +15,14 @@ struct command {
 	size_t words_min;
 	size_t words_max;
 };
+
+extern const struct command commands[];
+extern const size_t command_count;
+
+/* NULL when there is none of that name. */
+const struct command *command_find(const char *name);
+
+/* Prints what there is to know of @command; of all in short where that is NULL. */
+void help_print(const struct command *command);
 
 #endif

@@ -1,162 +1,259 @@
 // SPDX-License-Identifier: BSD-2-Clause
-#include <errno.h>
 #include <string.h>
 
-#include "cli/cli.h"
-#include "cli/client.h"
-#include "cli/print.h"
-#include "core/protocol.h"
-#include "kernel/detach.h"
-#include "kernel/leftovers.h"
+#include "cli/command.h"
 
-enum status cli_status(int code)
+const struct command commands[] = {
+	{
+		.name = "check",
+		.run = run_check,
+		.usage = "FILE [--no-cuts]",
+		.summary = "Checks a configuration file; needs no agent",
+		.help = "Reads the file as the agent would, and says which line is wrong. Where an "
+			"agent\nanswers, also what the file would change there, and which "
+			"connections it would\ncut.\n\n"
+			"Options:\n"
+			"  --no-cuts  fail where it would cut any\n\n"
+			"Example:\n"
+			"  beamfence check /etc/beamfence/beamfence.yaml\n",
+		.options = (const char *const[]){"--no-cuts", NULL},
+		.words_min = 1,
+		.words_max = 1,
+	},
+	{
+		.name = "status",
+		.run = run_status,
+		.usage = "[--pin-dir DIR]",
+		.summary = "Shows mode, interfaces and problems",
+		.help = "An interface with a zone that is not attached is not protected; one in "
+			"no\n"
+			"zone is left alone. Where no agent answers, what is in force is read from "
+			"the\n"
+			"pins one left; that takes root.\n\n"
+			"Options:\n"
+			"  --pin-dir DIR  where the pins are when no agent answers\n"
+			"                 (default: /sys/fs/bpf/beamfence)\n\n"
+			"Example:\n"
+			"  beamfence --json status\n",
+		.options = (const char *const[]){"--pin-dir=", NULL},
+	},
+	{
+		.name = "ports",
+		.run = run_ports,
+		.usage = "",
+		.summary = "Lists the protected ports, and where each is known from",
+		.help = "Ports that follow each other and differ in nothing else share a line; "
+			"with\n"
+			"--json each has its own object.\n\n"
+			"Example:\n"
+			"  beamfence ports\n",
+	},
+	{
+		.name = "peers",
+		.run = run_peers,
+		.usage = "[list | add CLUSTER PREFIX [--ttl TIME] [--comment TEXT] | "
+			 "del CLUSTER PREFIX]",
+		.summary = "Lists the peers of the clusters, adds or removes one",
+		.help = "Added peers last until their time is over or they are removed, and "
+			"outlive the\n"
+			"agent; the configuration's own peers cannot be removed here. A warning "
+			"says\n"
+			"when a change is in force but could not be written to disk.\n\n"
+			"Options of add:\n"
+			"  --ttl TIME      how long it stays: 30s, 15m, 1h, 7d (default: no end)\n"
+			"  --comment TEXT  why, for those who read the list\n\n"
+			"Example:\n"
+			"  beamfence peers add app 10.0.1.9 --ttl 1h --comment \"new node\"\n",
+		.options = (const char *const[]){"--ttl=", "--comment=", NULL},
+		.words_max = 3,
+	},
+	{
+		.name = "counters",
+		.run = run_counters,
+		.usage = "[--all]",
+		.summary = "Shows frames and bytes for each interface and reason",
+		.help = "Every frame is counted under one reason. In audit mode a verdict of pass\n"
+			"stands beside reasons that would drop. With --json all are printed.\n\n"
+			"Options:\n"
+			"  --all  those too that are 0\n\n"
+			"Example:\n"
+			"  beamfence counters | grep drop\n",
+		.options = (const char *const[]){"--all", NULL},
+	},
+	{
+		.name = "events",
+		.run = run_events,
+		.usage = "[--follow] [--last N] [--type KIND] [--interface IFACE] [--since TIME]",
+		.summary = "Shows what happens: frames dropped, listeners, reloads, and more",
+		.help = "An event for each source and port, at most every ten seconds; those in "
+			"between\nare counted. With --json each event is an object on a line of "
+			"its own.\n\n"
+			"Options:\n"
+			"  --follow           go on with events as they come\n"
+			"  --last N           so many of those before (default: all, with --follow "
+			"10)\n"
+			"  --type KIND        only these: drop, listener, node, interface, reload, "
+			"trial,\n"
+			"                     peer, agent; several with commas\n"
+			"  --interface IFACE  only those of an interface, or of all that a glob "
+			"fits\n"
+			"  --since TIME       only those since 10m ago, or since "
+			"2026-11-28T08:00:00Z\n\n"
+			"Example:\n"
+			"  beamfence events --type drop --interface eth0 --since 1h\n",
+		.options = (const char *const[]){"--follow", "--last=", "--type=", "--interface=",
+						 "--since=", NULL},
+	},
+	{
+		.name = "capture",
+		.run = run_capture,
+		.usage = "-w FILE [--count N] [--size BYTES] [--for TIME] [--overwrite]",
+		.summary = "Writes the frames that are dropped into a pcapng file",
+		.help = "In audit mode: those that would be. The first 256 bytes of each frame, "
+			"10,000\nframes a second at most; how many were lost is said at the "
+			"end.\n\n"
+			"Options:\n"
+			"  -w FILE       the file, or - for stdout\n"
+			"  --count N     end after so many frames\n"
+			"  --size BYTES  end before the file is larger: 500k, 64M, 2G (default: "
+			"64M)\n"
+			"  --for TIME    end after this time: 30s, 15m, 1h\n"
+			"  --overwrite   if the file exists\n\n"
+			"Example:\n"
+			"  beamfence capture -w - | tcpdump -n -r -\n",
+		.options = (const char *const[]){"-w=", "--count=", "--size=", "--for=",
+						 "--overwrite", NULL},
+	},
+	{
+		.name = "top",
+		.run = run_top,
+		.usage = "[--once]",
+		.summary = "Shows rates by interface, reason, source and port, live",
+		.help = "The sources are those of dropped frames. q quits.\n\n"
+			"Options:\n"
+			"  --once  print the rates of one second, and end\n\n"
+			"Example:\n"
+			"  beamfence top\n",
+		.options = (const char *const[]){"--once", NULL},
+	},
+	{
+		.name = "metrics",
+		.run = run_metrics,
+		.usage = "[--textfile PATH]",
+		.summary = "Prints the metrics, or writes them for a collector",
+		.help = "The page that the endpoint serves, for hosts where no port may be "
+			"opened.\n\n"
+			"Options:\n"
+			"  --textfile PATH  put it there, in one step; readers never see a part\n\n"
+			"Example:\n"
+			"  beamfence metrics --textfile "
+			"/var/lib/prometheus/node-exporter/beamfence.prom\n",
+		.options = (const char *const[]){"--textfile=", NULL},
+	},
+	{
+		.name = "explain",
+		.run = run_explain,
+		.usage = "--in IFACE [--vlan ID] --src ADDR --dst ADDR --dport PORT "
+			 "[--sport PORT] [--flags S]",
+		.summary = "Tells what the filter would do with a TCP segment, and why",
+		.help = "Asks the loaded program itself. Nothing is sent or counted.\n\n"
+			"Options:\n"
+			"  --in IFACE    interface that it arrives on; eth0.120 is VLAN 120 on "
+			"eth0\n"
+			"  --vlan ID     VLAN tag, 1 to 4094\n"
+			"  --src ADDR    source address, IPv4 or IPv6\n"
+			"  --dst ADDR    destination address\n"
+			"  --dport PORT  destination port\n"
+			"  --sport PORT  source port\n"
+			"  --flags S     TCP flags, letters of FSRPAUEC (default: S, a new "
+			"connection)\n\n"
+			"Example:\n"
+			"  beamfence explain --in eth0 --src 192.0.2.7 --dst 192.0.2.1 --dport "
+			"4369\n",
+		.options = (const char *const[]){"--in=", "--vlan=", "--src=", "--dst=", "--dport=",
+						 "--sport=", "--flags=", NULL},
+	},
+	{
+		.name = "reload",
+		.run = run_reload,
+		.usage = "[--yes]",
+		.summary = "Has the agent read its configuration again",
+		.help = "All of it takes effect at once or, where it has an error, nothing does. "
+			"Says what\nchanged. Where connections that stand on protected ports would "
+			"be cut, it names\nthem and changes nothing.\n\n"
+			"Options:\n"
+			"  --yes  reload all the same\n\n"
+			"Example:\n"
+			"  beamfence check /etc/beamfence/beamfence.yaml && beamfence reload\n",
+		.options = (const char *const[]){"--yes", NULL},
+	},
+	{
+		.name = "try",
+		.run = run_try,
+		.usage = "FILE [--for TIME]",
+		.summary = "Puts a configuration into force that goes back by itself",
+		.help = "The agent checks all of FILE, puts it into force and, when the time is "
+			"over,\n"
+			"goes back to what was in force before, unless \"confirm\" is said. "
+			"Nothing is\n"
+			"written: an agent that starts reads its own configuration file.\n\n"
+			"Options:\n"
+			"  --for TIME  how long: 30s, 5m, at most 1d (default: 60s)\n\n"
+			"Example:\n"
+			"  beamfence try new.yaml --for 60s\n",
+		.options = (const char *const[]){"--for=", NULL},
+		.words_min = 1,
+		.words_max = 1,
+	},
+	{
+		.name = "confirm",
+		.run = run_confirm,
+		.usage = "",
+		.summary = "Keeps the configuration that is on trial in force",
+		.help = "Until the agent reloads or starts again: install the file too.\n\n"
+			"Example:\n"
+			"  beamfence confirm && cp new.yaml /etc/beamfence/beamfence.yaml\n",
+	},
+	{
+		.name = "revert",
+		.run = run_revert,
+		.usage = "",
+		.summary = "Ends a trial now: what was in force before it is so again",
+		.help = "\nExample:\n"
+			"  beamfence revert\n",
+	},
+	{
+		.name = "detach",
+		.run = run_detach,
+		.usage = "[--pin-dir DIR]",
+		.summary = "Takes every program and pin away, and ends the agent",
+		.help = "AFTERWARDS NOTHING IS PROTECTED. Where no agent answers, the pins that "
+			"one\n"
+			"left are removed.\n\n"
+			"Options:\n"
+			"  --pin-dir DIR  where the pins are when no agent answers\n"
+			"                 (default: /sys/fs/bpf/beamfence)\n\n"
+			"Example:\n"
+			"  beamfence detach\n",
+		.options = (const char *const[]){"--pin-dir=", NULL},
+	},
+	{
+		.name = "help",
+		.run = run_help,
+		.usage = "[COMMAND]",
+		.summary = "Tells of all commands, or more of one",
+		.help = "\nExample:\n"
+			"  beamfence help reload\n",
+		.words_max = 1,
+	},
+};
+
+const size_t command_count = sizeof(commands) / sizeof(commands[0]);
+
+const struct command *command_find(const char *name)
 {
-	switch (code) {
-	case 0:
-		return STATUS_DONE;
-	case -ENOENT:
-	case -ECONNREFUSED:
-	case -ECONNRESET:
-	case -ETIMEDOUT:
-		return STATUS_NO_AGENT;
-	default:
-		return STATUS_FAILED;
-	}
-}
-
-static bool only_looks(const char *command)
-{
-	static const char *const names[] = {"status",	  "ports",  "counters", "explain",
-					    "peers.list", "events", "sources",	"metrics"};
-
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		if (!strcmp(command, names[i]))
-			return true;
-	return false;
-}
-
-/* Asks on the control socket, and where that is not for this user on the one for readers. */
-static int ask(const struct cli *cli, unsigned timeout_ms, const char *command, json_t *arguments,
-	       json_t **result, struct error *error)
-{
-	int code = client_request(cli->socket, timeout_ms, command, arguments, result, error);
-	char path[PROTOCOL_PATH_SIZE];
-	struct error second;
-
-	if (code != -EACCES || !only_looks(command) || !protocol_read_socket(cli->socket, path))
-		return code;
-	code = client_request(path, timeout_ms, command, arguments, result, &second);
-	if (code == -EACCES || code == -ENOENT || code == -ECONNREFUSED)
-		return -EACCES; /* the first error stands */
-	*error = second;
-	return code;
-}
-
-enum status cli_ask(const struct cli *cli, unsigned timeout_ms, const char *command,
-		    json_t *arguments, json_t **result, struct error *error)
-{
-	int code = ask(cli, timeout_ms, command, arguments, result, error);
-
-	json_decref(arguments);
-	return cli_status(code);
-}
-
-enum status cli_show(const struct cli *cli, const json_t *result, result_printer print,
-		     struct error *error)
-{
-	int code;
-
-	if (cli->json) {
-		/* ASCII alone, so that not even this can steer a terminal. */
-		code = json_dumpf(result, stdout,
-				  JSON_INDENT(2) | JSON_ENSURE_ASCII | JSON_ENCODE_ANY);
-		fputc('\n', stdout);
-	} else {
-		code = print(result, stdout);
-	}
-	/* What stdout does not take is seen, once, when all is printed. */
-	if (!code || ferror(stdout))
-		return STATUS_DONE;
-	error_set(error, code, "out of memory");
-	return STATUS_FAILED;
-}
-
-enum status cli_ask_and_show(const struct cli *cli, unsigned timeout_ms, const char *command,
-			     json_t *arguments, result_printer print, struct error *error)
-{
-	json_t *result = NULL;
-	enum status status;
-
-	status = cli_ask(cli, timeout_ms, command, arguments, &result, error);
-	if (status == STATUS_DONE)
-		status = cli_show(cli, result, print, error);
-	json_decref(result);
-	return status;
-}
-
-enum status run_ports(const struct cli *cli, const struct arguments *arguments, struct error *error)
-{
-	(void)arguments;
-	return cli_ask_and_show(cli, CLIENT_TIMEOUT_MS, "ports", NULL, print_ports, error);
-}
-
-enum status run_counters(const struct cli *cli, const struct arguments *arguments,
-			 struct error *error)
-{
-	return cli_ask_and_show(cli, CLIENT_TIMEOUT_MS, "counters", NULL,
-				arguments_option(arguments, "--all") ? print_counters
-								     : print_counters_moved,
-				error);
-}
-
-static int print_pins_removed(const json_t *result, FILE *out)
-{
-	const int code = print_members(out, result, "no agent answers: removed %s pins below %s\n",
-				       "pins_removed", "pin_dir");
-
-	return code ?: print_left_behind(result, out);
-}
-
-static void add_line(void *lines, const char *line)
-{
-	json_array_append_new(lines, json_string(line));
-}
-
-static enum status detach_without_agent(const struct cli *cli, const char *pin_dir,
-					struct error *error)
-{
-	json_t *result, *left = json_array();
-	enum status status;
-	int removed;
-
-	leftovers_find(pin_dir, add_line, left);
-	removed = detach_pins(pin_dir, error);
-	if (removed < 0) {
-		json_decref(left);
-		return STATUS_FAILED;
-	}
-	result = json_pack("{s:[], s:i, s:s, s:o}", "detached", "pins_removed", removed, "pin_dir",
-			   pin_dir, "left_behind", left);
-	status = cli_show(cli, result, print_pins_removed, error);
-	json_decref(result);
-	return status;
-}
-
-enum status run_detach(const struct cli *cli, const struct arguments *arguments,
-		       struct error *error)
-{
-	const char *pin_dir = arguments_option(arguments, "--pin-dir");
-	json_t *result = NULL;
-	enum status status;
-	int code;
-
-	code = client_request(cli->socket, CLIENT_SLOW_TIMEOUT_MS, "detach", NULL, &result, error);
-	/* Only where nobody is at home: an agent that hangs would put everything back. */
-	if (code == -ENOENT || code == -ECONNREFUSED)
-		return detach_without_agent(cli, pin_dir ? pin_dir : PIN_DIR_DEFAULT, error);
-	if (code)
-		return code == -ETIMEDOUT || code == -ECONNRESET ? STATUS_NO_AGENT : STATUS_FAILED;
-	status = cli_show(cli, result, print_detach, error);
-	json_decref(result);
-	return status;
+	for (size_t i = 0; i < command_count; i++)
+		if (strcmp(commands[i].name, name) == 0)
+			return &commands[i];
+	return NULL;
 }

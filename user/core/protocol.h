@@ -181,4 +181,10 @@ static inline bool protocol_read_socket(const char *socket, char path[static PRO
 	return true;
 }
 
+/*
+ * Whether a command changes nothing and shows nothing that is not for everybody: one that the
+ * socket for readers takes too. False for a command that is not known.
+ */
+bool protocol_only_looks(const char *command);
+
 #endif

@@ -79,7 +79,7 @@ static int write_changes(struct fence *fence, const struct prefix *list, size_t 
 
 static void believe_until(struct fence *fence, uint64_t ms)
 {
-	__atomic_store_n(&fence->tables->addresses_until_ns, ms * 1000000, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&fence->tables->host.addresses_until_ns, ms * 1000000, __ATOMIC_SEQ_CST);
 }
 
 int fence_set_addresses(struct fence *fence, const struct prefix *list, size_t count,

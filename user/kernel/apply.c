@@ -12,12 +12,15 @@
  * the counts are read: a listener that comes meanwhile either finds its bit cleared and sets it, or
  * is in the counts (see suspect() in bpf/counts.h).
  */
-static void suspect_ports(const struct fence *fence, struct policy_tables *building)
+static void suspect_ports(const struct fence *fence, __u32 generation)
 {
-	memcpy(building->suspects, building->configured, sizeof(building->suspects));
+	const struct policy_tables *building = &fence->tables->policy[generation];
+	struct namespace_tables *here = &fence->tables->here;
+
+	memcpy(here->suspects[generation], building->configured, sizeof(building->configured));
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	for (size_t port = 0; port < PORTS; port++) {
-		const __u32 *counts = fence->tables->listeners[port].counts;
+		const __u32 *counts = here->listeners[port].counts;
 		const __u64 bit = 1ull << (port % 64);
 
 		if (building->exempt[port / 64] & bit)
@@ -25,14 +28,16 @@ static void suspect_ports(const struct fence *fence, struct policy_tables *build
 		if (counts[STANDING_SURE] ||
 		    (counts[STANDING_AUTOBOUND] && building->protect_autobound) ||
 		    (counts[STANDING_FIXED] && building->protect_fixed) ||
-		    fence->tables->bound[port / 64] & bit)
-			fence_suspect(building, (uint16_t)port);
+		    here->bound[port / 64] & bit)
+			fence_suspect(fence->tables, generation, (uint16_t)port);
 	}
 }
 
-static int build_tables(struct fence *fence, struct policy_tables *building,
-			const struct policy *policy, const struct plan *plan, struct error *error)
+static int build_tables(struct fence *fence, __u32 generation, const struct policy *policy,
+			const struct plan *plan, struct error *error)
 {
+	struct policy_tables *building = &fence->tables->policy[generation];
+
 	memcpy(building->configured, policy->ports, sizeof(building->configured));
 	memcpy(building->exempt, policy->exempt, sizeof(building->exempt));
 	memcpy(building->cluster_of, policy->cluster_of, sizeof(building->cluster_of));
@@ -42,7 +47,7 @@ static int build_tables(struct fence *fence, struct policy_tables *building,
 	building->mode = policy->mode;
 	building->protect_autobound = policy->protect_autobound;
 	building->protect_fixed = policy->protect_fixed;
-	suspect_ports(fence, building);
+	suspect_ports(fence, generation);
 	memset(building->slot_of, 0, sizeof(building->slot_of));
 	memset(building->upper_slot_of, 0, sizeof(building->upper_slot_of));
 	return rows_fill(fence, building, plan, error);
@@ -203,7 +208,7 @@ static int build_aside(struct fence *fence, __u32 next, int peers_fd, const stru
 	code = sieve_build(fence, next, policy, error);
 	if (!code) {
 		fence->next_peers_fd = peers_fd;
-		code = build_tables(fence, &fence->tables->policy[next], policy, plan, error);
+		code = build_tables(fence, next, policy, plan, error);
 		if (!code && watch_assign_bindings(fence, next, policy))
 			code = error_set(error, -EIO, "cannot assign clusters to listeners");
 		fence->next_peers_fd = -1;
@@ -230,7 +235,7 @@ static void forget_aside(struct fence *fence, const bool used[static SLOTS_MAX])
 	forget_peers_aside(fence);
 	for (size_t i = 1; i < SLOTS_MAX; i++)
 		if (!used[i])
-			fence->tables->slots[i] = (struct slot){};
+			fence->tables->host.slots[i] = (struct slot){};
 }
 
 static int apply_policy(struct fence *fence, const struct policy *policy, const struct plan *plan,
@@ -244,7 +249,7 @@ static int apply_policy(struct fence *fence, const struct policy *policy, const 
 	if (peers_fd < 0)
 		return peers_fd;
 	for (size_t i = 0; i < SLOTS_MAX; i++)
-		used[i] = fence->tables->slots[i].used;
+		used[i] = fence->tables->host.slots[i].used;
 	code = build_aside(fence, next, peers_fd, policy, plan, error);
 	if (code)
 		return code;

@@ -163,7 +163,7 @@ static void note_restored(struct fence *fence, struct base *base)
 {
 	const struct policy_tables *policy = &fence->tables->policy[fence->tables->generation & 1];
 
-	fence->tables->slots[policy->slot_of[base - fence->bases][0]].reattached++;
+	fence->tables->host.slots[policy->slot_of[base - fence->bases][0]].reattached++;
 	base->lost = false;
 	base->restored = true;
 }
@@ -267,12 +267,12 @@ void base_attach(struct fence *fence, struct base *base, enum attach attach, cha
 void base_release(struct fence *fence, struct base *base)
 {
 	const size_t index = (size_t)(base - fence->bases);
-	__u8 *entry = &fence->tables->base_of[base->ifindex & (INTERFACE_RESIDUES - 1)];
+	__u8 *entry = &fence->tables->host.base_of[base->ifindex & (INTERFACE_RESIDUES - 1)];
 
 	base_drop_link(fence, base);
 	if (*entry == index)
 		*entry = 0;
-	fence->tables->index_of[index] = 0;
+	fence->tables->host.index_of[index] = 0;
 	for (size_t i = 0; i < 2; i++) {
 		if (base_is_upper(fence, base))
 			fence->tables->policy[i].upper_slot_of[index - BASES_MAX] = 0;
@@ -306,7 +306,7 @@ static int adopt_link(struct fence *fence, const char *name, struct error *error
 	}
 	if (base_find(fence, info.xdp.ifindex))
 		return 0; /* a second one cannot be on the same interface: it is elsewhere */
-	index = fence->tables->base_of[info.xdp.ifindex & (INTERFACE_RESIDUES - 1)];
+	index = fence->tables->host.base_of[info.xdp.ifindex & (INTERFACE_RESIDUES - 1)];
 	if (index && index < BASES_MAX && !fence->bases[index].ifindex)
 		base = &fence->bases[index];
 	/* The tables do not know it: any base serves, from the end, where adopted ones are not. */
@@ -329,12 +329,12 @@ static int adopt_link(struct fence *fence, const char *name, struct error *error
 static void adopt_entries(struct fence *fence)
 {
 	for (uint32_t i = 0; i < INTERFACE_RESIDUES; i++) {
-		__u8 *entry = &fence->tables->base_of[i];
+		__u8 *entry = &fence->tables->host.base_of[i];
 		struct base *base = &fence->bases[*entry];
 
 		if (*entry >= BASES_MAX && !base->ifindex &&
-		    fence->tables->index_of[*entry] % INTERFACE_RESIDUES == i)
-			*base = (struct base){.ifindex = fence->tables->index_of[*entry],
+		    fence->tables->host.index_of[*entry] % INTERFACE_RESIDUES == i)
+			*base = (struct base){.ifindex = fence->tables->host.index_of[*entry],
 					      .link_fd = -1};
 		else if (*entry && base->ifindex % INTERFACE_RESIDUES != i)
 			*entry = 0;

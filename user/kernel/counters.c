@@ -17,11 +17,11 @@ static void add_tally(struct tally *sum, const struct tally *tally)
 
 static struct tally read_untouched(const struct fence *fence, __u32 slot, enum reason reason)
 {
-	struct tally sum = fence->tables->carried[slot][MODE_ENFORCE][reason];
+	struct tally sum = fence->tables->host.carried[slot][MODE_ENFORCE][reason];
 
 	for (int row = 0; row <= CPU_ROWS; row++)
 		if (fence_has_row(fence, row))
-			add_tally(&sum, &fence->tables->untouched[row][slot][reason]);
+			add_tally(&sum, &fence->tables->host.untouched[row][slot][reason]);
 	return sum;
 }
 
@@ -32,7 +32,7 @@ static int read_judged(const struct fence *fence, __u32 slot, enum mode mode, en
 
 	if (bpf_map_lookup_elem(bpf_map__fd(fence->live->maps.counters), &index, per_cpu) < 0)
 		return -errno;
-	*sum = fence->tables->carried[slot][mode][reason];
+	*sum = fence->tables->host.carried[slot][mode][reason];
 	for (int cpu = 0; cpu < fence->possible_cpus; cpu++)
 		add_tally(sum, &per_cpu[cpu]);
 	return 0;
@@ -41,7 +41,7 @@ static int read_judged(const struct fence *fence, __u32 slot, enum mode mode, en
 static void set_counter(const struct fence *fence, struct counter *counter, __u32 slot,
 			enum mode mode, enum reason reason, const struct tally *sum)
 {
-	counter->zone = fence->tables->slots[slot].zone;
+	counter->zone = fence->tables->host.slots[slot].zone;
 	counter->reason = reason;
 	counter->verdict = mode == MODE_ENFORCE && reason_is_drop(reason) ? VERDICT_DROP
 									  : VERDICT_PASS;
@@ -116,7 +116,7 @@ int fence_counters(struct fence *fence, struct counter **result, size_t *result_
 static bool name_is_shown(const struct fence *fence, const struct slot *slot)
 {
 	for (__u32 i = 1; i < SLOTS_MAX; i++) {
-		const struct slot *other = &fence->tables->slots[i];
+		const struct slot *other = &fence->tables->host.slots[i];
 
 		if (!other->vlan && slot_is_shown(fence, i) &&
 		    !strncmp(other->interface, slot->interface, INTERFACE_NAME_SIZE))
@@ -133,7 +133,7 @@ int fence_reattachments(const struct fence *fence, struct reattachments **result
 	if (!list)
 		return -ENOMEM;
 	for (__u32 i = 1; i < SLOTS_MAX; i++) {
-		const struct slot *slot = &fence->tables->slots[i];
+		const struct slot *slot = &fence->tables->host.slots[i];
 		int row = 0;
 
 		if (!slot->used || slot->vlan || !name_is_shown(fence, slot))

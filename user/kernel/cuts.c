@@ -114,16 +114,15 @@ static int judge_all(struct fence *fence, const struct host_connection *list, si
 
 int cuts_find(struct fence *fence, bool aside, struct fence_cuts *cuts, struct error *error)
 {
-	const struct policy_tables *policy =
-		&fence->tables->policy[(fence->tables->generation ^ aside) & 1];
+	const __u32 generation = (fence->tables->generation ^ aside) & 1;
 	_cleanup_free_ struct host_connection *list = NULL;
 	uint64_t ports[PORTS / 64];
 	int count, code;
 
 	*cuts = (struct fence_cuts){};
-	if (policy->mode == MODE_AUDIT)
+	if (fence->tables->policy[generation].mode == MODE_AUDIT)
 		return 0;
-	memcpy(ports, policy->suspects, sizeof(ports));
+	memcpy(ports, fence->tables->here.suspects[generation], sizeof(ports));
 	count = host_connections(ports, false, &list, &cuts->more, error);
 	if (count <= 0)
 		return count;

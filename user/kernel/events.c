@@ -219,7 +219,7 @@ int fence_events_level(struct fence *fence, enum event_level level, struct error
 
 void fence_slot_name(const struct fence *fence, uint32_t slot, char name[static ENTRY_NAME_SIZE])
 {
-	const struct slot *known = &fence->tables->slots[slot % SLOTS_MAX];
+	const struct slot *known = &fence->tables->host.slots[slot % SLOTS_MAX];
 
 	if (known->vlan)
 		snprintf(name, ENTRY_NAME_SIZE, "%.15s.%u", known->interface, known->vlan);

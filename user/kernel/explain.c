@@ -162,7 +162,7 @@ int explain_on(struct fence *fence, const struct base *base, const struct fence_
 	*answer = (struct fence_answer){
 		.reason = explanation->reason,
 		.verdict = explanation->verdict,
-		.zone = fence->tables->slots[explanation->slot % SLOTS_MAX].zone,
+		.zone = fence->tables->host.slots[explanation->slot % SLOTS_MAX].zone,
 		.mode = (enum mode)fence->tables->policy[generation].mode,
 		.cluster = (uint8_t)explanation->cluster,
 	};

@@ -32,7 +32,7 @@ struct former_list {
 static void add_place(const struct fence *fence, const struct base *base, uint16_t vlan,
 		      __u8 slot_index, struct former_list *places)
 {
-	const struct slot *slot = &fence->tables->slots[slot_index];
+	const struct slot *slot = &fence->tables->host.slots[slot_index];
 	struct fence_place *place = &places->list[places->count++];
 
 	*place = (struct fence_place){
@@ -65,7 +65,7 @@ int fence_former_places(const struct fence *fence, struct fence_place **result)
 		const __u8 *row;
 
 		/* One that the tables do not know has no row that means anything. */
-		if (!base->ifindex || fence->tables->index_of[i] != base->ifindex)
+		if (!base->ifindex || fence->tables->host.index_of[i] != base->ifindex)
 			continue;
 		if (i < BASES_MAX) {
 			row = policy->slot_of[i];
@@ -73,7 +73,7 @@ int fence_former_places(const struct fence *fence, struct fence_place **result)
 			continue;
 		}
 		row = &policy->upper_slot_of[i - BASES_MAX];
-		if (fence->tables->slots[*row].gated)
+		if (fence->tables->host.slots[*row].gated)
 			add_place(fence, base, 0, *row, &places);
 	}
 	*result = places.list;

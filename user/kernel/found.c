@@ -69,12 +69,12 @@ int fence_users(const struct fence *fence, struct fence_user **list)
 
 uint64_t fence_listeners_untracked(const struct fence *fence)
 {
-	return fence->tables->listeners_untracked;
+	return fence->tables->host.listeners_untracked;
 }
 
 uint64_t fence_listeners_refused(const struct fence *fence)
 {
-	return fence->tables->listeners_refused;
+	return fence->tables->host.listeners_refused;
 }
 
 /* Has a program of the watch do what only a program can do in one step. */
@@ -196,7 +196,7 @@ void fence_claim(struct fence *fence, uint32_t account, uint16_t port, enum clai
 		bpf_map_update_elem(map, &key, &value, BPF_ANY);
 	else
 		limit_claims(fence, account);
-	__atomic_store_n(&fence->tables->claimed[port], 1, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&fence->tables->here.claimed[port], 1, __ATOMIC_SEQ_CST);
 }
 
 enum claim fence_claimed(const struct fence *fence, uint32_t account, uint16_t port)
@@ -204,7 +204,7 @@ enum claim fence_claimed(const struct fence *fence, uint32_t account, uint16_t p
 	struct claim_key key = {.account = account, .port = port};
 	__u32 value = CLAIM_NONE;
 
-	if (!fence->watch || !fence->tables->claimed[port])
+	if (!fence->watch || !fence->tables->here.claimed[port])
 		return CLAIM_NONE;
 	if (!bpf_map_lookup_elem(bpf_map__fd(fence->watch->maps.claims), &key, &value))
 		return (enum claim)value;
@@ -224,7 +224,7 @@ void watch_import_claims(struct fence *fence)
 		return;
 	for (size_t port = 0; port < PORTS; port++) {
 		key = (struct claim_key){.account = ACCOUNT_ANY, .port = (__u16)port};
-		if (fence->tables->claimed[port])
+		if (fence->tables->here.claimed[port])
 			bpf_map_update_elem(map, &key, &value, BPF_NOEXIST);
 	}
 }

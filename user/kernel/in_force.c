@@ -79,15 +79,15 @@ static int add_places(const struct reading *reading, const struct interface_stat
 		      uint32_t ifindex)
 {
 	const struct tables *tables = reading->tables;
-	const __u8 base = tables->base_of[ifindex & (INTERFACE_RESIDUES - 1)];
+	const __u8 base = tables->host.base_of[ifindex & (INTERFACE_RESIDUES - 1)];
 	bool seen[SLOTS_MAX] = {true};
 	int count = 0;
 
-	if (!base || base >= BASES_MAX || tables->index_of[base] != ifindex)
+	if (!base || base >= BASES_MAX || tables->host.index_of[base] != ifindex)
 		return 0;
 	for (size_t vlan = 0; vlan < VLAN_IDS; vlan++) {
 		const __u8 number = active(tables)->slot_of[base][vlan];
-		const struct slot *slot = &tables->slots[number];
+		const struct slot *slot = &tables->host.slots[number];
 		struct interface_state *state = seen[number] ? NULL : add_state(reading->result);
 
 		if (seen[number])

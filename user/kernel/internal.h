@@ -78,16 +78,17 @@ struct fence {
 	uint64_t events_lost;	  /* as known last */
 	unsigned int event_batch; /* events that may still be reported in this call */
 	uint32_t pending_changes; /* bits 1 << enum change, not yet asked for */
-	uint64_t changes_lost;	  /* of tables->changes_lost, those that were seen */
+	uint64_t changes_lost;	  /* of tables->host.changes_lost, those that were seen */
 	uint64_t watch_missed;	  /* by the programs that this process loaded */
 	struct stale *stale;	  /* at the last check; see recount.c */
 	size_t stale_count;
 	struct bystanders *bystanders; /* of the last listing, or NULL; see bystanders.c */
-	uint64_t checked_at; /* tables->changes_begun at the last check that was no quick one */
-	unsigned int checks_skipped;
 	uint64_t
-		untracked_listed; /* of tables->listeners_untracked, those that were listed since */
-	struct tables *tables;	  /* of all; shared memory with the kernel */
+		checked_at; /* tables->host.changes_begun at the last check that was no quick one */
+	unsigned int checks_skipped;
+	uint64_t untracked_listed; /* of tables->host.listeners_untracked, those that were listed
+				      since */
+	struct tables *tables;	   /* of all; shared memory with the kernel */
 	struct base bases[ALL_BASES];
 	struct interface_state *states;
 	size_t state_count;
@@ -112,8 +113,8 @@ struct fence {
 void fence_spare_skeleton(const struct bpf_object_skeleton *skeleton, void *tables);
 
 /*
- * The rows of tables->untouched that are of CPUs which this machine cannot have: lets go of their
- * pages, 1.5 MiB with two CPUs. From then on no row may be touched that is not there.
+ * The rows of tables->host.untouched that are of CPUs which this machine cannot have: lets go of
+ * their pages, 1.5 MiB with two CPUs. From then on no row may be touched that is not there.
  */
 void fence_spare_rows(const struct fence *fence);
 bool fence_has_row(const struct fence *fence, int row);
@@ -257,7 +258,7 @@ int link_path(const struct fence *fence, uint32_t ifindex, char **path);
 
 /* watch.c */
 void watch_start_gate(struct fence *fence);
-void fence_suspect(struct policy_tables *policy, uint16_t port);
+void fence_suspect(struct tables *tables, __u32 generation, uint16_t port);
 /*
  * found.c: reads a whole hash into a list for the caller to free(): rows of the key, then the
  * value. Returns its length or a negative errno.

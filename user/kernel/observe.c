@@ -36,7 +36,7 @@ static uint64_t count_untouched(const struct fence *fence, __u32 slot)
 	for (int row = 0; row <= CPU_ROWS; row++)
 		for (int reason = 0; fence_has_row(fence, row) && reason < REASON_UNTOUCHED_COUNT;
 		     reason++)
-			sum += fence->tables->untouched[row][slot][reason].packets;
+			sum += fence->tables->host.untouched[row][slot][reason].packets;
 	return sum;
 }
 
@@ -69,7 +69,7 @@ static int count_frames(const struct fence *fence, const struct base *base, uint
 		return -ENOMEM;
 	*counted = 0;
 	for (__u32 i = 1; i < SLOTS_MAX; i++)
-		if (slot_is_of(&fence->tables->slots[i], base))
+		if (slot_is_of(&fence->tables->host.slots[i], base))
 			*counted += count_untouched(fence, i) + count_judged(fence, i, per_cpu);
 	return 0;
 }

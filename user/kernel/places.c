@@ -38,7 +38,7 @@ static struct base *free_base(struct fence *fence, size_t first, size_t end)
  */
 static struct base *assign_base(struct fence *fence, const struct host_interface *host, bool upper)
 {
-	__u8 *entry = &fence->tables->base_of[host->ifindex & (INTERFACE_RESIDUES - 1)];
+	__u8 *entry = &fence->tables->host.base_of[host->ifindex & (INTERFACE_RESIDUES - 1)];
 	struct base *base = base_find(fence, host->ifindex);
 
 	if (base && upper != base_is_upper(fence, base))
@@ -54,7 +54,7 @@ static struct base *assign_base(struct fence *fence, const struct host_interface
 	base->ethernet = host->ethernet;
 	base->generic_only = host->generic_only;
 	base->wanted = true;
-	fence->tables->index_of[base - fence->bases] = host->ifindex;
+	fence->tables->host.index_of[base - fence->bases] = host->ifindex;
 	__atomic_store_n(entry, (__u8)(base - fence->bases), __ATOMIC_RELEASE);
 	return base;
 }
@@ -76,7 +76,7 @@ static void assign_gated(struct fence *fence, const struct plan *plan)
 /* A device above others gives way to an interface that needs its entry, be it itself. */
 static void free_entry(struct fence *fence, uint32_t ifindex)
 {
-	const __u8 entry = fence->tables->base_of[ifindex & (INTERFACE_RESIDUES - 1)];
+	const __u8 entry = fence->tables->host.base_of[ifindex & (INTERFACE_RESIDUES - 1)];
 
 	if (entry >= BASES_MAX)
 		base_release(fence, &fence->bases[entry]);

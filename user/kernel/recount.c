@@ -55,7 +55,7 @@ static uint64_t misses_of(const struct bpf_program *program)
 
 uint64_t fence_watch_missed(const struct fence *fence)
 {
-	return fence->tables->watch_missed;
+	return fence->tables->host.watch_missed;
 }
 
 /* The sockets that a program finds in a map and writes out. Returns how many, or an error. */
@@ -145,7 +145,7 @@ int fence_watch_catch_up(struct fence *fence, uint64_t *missed, uint64_t *droppe
 	if (!*missed)
 		return 0;
 	fence->watch_missed = now;
-	fence->tables->watch_missed += *missed;
+	fence->tables->host.watch_missed += *missed;
 	code = drop_listeners(fence, dropped);
 	return code ? error_set(error, code, "cannot find listeners that are gone: %s",
 				strerror(-code))
@@ -165,12 +165,12 @@ static int drop_registrations(struct fence *fence)
 
 static uint64_t begun(const struct fence *fence)
 {
-	return __atomic_load_n(&fence->tables->changes_begun, __ATOMIC_SEQ_CST);
+	return __atomic_load_n(&fence->tables->host.changes_begun, __ATOMIC_SEQ_CST);
 }
 
 static uint64_t done(const struct fence *fence)
 {
-	return __atomic_load_n(&fence->tables->changes_done, __ATOMIC_SEQ_CST);
+	return __atomic_load_n(&fence->tables->host.changes_done, __ATOMIC_SEQ_CST);
 }
 
 static int find_binding(const struct counted *counted, const struct listener *listener)
@@ -249,10 +249,10 @@ static uint64_t correct_ports(const struct fence *fence, const struct counted *c
 			continue;
 		corrected++;
 		for (size_t i = 0; i < STANDING_COUNT; i++)
-			__atomic_fetch_add(&fence->tables->listeners[port].counts[i],
+			__atomic_fetch_add(&fence->tables->here.listeners[port].counts[i],
 					   wanted[i] - actual[port].counts[i], __ATOMIC_SEQ_CST);
-		fence_suspect(&fence->tables->policy[0], (uint16_t)port);
-		fence_suspect(&fence->tables->policy[1], (uint16_t)port);
+		fence_suspect(fence->tables, 0, (uint16_t)port);
+		fence_suspect(fence->tables, 1, (uint16_t)port);
 	}
 	return corrected;
 }
@@ -321,7 +321,8 @@ static int correct_users(const struct fence *fence, const struct counted *counte
 	const int user_count = fence_users(fence, &users);
 
 	if (user_count >= 0 && registration_count >= 0)
-		fence->tables->others = count_others(counted, registrations, registration_count);
+		fence->tables->host.others = count_others(counted, registrations,
+							  registration_count);
 	for (int i = 0; i < user_count && registration_count >= 0; i++) {
 		struct user user = {.refused = users[i].user.refused,
 				    .failed = users[i].user.failed / 2};
@@ -345,7 +346,7 @@ static int correct_users(const struct fence *fence, const struct counted *counte
 /* What found no room has some again: with its entry it is counted twice, until the recount. */
 static void list_untracked(struct fence *fence)
 {
-	const uint64_t untracked = fence->tables->listeners_untracked;
+	const uint64_t untracked = fence->tables->host.listeners_untracked;
 
 	if (untracked == fence->untracked_listed)
 		return;
@@ -357,13 +358,14 @@ static void list_untracked(struct fence *fence)
 static int recount(struct fence *fence, struct watch_findings *findings)
 {
 	_cleanup_(cleanup_counted) struct counted counted = {};
-	_cleanup_free_ struct port_listeners *actual = malloc(sizeof(fence->tables->listeners));
+	_cleanup_free_ struct port_listeners *actual =
+		malloc(sizeof(fence->tables->here.listeners));
 	const uint64_t before = begun(fence);
 	int code;
 
 	if (!actual)
 		return -ENOMEM;
-	memcpy(actual, fence->tables->listeners, sizeof(fence->tables->listeners));
+	memcpy(actual, fence->tables->here.listeners, sizeof(fence->tables->here.listeners));
 	code = count_all(fence, &counted);
 	if (code <= 0 || before != begun(fence))
 		return code < 0 ? code : 0;

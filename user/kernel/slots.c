@@ -25,9 +25,9 @@ static int clear_counters(struct fence *fence, __u32 slot)
 		return -ENOMEM;
 	for (int row = 0; row <= CPU_ROWS; row++)
 		if (fence_has_row(fence, row))
-			memset(fence->tables->untouched[row][slot], 0,
-			       sizeof(fence->tables->untouched[row][slot]));
-	memset(fence->tables->carried[slot], 0, sizeof(fence->tables->carried[slot]));
+			memset(fence->tables->host.untouched[row][slot], 0,
+			       sizeof(fence->tables->host.untouched[row][slot]));
+	memset(fence->tables->host.carried[slot], 0, sizeof(fence->tables->host.carried[slot]));
 	for (__u32 i = 0; i < MODE_COUNT * COUNTER_REASONS; i++) {
 		const __u32 index = COUNTER_INDEX(slot, 0, 0) + i;
 
@@ -67,7 +67,7 @@ static __u8 unused_slot(const struct fence *fence, const struct policy_tables *b
 	unsigned int oldest = 0;
 
 	for (unsigned int i = 1; i < SLOTS_MAX; i++)
-		if (!fence->tables->slots[i].used)
+		if (!fence->tables->host.slots[i].used)
 			return (__u8)i;
 	mark_slots_in_use(fence, building, row, in_use);
 	for (unsigned int i = 1; i < SLOTS_MAX; i++)
@@ -81,7 +81,7 @@ int slot_find(struct fence *fence, const struct policy_tables *building,
 	      enum zone zone, bool held)
 {
 	const bool gated = base_is_upper(fence, base);
-	struct slot *slots = fence->tables->slots;
+	struct slot *slots = fence->tables->host.slots;
 	__u8 chosen;
 
 	for (unsigned int i = 1; i < SLOTS_MAX; i++)
@@ -129,13 +129,13 @@ void slots_end(struct fence *fence)
 	for (unsigned int i = 1; i < SLOTS_MAX; i++)
 		if (fence->slot_placed[i])
 			fence->slot_gone_ms[i] = 0;
-		else if (fence->tables->slots[i].used && !fence->slot_gone_ms[i])
+		else if (fence->tables->host.slots[i].used && !fence->slot_gone_ms[i])
 			fence->slot_gone_ms[i] = now_ms;
 }
 
 bool slot_is_shown(const struct fence *fence, __u32 slot)
 {
-	return fence->tables->slots[slot].used &&
+	return fence->tables->host.slots[slot].used &&
 	       (!fence->slot_gone_ms[slot] ||
 		monotonic_ms() - fence->slot_gone_ms[slot] < SHOWN_WHEN_GONE_MS);
 }

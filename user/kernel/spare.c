@@ -24,8 +24,8 @@ bool fence_has_row(const struct fence *fence, int row)
 void fence_spare_rows(const struct fence *fence)
 {
 	if (fence->possible_cpus < CPU_ROWS)
-		spare_pages(fence->tables->untouched[fence->possible_cpus],
-			    fence->tables->untouched[CPU_ROWS]);
+		spare_pages(fence->tables->host.untouched[fence->possible_cpus],
+			    fence->tables->host.untouched[CPU_ROWS]);
 }
 
 void fence_spare_skeleton(const struct bpf_object_skeleton *skeleton, void *tables)

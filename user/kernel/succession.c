@@ -33,16 +33,16 @@ struct predecessor {
 static const struct layout own_layout = {
 	.magic = LAYOUT_MAGIC,
 	.size = sizeof(struct tables),
-	.slots = offsetof(struct tables, slots),
+	.slots = offsetof(struct tables, host.slots),
 	.slot_size = sizeof(struct slot),
 	.slot_count = SLOTS_MAX,
-	.untouched = offsetof(struct tables, untouched),
+	.untouched = offsetof(struct tables, host.untouched),
 	.untouched_rows = CPU_ROWS + 1,
 	.untouched_reasons = REASON_UNTOUCHED_COUNT,
-	.carried = offsetof(struct tables, carried),
+	.carried = offsetof(struct tables, host.carried),
 	.counter_modes = MODE_COUNT,
 	.counter_reasons = COUNTER_REASONS,
-	.claimed = offsetof(struct tables, claimed),
+	.claimed = offsetof(struct tables, here.claimed),
 	.policy = offsetof(struct tables, policy),
 	.policy_size = sizeof(struct policy_tables),
 	.cluster_of = offsetof(struct policy_tables, cluster_of),
@@ -153,8 +153,8 @@ void predecessor_hand_over(const struct predecessor *predecessor, struct tables 
 	const uint8_t *old = old_policy(predecessor);
 
 	for (size_t port = 0; port < PORTS; port++)
-		tables->claimed[port] = predecessor->tables[predecessor->layout->claimed + port] !=
-					CLAIM_NONE;
+		tables->here.claimed[port] =
+			predecessor->tables[predecessor->layout->claimed + port] != CLAIM_NONE;
 	for (size_t family = 0; family < 2; family++)
 		memcpy(policy->cluster_of[family], old + predecessor->layout->cluster_of, PORTS);
 	memcpy(policy->cluster_names, old + predecessor->layout->cluster_names,
@@ -198,7 +198,7 @@ static struct slot *same_place(struct tables *tables, const struct slot *old, si
 	struct slot *room = NULL;
 
 	for (size_t i = 1; i < SLOTS_MAX; i++) {
-		struct slot *slot = &tables->slots[i];
+		struct slot *slot = &tables->host.slots[i];
 
 		if (!slot->used && !room)
 			room = slot;
@@ -227,7 +227,7 @@ void predecessor_carry_over(const struct predecessor *predecessor, struct tables
 			slot->reattached = old->reattached;
 		for (__u32 mode = 0; mode < layout->counter_modes; mode++)
 			for (__u32 reason = 0; reason < layout->counter_reasons; reason++)
-				tables->carried[slot - tables->slots][mode][reason] =
+				tables->host.carried[slot - tables->host.slots][mode][reason] =
 					old_count(predecessor, i, mode, reason, possible_cpus);
 	}
 }

@@ -11,9 +11,10 @@
 #include "kernel/detach.h"
 #include "kernel/internal.h"
 
-void fence_suspect(struct policy_tables *policy, uint16_t port)
+void fence_suspect(struct tables *tables, __u32 generation, uint16_t port)
 {
-	__atomic_fetch_or(&policy->suspects[port / 64], 1ull << (port % 64), __ATOMIC_SEQ_CST);
+	__atomic_fetch_or(&tables->here.suspects[generation][port / 64], 1ull << (port % 64),
+			  __ATOMIC_SEQ_CST);
 }
 
 static int note_change(void *context, void *data, size_t size)
@@ -110,7 +111,7 @@ static int load_with(struct fence *fence, bool listens)
 	fence_spare_skeleton(watch->skeleton, watch->bss);
 	fence->watch = watch;
 	fence->watch_missed = 0;
-	fence->changes_lost = fence->tables->changes_lost;
+	fence->changes_lost = fence->tables->host.changes_lost;
 	if (fence->start == FENCE_REPLACED)
 		watch_import_claims(fence);
 	return 0;
@@ -125,13 +126,13 @@ static int load(struct fence *fence)
 /* Whether the hook is called: the kernel has the BPF LSM, but may not have been told to use it. */
 static bool hears_listens(const struct fence *fence)
 {
-	const uint64_t before = fence->tables->listens_heard;
+	const uint64_t before = fence->tables->host.listens_heard;
 	_cleanup_close_ int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	struct sockaddr_in address = {.sin_family = AF_INET,
 				      .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 
 	return fd >= 0 && !bind(fd, (struct sockaddr *)&address, sizeof(address)) &&
-	       !listen(fd, 1) && fence->tables->listens_heard != before;
+	       !listen(fd, 1) && fence->tables->host.listens_heard != before;
 }
 
 /*
@@ -207,12 +208,12 @@ static void forget_listeners(struct fence *fence)
 	struct tables *tables = fence->tables;
 	struct binding_key key;
 
-	memset(tables->listeners, 0, sizeof(tables->listeners));
-	memset(tables->claimed, 0, sizeof(tables->claimed));
-	memset(tables->bound, 0, sizeof(tables->bound));
-	memset(tables->epmd_ports, 0, sizeof(tables->epmd_ports));
-	tables->listeners_untracked = tables->listeners_refused = 0;
-	tables->changes_begun = tables->changes_done = 0;
+	memset(tables->here.listeners, 0, sizeof(tables->here.listeners));
+	memset(tables->here.claimed, 0, sizeof(tables->here.claimed));
+	memset(tables->here.bound, 0, sizeof(tables->here.bound));
+	memset(tables->here.epmd_ports, 0, sizeof(tables->here.epmd_ports));
+	tables->host.listeners_untracked = tables->host.listeners_refused = 0;
+	tables->host.changes_begun = tables->host.changes_done = 0;
 	while (!bpf_map_get_next_key(bpf_map__fd(fence->live->maps.bindings), NULL, &key) &&
 	       !bpf_map_delete_elem(bpf_map__fd(fence->live->maps.bindings), &key))
 		;
@@ -327,9 +328,9 @@ int fence_list_nodes(struct fence *fence, const uint64_t ports[static PORTS / 64
 	map = bpf_map__fd(fence->watch->maps.listed);
 	for (size_t i = 0; i < count; i++)
 		bpf_map_update_elem(map, &pids[i], &yes, BPF_ANY);
-	memcpy(fence->tables->listed_ports, ports, sizeof(fence->tables->listed_ports));
+	memcpy(fence->tables->here.listed_ports, ports, sizeof(fence->tables->here.listed_ports));
 	code = fence_list(fence, error);
-	memset(fence->tables->listed_ports, 0, sizeof(fence->tables->listed_ports));
+	memset(fence->tables->here.listed_ports, 0, sizeof(fence->tables->here.listed_ports));
 	for (size_t i = 0; i < count; i++)
 		bpf_map_delete_elem(map, &pids[i]);
 	return code;
@@ -347,9 +348,9 @@ uint32_t fence_changes(struct fence *fence)
 	if (fence->changes)
 		ring_buffer__consume(fence->changes);
 	changes = fence->pending_changes;
-	if (fence->changes_lost != fence->tables->changes_lost) /* whichever they were */
+	if (fence->changes_lost != fence->tables->host.changes_lost) /* whichever they were */
 		changes |= 1u << CHANGE_UNBOUND | 1u << CHANGE_REGISTRATIONS;
-	fence->changes_lost = fence->tables->changes_lost;
+	fence->changes_lost = fence->tables->host.changes_lost;
 	fence->pending_changes = 0;
 	return changes;
 }

@@ -5,8 +5,8 @@
 #include <jansson.h>
 #include <stdlib.h>
 
-#include "agent/dist_query.h"
-#include "agent/epmd_query.h"
+#include "daemon/dist_query.h"
+#include "daemon/epmd_query.h"
 #include "net/call.h"
 
 /* First the question is under way, then the answer to the agent. */

@@ -11,12 +11,12 @@
 #include <string.h>
 #include <syslog.h>
 
-#include "agent/log.h"
-#include "agent/memory.h"
-#include "agent/net_side.h"
-#include "agent/notify.h"
 #include "core/protocol.h"
 #include "core/version.h"
+#include "daemon/log.h"
+#include "daemon/memory.h"
+#include "daemon/net_protocol.h"
+#include "daemon/notify.h"
 #include "net/asks.h"
 #include "net/call.h"
 #include "net/orders.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The stream on which the agent says what is to be done (agent/net_side.h): opened, and opened
+ * The stream on which the agent says what is to be done (daemon/net_protocol.h): opened, and opened
  * again whenever it has ended: the later, the more often it ends soon. So two programs that drive
  * each other out do not do so for ever without a pause.
  */

@@ -8,8 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "agent/http.h"
 #include "core/text.h"
+#include "daemon/http.h"
 #include "net/call.h"
 
 #define PAGE_COUNT (HTTP_PAGE_HEALTH + 1)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-#include "agent/journal.h"
+#include "daemon/journal.h"
 
 #include <errno.h>
 #include <string.h>

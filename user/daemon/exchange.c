@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-#include "agent/exchange.h"
+#include "daemon/exchange.h"
 
 #include <errno.h>
 #include <event2/buffer.h>

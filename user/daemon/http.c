@@ -10,9 +10,9 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 
-#include "agent/http_internal.h"
 #include "core/cleanup.h"
 #include "core/clock.h"
+#include "daemon/http_internal.h"
 
 #define BACKLOG 128
 
@@ -203,7 +203,7 @@ static int open_socket(struct http *http, const struct http_settings *settings, 
 		return 0;
 	}
 	http->fd = -1;
-	code = control_socket_open(&http->file, settings->host, settings->group, error);
+	code = unix_socket_open(&http->file, settings->host, settings->group, error);
 	if (code)
 		http->file.path[0] = '\0';
 	else
@@ -301,7 +301,7 @@ void http_close(struct http *http)
 	if (http->server)
 		evhttp_free(http->server);
 	if (http->file.path[0])
-		control_socket_close(&http->file);
+		unix_socket_close(&http->file);
 	else if (http->fd >= 0)
 		close(http->fd);
 	free(http);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-#include "agent/log.h"
+#include "daemon/log.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -15,7 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "agent/journal.h"
+#include "daemon/journal.h"
 
 static bool to_journal;
 static int log_threshold = LOG_INFO;

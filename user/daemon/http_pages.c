@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "agent/http_internal.h"
 #include "core/cleanup.h"
+#include "daemon/http_internal.h"
 
 #define PLAIN_TYPE   "text/plain; charset=utf-8"
 #define METRICS_TYPE "text/plain; version=0.0.4; charset=utf-8"

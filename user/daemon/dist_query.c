@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause
-#include "agent/dist_query.h"
+#include "daemon/dist_query.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "agent/exchange.h"
+#include "daemon/exchange.h"
 
 struct dist_query {
 	struct exchange *exchange;

@@ -5,7 +5,7 @@
 
 #include "tests/unit/control_client.h"
 
-TestSuite(control_socket, .init = start, .fini = stop);
+TestSuite(unix_socket, .init = start, .fini = stop);
 
 static unsigned mode_of(const char *file)
 {
@@ -14,7 +14,7 @@ static unsigned mode_of(const char *file)
 	return lstat(file, &st) ? 0 : st.st_mode & 07777;
 }
 
-Test(control_socket, the_socket_is_roots_own_unless_it_has_a_group)
+Test(unix_socket, the_socket_is_roots_own_unless_it_has_a_group)
 {
 	char parent[100];
 
@@ -28,14 +28,14 @@ Test(control_socket, the_socket_is_roots_own_unless_it_has_a_group)
 	cr_assert_eq(mode_of(path), 0660);
 }
 
-Test(control_socket, requests_by_a_socket_for_readers_are_marked)
+Test(unix_socket, requests_by_a_socket_for_readers_are_marked)
 {
 	SERVE(.read_only = true);
 	expect_service();
 	cr_assert(last_peer.read_only);
 }
 
-Test(control_socket, the_socket_is_removed_at_the_end_if_it_is_still_ours)
+Test(unix_socket, the_socket_is_removed_at_the_end_if_it_is_still_ours)
 {
 	int fd;
 
@@ -51,7 +51,7 @@ Test(control_socket, the_socket_is_removed_at_the_end_if_it_is_still_ours)
 	cr_assert_eq(access(path, F_OK), 0);
 }
 
-Test(control_socket, a_socket_left_by_a_dead_agent_is_replaced)
+Test(unix_socket, a_socket_left_by_a_dead_agent_is_replaced)
 {
 	SERVE();
 	control_close(control);
@@ -60,7 +60,7 @@ Test(control_socket, a_socket_left_by_a_dead_agent_is_replaced)
 	expect_service();
 }
 
-Test(control_socket, a_living_agents_socket_is_left_alone)
+Test(unix_socket, a_living_agents_socket_is_left_alone)
 {
 	struct control_settings settings = {.group = (gid_t)-1};
 	struct control *first;
@@ -74,7 +74,7 @@ Test(control_socket, a_living_agents_socket_is_left_alone)
 	expect_service();
 }
 
-Test(control_socket, a_file_that_is_no_socket_is_left_alone)
+Test(unix_socket, a_file_that_is_no_socket_is_left_alone)
 {
 	struct control_settings settings = {.group = (gid_t)-1};
 	struct error error;
@@ -89,7 +89,7 @@ Test(control_socket, a_file_that_is_no_socket_is_left_alone)
 	cr_assert_eq(access(path, F_OK), 0);
 }
 
-Test(control_socket, a_path_that_cannot_be_is_an_error)
+Test(unix_socket, a_path_that_cannot_be_is_an_error)
 {
 	struct control_settings settings = {.group = (gid_t)-1};
 	struct error error = {""};

@@ -6,8 +6,8 @@
 #include <event2/http.h>
 #include <stdbool.h>
 
-#include "agent/control_socket.h"
-#include "agent/http.h"
+#include "daemon/http.h"
+#include "daemon/unix_socket.h"
 
 struct http_waiting;
 
@@ -29,7 +29,7 @@ struct http {
 	struct evhttp *server;
 	struct evconnlistener *listener; /* belongs to the server */
 	int fd;				 /* that it listens on, or -1; that of the file, if any */
-	struct control_socket file;	 /* of a unix socket; path "": none */
+	struct unix_socket file;	 /* of a unix socket; path "": none */
 	struct event *adopt;		 /* notes the descriptors of fresh connections */
 	struct event *tick;		 /* while connections are open, or accepting is paused */
 	struct connection connections[HTTP_CONNECTIONS_MAX];

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-#include "agent/control_socket.h"
+#include "daemon/unix_socket.h"
 
 #include <errno.h>
 #include <libgen.h>
@@ -86,8 +86,7 @@ static int bind_socket(int fd, const struct sockaddr_un *address, gid_t group)
 	return 0;
 }
 
-int control_socket_open(struct control_socket *result, const char *path, gid_t group,
-			struct error *error)
+int unix_socket_open(struct unix_socket *result, const char *path, gid_t group, struct error *error)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	_cleanup_close_ int fd = -1;
@@ -118,7 +117,7 @@ int control_socket_open(struct control_socket *result, const char *path, gid_t g
 	return 0;
 }
 
-void control_socket_close(struct control_socket *socket)
+void unix_socket_close(struct unix_socket *socket)
 {
 	struct stat st;
 

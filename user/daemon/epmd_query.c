@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause
-#include "agent/epmd_query.h"
+#include "daemon/epmd_query.h"
 
 #include <errno.h>
 #include <stdlib.h>
 
-#include "agent/exchange.h"
 #include "core/cleanup.h"
+#include "daemon/exchange.h"
 
 struct epmd_query {
 	struct exchange *exchange;

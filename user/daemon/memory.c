@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-#include "agent/memory.h"
+#include "daemon/memory.h"
 
 #include <event2/event.h>
 #include <malloc.h>
