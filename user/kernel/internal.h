@@ -8,7 +8,7 @@
 
 #include "../bpf/contract.h"
 /* The skeleton takes these types for known. */
-#include "filter.skel.h"
+#include "filter_xdp.skel.h"
 #include "listeners.skel.h"
 
 #include "core/native.h"
