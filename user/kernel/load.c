@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* Loading the programs, with what this kernel can do. */
+/* Loading the programs once; features.c says with what. */
 #include <errno.h>
 #include <string.h>
 
