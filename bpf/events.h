@@ -124,6 +124,19 @@ static __always_inline struct teller view_teller(const struct view *view, __u32 
 	};
 }
 
+/* The same of a frame of common shape. @audit: the mode. */
+static __always_inline struct teller common_teller(const struct common *common, const __u64 *source,
+						   bool audit)
+{
+	return (struct teller){
+		.source = {source[0], source[1]},
+		.source_port = common->tcp->source_port,
+		.destination_port = common->tcp->destination_port,
+		.tcp_flags = common->tcp->flags,
+		.payload = audit && common_has_payload(common),
+	};
+}
+
 /*
  * What makes an account: source, port, and whether a connection is opened, or something said. What
  * a connection says goes by its source port too; where frames are dropped that would make a flood

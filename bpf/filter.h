@@ -14,6 +14,7 @@
 #include "contract.h"
 #include "events.h"
 #include "frame.h"
+#include "judge.h"
 #include "owner.h"
 #include "policy.h"
 #include "verdict.h"
@@ -70,54 +71,6 @@ static __always_inline int conclude(struct frame_source *context,
 	return drop ? CONTEXT_DROP : CONTEXT_PASS;
 }
 
-/* A frame of uncommon shape that is TCP for a protected port, or could be. */
-static __always_inline int judge(struct frame_source *context, __u32 generation, enum shape shape,
-				 const struct view *view, bool ethernet, const bool conntrack)
-{
-	const struct policy_tables *policy = &tables.policy[generation & 1];
-	const __u32 slot = place_slot(context, policy, view->vlan);
-	const bool port_known = shape == SHAPE_TCP || shape == SHAPE_FLAGS_TRUNCATED;
-	const int cluster = port_known ? policy_cluster(generation,
-							frame_ntohs(view->destination_port),
-							view->destination, view->ipv4)
-				       : CLUSTER_NOBODY;
-	struct facts facts = {
-		.shape = shape,
-		.zone = tables.host.slots[slot].zone,
-		.new_connection = (view->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN,
-	};
-	__u32 reason = verdict(&facts);
-
-	if (reason == NEED_PEER) {
-		const __u64 wanted = port_known ? clusters_wanted(cluster) : ~0ull;
-
-		facts.peer = view->has_source &&
-					     policy_has_peer(generation, view->source[0],
-							     view->source[1], view->ipv4, wanted)
-				     ? FACT_YES
-				     : FACT_NO;
-		reason = verdict(&facts);
-	}
-	if (reason == NEED_OWNER) {
-		/* Of a packet that goes on to another address nobody here could say. */
-		if (frame_leads_on(context, view))
-			facts.owner = OWNER_LISTENER;
-		else
-			facts.owner = conntrack ? owner_of_ct(context, view)
-						: owner_of(context, view);
-		reason = verdict(&facts);
-	}
-	if (!explaining && reason_drops(reason)) {
-		const __u32 what = EVENT_WHAT(reason, policy->mode == MODE_AUDIT, ethernet, slot);
-		const struct teller teller = view_teller(view, what);
-		__u64 hash;
-
-		if (events_note(&teller, &hash))
-			event_consider(context, view, what, hash);
-	}
-	return conclude(context, policy, slot, reason, (__u8)cluster, false);
-}
-
 /* The view of a frame of common shape, for what few such frames need. */
 static __always_inline bool suspect_view(struct frame_source *context, __u32 word,
 					 struct view *view)
@@ -154,60 +107,156 @@ static __noinline int suspect_event(struct frame_source *context, __u32 word, __
 	return suspect_view(context, word, &view) ? event_consider(context, &view, what, hash) : 0;
 }
 
+/* What is judged is a frame: of common shape, or, where there is a view, of any other. */
+struct origin {
+	struct frame_source *context;
+	const struct view *view;
+	const struct common *common;
+	__u32 word; /* COMMON_WORD() */
+	__u16 vlan;
+	__u16 port;
+	const __u64 *destination;
+	__u64 *source; /* room for it, where there is no view */
+	bool ethernet;
+	bool conntrack; /* the connection tracker may be asked */
+};
+
+static __always_inline int subject_cluster(struct subject *subject)
+{
+	if (!shape_has_ports(subject->shape))
+		return CLUSTER_NOBODY;
+	return policy_cluster(subject->generation, subject->origin->port,
+			      subject->origin->destination, subject->ipv4);
+}
+
+static __always_inline int subject_leave(const struct subject *subject)
+{
+	const struct origin *origin = subject->origin;
+
+	return leave_untouched(origin->context, &tables.policy[subject->generation & 1],
+			       origin->vlan, REASON_OTHER_PORT, !origin->view);
+}
+
+static __always_inline void subject_place(struct subject *subject)
+{
+	const struct origin *origin = subject->origin;
+	__u8 flags;
+
+	subject->slot = place_slot(origin->context, &tables.policy[subject->generation & 1],
+				   origin->vlan);
+	if (origin->view) {
+		subject->source = origin->view->source;
+		flags = origin->view->tcp_flags;
+	} else {
+		common_source(origin->common, origin->source);
+		subject->source = origin->source;
+		flags = origin->common->tcp->flags;
+	}
+	subject->new_connection = (flags & (TCP_SYN | TCP_ACK)) == TCP_SYN;
+}
+
+static __always_inline enum owner subject_owner(const struct subject *subject)
+{
+	const struct policy_tables *policy = &tables.policy[subject->generation & 1];
+	const struct origin *origin = subject->origin;
+	__u32 word = origin->word;
+
+	if (!origin->view) {
+		if (!port_bit(policy->configured, origin->port))
+			word |= COMMON_DISCOVERED;
+		return origin->conntrack ? suspect_owner_ct(origin->context, word)
+					 : suspect_owner(origin->context, word);
+	}
+	/* Of a packet that goes on to another address nobody here could say. */
+	if (frame_leads_on(origin->context, origin->view))
+		return OWNER_LISTENER;
+	return origin->conntrack ? owner_of_ct(origin->context, origin->view)
+				 : owner_of(origin->context, origin->view);
+}
+
+static __always_inline void subject_tell(const struct subject *subject, __u32 reason)
+{
+	const bool audit = tables.policy[subject->generation & 1].mode == MODE_AUDIT;
+	const struct origin *origin = subject->origin;
+	const __u32 what = EVENT_WHAT(reason, audit, origin->ethernet, subject->slot);
+	struct teller teller;
+	__u64 hash;
+
+	if (explaining)
+		return;
+	teller = origin->view ? view_teller(origin->view, what)
+			      : common_teller(origin->common, subject->source, audit);
+	if (!events_note(&teller, &hash))
+		return;
+	if (origin->view)
+		event_consider(origin->context, origin->view, what, hash);
+	else
+		suspect_event(origin->context, origin->word, what, hash);
+}
+
+static __always_inline int subject_conclude(const struct subject *subject, __u32 reason,
+					    int cluster)
+{
+	const struct origin *origin = subject->origin;
+
+	return conclude(origin->context, &tables.policy[subject->generation & 1], subject->slot,
+			reason, (__u8)cluster, !origin->view);
+}
+
 /* A frame of common shape, TCP, for a port that may be protected. @word: COMMON_WORD(). */
 static __always_inline int suspect(struct frame_source *context, __u32 generation, __u32 word,
 				   const bool conntrack)
 {
-	const struct policy_tables *policy = &tables.policy[generation & 1];
 	struct common common;
-	struct facts facts = {.shape = SHAPE_TCP};
 	__u64 source[2], destination[2];
-	__u32 slot, reason;
-	__u16 port;
-	int cluster;
+	struct origin origin = {
+		.context = context,
+		.common = &common,
+		.word = word,
+		.destination = destination,
+		.source = source,
+		.ethernet = COMMON_ETHERNET(word),
+		.conntrack = conntrack,
+	};
+	struct subject subject = {
+		.origin = &origin,
+		.generation = generation,
+		.shape = SHAPE_TCP,
+		.has_source = true,
+	};
 
 	if (!common_find(context_data(context), context_end(context), word, &common))
 		return CONTEXT_PASS; /* cannot be: the short path has just read it */
-	port = frame_ntohs(common.tcp->destination_port);
 	common_destination(&common, destination);
-	cluster = policy_cluster(generation, port, destination, common.ipv4);
-	if (cluster == NOT_PROTECTED)
-		return leave_untouched(context, policy, common.vlan, REASON_OTHER_PORT, true);
-	if (!port_bit(policy->configured, port))
-		word |= COMMON_DISCOVERED;
-	slot = place_slot(context, policy, common.vlan);
-	facts.zone = tables.host.slots[slot].zone;
-	facts.new_connection = (common.tcp->flags & (TCP_SYN | TCP_ACK)) == TCP_SYN;
-	common_source(&common, source);
-	reason = verdict(&facts);
-	if (reason == NEED_PEER) {
-		facts.peer = policy_has_peer(generation, source[0], source[1], common.ipv4,
-					     clusters_wanted(cluster))
-				     ? FACT_YES
-				     : FACT_NO;
-		reason = verdict(&facts);
-	}
-	if (reason == NEED_OWNER) {
-		facts.owner = conntrack ? suspect_owner_ct(context, word)
-					: suspect_owner(context, word);
-		reason = verdict(&facts);
-	}
-	if (!explaining && reason_drops(reason)) {
-		const bool audit = policy->mode == MODE_AUDIT;
-		const __u32 what = EVENT_WHAT(reason, audit, COMMON_ETHERNET(word), slot);
-		const struct teller teller = {
-			.source = {source[0], source[1]},
-			.source_port = common.tcp->source_port,
-			.destination_port = common.tcp->destination_port,
-			.tcp_flags = common.tcp->flags,
-			.payload = audit && common_has_payload(&common),
-		};
-		__u64 hash;
+	origin.vlan = common.vlan;
+	origin.port = frame_ntohs(common.tcp->destination_port);
+	subject.ipv4 = common.ipv4;
+	return judge(&subject);
+}
 
-		if (events_note(&teller, &hash))
-			suspect_event(context, word, what, hash);
-	}
-	return conclude(context, policy, slot, reason, (__u8)cluster, true);
+/* A frame of uncommon shape that is TCP for a port that may be protected, or could be. */
+static __always_inline int suspect_uncommon(struct frame_source *context, __u32 generation,
+					    enum shape shape, const struct view *view,
+					    bool ethernet, const bool conntrack)
+{
+	struct origin origin = {
+		.context = context,
+		.view = view,
+		.vlan = view->vlan,
+		.port = frame_ntohs(view->destination_port),
+		.destination = view->destination,
+		.ethernet = ethernet,
+		.conntrack = conntrack,
+	};
+	struct subject subject = {
+		.origin = &origin,
+		.generation = generation,
+		.shape = shape,
+		.ipv4 = view->ipv4,
+		.has_source = view->has_source,
+	};
+
+	return judge(&subject);
 }
 
 /* Out of line, so that the short path keeps few registers and no stack. */
@@ -232,14 +281,16 @@ __noinline int judge_uncommon(struct frame_source *context, const struct view *v
 {
 	if (!view)
 		return CONTEXT_DROP; /* never: but the verifier takes it for possible */
-	return judge(context, word & 1, (enum shape)(word >> 8), view, word >> 1 & 1, false);
+	return suspect_uncommon(context, word & 1, (enum shape)(word >> 8), view, word >> 1 & 1,
+				false);
 }
 
 __noinline int judge_uncommon_ct(struct frame_source *context, const struct view *view, __u32 word)
 {
 	if (!view)
 		return CONTEXT_DROP;
-	return judge(context, word & 1, (enum shape)(word >> 8), view, word >> 1 & 1, true);
+	return suspect_uncommon(context, word & 1, (enum shape)(word >> 8), view, word >> 1 & 1,
+				true);
 }
 
 /* A frame of uncommon shape. */
@@ -258,22 +309,18 @@ static __always_inline int uncommon(struct frame_source *context, __u32 generati
 	    !policy_suspects(generation, frame_ntohs(common.tcp->destination_port)))
 		return leave_untouched(context, policy, common.vlan, REASON_OTHER_PORT, true);
 	shape = frame_parse(context, ethernet, &view);
-	switch (shape) {
-	case SHAPE_NOT_TCP:
+	if (shape == SHAPE_NOT_TCP)
 		return leave_untouched(context, policy, view.vlan, REASON_NOT_TCP, false);
-	case SHAPE_LATER_FRAGMENT:
+	if (shape == SHAPE_LATER_FRAGMENT)
 		return conclude(context, policy, place_slot(context, policy, view.vlan),
 				REASON_LATER_FRAGMENT, CLUSTER_NOBODY, false);
-	case SHAPE_TCP:
-	case SHAPE_FLAGS_TRUNCATED:
-		if (policy_cluster(generation, frame_ntohs(view.destination_port), view.destination,
-				   view.ipv4) == NOT_PROTECTED)
+	if (shape_has_ports(shape)) {
+		const __u16 port = frame_ntohs(view.destination_port);
+
+		if (!policy_suspects(generation, port))
 			return leave_untouched(context, policy, view.vlan, REASON_OTHER_PORT,
 					       false);
-		view.discovered = !port_bit(policy->configured, frame_ntohs(view.destination_port));
-		break;
-	default:
-		break;
+		view.discovered = !port_bit(policy->configured, port);
 	}
 	return conntrack
 		       ? judge_uncommon_ct(context, &view,

@@ -8,8 +8,7 @@
  */
 #include "sockets.h"
 
-#include "policy.h"
-#include "verdict.h"
+#include "judge.h"
 
 /* Arguments of security_inet_conn_request() in security/security.c, and what it would return. */
 enum { ARGUMENT_LISTENER, ARGUMENT_SKB, ARGUMENT_REQUEST, ARGUMENT_RESULT };
@@ -140,44 +139,91 @@ static __always_inline __u64 frame_bytes(const struct sk_buff *skb)
 	return BPF_CORE_READ(skb, len) + (__u64)(BPF_CORE_READ(skb, data) - link_layer);
 }
 
+/* What is judged is a connection that @skb would open with the listener @sk. */
+struct origin {
+	const struct sock *sk;
+	const struct sk_buff *skb;
+	struct view view;
+	int result; /* of the hooks before */
+};
+
+static __always_inline int subject_cluster(struct subject *subject)
+{
+	const __u32 generation = subject->generation & 1;
+	const struct policy_tables *policy = &tables.policy[generation];
+	struct view *view = &subject->origin->view;
+	const struct sock *sk = subject->origin->sk;
+	const __u16 port = BPF_CORE_READ(sk, __sk_common.skc_num);
+	const int cluster = listener_cluster(policy, generation, sk, subject->origin->skb, view);
+
+	subject->ipv4 = view->ipv4;
+	if (cluster != NOT_PROTECTED)
+		return cluster;
+	if (!port_bit(policy->exempt, port) &&
+	    (is_portless(policy, sk) || is_let_go(generation, sk, port)))
+		return CLUSTER_NOBODY;
+	return NOT_PROTECTED;
+}
+
+static __always_inline int subject_leave(const struct subject *subject)
+{
+	return subject->origin->result;
+}
+
+static __always_inline void subject_place(struct subject *subject)
+{
+	subject->slot = arrival_slot(&tables.policy[subject->generation & 1], subject->origin->skb);
+}
+
+/* Nobody asks: it is a new connection. */
+static __always_inline enum owner subject_owner(const struct subject *subject)
+{
+	(void)subject;
+	return OWNER_LISTENER;
+}
+
+/* There is no frame any more to tell of. */
+static __always_inline void subject_tell(const struct subject *subject, __u32 reason)
+{
+	(void)subject;
+	(void)reason;
+}
+
+static __always_inline int subject_conclude(const struct subject *subject, __u32 reason,
+					    int cluster)
+{
+	const struct origin *origin = subject->origin;
+
+	(void)cluster;
+	/* A device that IPsec hands its packets to has a zone of its own where a list names it. */
+	if (!reason_drops(reason) ||
+	    (!tables.host.slots[subject->slot].gated && was_sealed(origin->skb)))
+		return origin->result;
+	count_judged(subject->slot, MODE_ENFORCE, REASON_GATE, frame_bytes(origin->skb));
+	return REFUSED;
+}
+
 SEC("fmod_ret/security_inet_conn_request")
 int gate(__u64 *arguments)
 {
-	const struct sock *sk = (const struct sock *)arguments[ARGUMENT_LISTENER];
-	const struct sk_buff *skb = (const struct sk_buff *)arguments[ARGUMENT_SKB];
-	const int result = (int)arguments[ARGUMENT_RESULT];
-	const __u32 generation = tables.generation & 1;
-	const struct policy_tables *policy = &tables.policy[generation];
-	const __u16 port = BPF_CORE_READ(sk, __sk_common.skc_num);
-	struct facts facts = {.shape = SHAPE_TCP, .new_connection = true};
-	struct view view = {};
-	__u32 slot, reason;
-	int cluster;
+	struct origin origin = {
+		.sk = (const struct sock *)arguments[ARGUMENT_LISTENER],
+		.skb = (const struct sk_buff *)arguments[ARGUMENT_SKB],
+		.result = (int)arguments[ARGUMENT_RESULT],
+	};
+	struct subject subject = {
+		.origin = &origin,
+		.generation = tables.generation & 1,
+		.shape = SHAPE_TCP,
+		.source = origin.view.source,
+		.has_source = true,
+		.new_connection = true,
+	};
 
-	if (result || !is_ours(sk) || policy->mode == MODE_AUDIT)
-		return result;
-	cluster = listener_cluster(policy, generation, sk, skb, &view);
-	if (cluster == NOT_PROTECTED) {
-		if (port_bit(policy->exempt, port) ||
-		    !(is_portless(policy, sk) || is_let_go(generation, sk, port)))
-			return result;
-		cluster = CLUSTER_NOBODY;
-	}
-	slot = arrival_slot(policy, skb);
-	facts.zone = tables.host.slots[slot].zone;
-	reason = verdict(&facts);
-	if (reason == NEED_PEER) {
-		facts.peer = policy_has_peer(generation, view.source[0], view.source[1], view.ipv4,
-					     clusters_wanted(cluster))
-				     ? FACT_YES
-				     : FACT_NO;
-		reason = verdict(&facts);
-	}
-	/* A device that IPsec hands its packets to has a zone of its own where a list names it. */
-	if (!reason_drops(reason) || (!tables.host.slots[slot].gated && was_sealed(skb)))
-		return result;
-	count_judged(slot, MODE_ENFORCE, REASON_GATE, frame_bytes(skb));
-	return REFUSED;
+	if (origin.result || !is_ours(origin.sk) ||
+	    tables.policy[subject.generation].mode == MODE_AUDIT)
+		return origin.result;
+	return judge(&subject);
 }
 
 char LICENSE[] SEC("license") = "GPL";

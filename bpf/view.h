@@ -26,6 +26,12 @@ enum shape {
 	SHAPE_UNCOMMON,	       /* from frame_common() only: ask frame_parse() */
 };
 
+/* Whether the view of a frame of such a shape has its ports. */
+static __always_inline _Bool shape_has_ports(enum shape shape)
+{
+	return shape == SHAPE_TCP || shape == SHAPE_FLAGS_TRUNCATED;
+}
+
 /* Addresses as two words in network byte order, IPv4 mapped into IPv6 as in struct peer_key. */
 struct view {
 	__u64 source[2]; /* zero until an IP header was read */

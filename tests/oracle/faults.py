@@ -78,7 +78,7 @@ FAULTS = {
           "if (true)")]),
     "syn-by-owner": (
         "asks who owns the segment before it refuses a new connection",
-        [("(common.tcp->flags & (TCP_SYN | TCP_ACK)) == TCP_SYN", "common.tcp->flags == 0xff")]),
+        [("(flags & (TCP_SYN | TCP_ACK)) == TCP_SYN", "flags == 0xff")]),
     "flat-headers": (
         "takes usual extension headers for half as long as they are",
         [("((*header)->length + 1u) * 8", "((*header)->length + 1u) * 4")]),
