@@ -5,7 +5,7 @@
 #include <syslog.h>
 
 #include "agent/events.h"
-#include "agent/moment.h"
+#include "core/clock.h"
 #include "daemon/log.h"
 
 #define AGAIN_MS 10000	/* what anybody can bring about is logged no more often */
@@ -13,7 +13,7 @@
 
 static bool is_due(int64_t *last_ms)
 {
-	const int64_t now_ms = boot_ms_now();
+	const int64_t now_ms = boottime_ms();
 
 	if (*last_ms && now_ms - *last_ms < AGAIN_MS)
 		return false;
@@ -66,7 +66,7 @@ void log_listener(struct said *said, const struct agent *agent, enum listener_ev
 	if (event == LISTENER_WENT && listener->logged)
 		log_went(agent, listener);
 	else if (event == LISTENER_WENT && !said->brief++)
-		said->brief_ms = boot_ms_now();
+		said->brief_ms = boottime_ms();
 }
 
 #define NUMBER_SIZE 24
@@ -103,7 +103,7 @@ static void log_brief(struct said *said)
 {
 	char number[NUMBER_SIZE];
 
-	if (!said->brief || boot_ms_now() - said->brief_ms < BRIEF_MS)
+	if (!said->brief || boottime_ms() - said->brief_ms < BRIEF_MS)
 		return;
 	log_line(LOG_INFO, "listeners came and went within seconds", "listeners",
 		 digits(said->brief, number), NULL);
@@ -143,7 +143,7 @@ void log_settled(const struct agent *agent, enum evidence was, struct known_list
 	snprintf(pid, sizeof(pid), "%u", listener->kernel.pid);
 	if (listener->evidence == EVIDENCE_REFUTED)
 		log_line(LOG_WARNING,
-			 "epmd names a port, and it does not speak the distribution: released",
+			 "epmd names this port, but it does not speak the distribution: released",
 			 "port", port, "pid", pid, "process", listener->process, NULL);
 	else if (!listener_stays(listener))
 		return;
@@ -165,8 +165,8 @@ void log_tables(struct said *said, const struct fence *fence)
 		return;
 	if (untracked != said->untracked)
 		log_line(LOG_WARNING,
-			 "no room to follow listeners: their ports are protected, and stay so a "
-			 "while when they close",
+			 "no room to follow listeners: their ports are protected, and for a "
+			 "while after they close",
 			 "untracked", digits(untracked, number), NULL);
 	if (refused != said->refused)
 		log_line(LOG_WARNING,
@@ -202,13 +202,13 @@ void log_findings(struct said *said, const struct fence *fence,
 
 	if (missed != said->missed && is_due(&said->missed_ms)) {
 		log_line(LOG_WARNING,
-			 "the kernel kept events from the listener watch: what they told was "
-			 "listed",
+			 "the kernel kept events from the listener watch: all sockets were listed "
+			 "again",
 			 "missed", digits(missed - said->missed, number), NULL);
 		said->missed = missed;
 	}
 	if (findings->dropped)
-		log_line(LOG_WARNING, "listeners were gone without a word: dropped", "listeners",
+		log_line(LOG_WARNING, "listeners had closed unnoticed: dropped", "listeners",
 			 digits(findings->dropped, number), NULL);
 	if (findings->corrected)
 		log_line(LOG_WARNING, "counts of listeners were wrong: corrected", "ports",

@@ -5,8 +5,8 @@
 #include <syslog.h>
 
 #include "agent/events.h"
-#include "agent/moment.h"
 #include "agent/privileges.h"
+#include "core/clock.h"
 #include "daemon/log.h"
 
 #define WAIT_MIN_MS 4000 /* less than the time between two checks */
@@ -24,11 +24,11 @@ static enum gained retry(struct agent *agent)
 		privileges_lower(fence_features(agent->fence).conntrack);
 	}
 	if (code > 0) {
-		log_line(LOG_NOTICE, "the kernel does by now what it refused before", NULL);
+		log_line(LOG_NOTICE, "the kernel now does what it refused before", NULL);
 		features_log(agent);
 	}
 	if (agent_regain_watch(agent)) {
-		log_line(LOG_NOTICE, "the listener watch is there by now", NULL);
+		log_line(LOG_NOTICE, "the listener watch is loaded now", NULL);
 		return GAINED_WATCH;
 	}
 	return code > 0 ? GAINED_PROGRAMS : GAINED_NOTHING;
@@ -36,7 +36,7 @@ static enum gained retry(struct agent *agent)
 
 enum gained features_retry(struct features *features, struct agent *agent)
 {
-	const int64_t now_ms = boot_ms_now();
+	const int64_t now_ms = boottime_ms();
 	enum gained gained;
 
 	if (!fence_may_gain(agent->fence) && !agent->watch_error.text[0] &&
