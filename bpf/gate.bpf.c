@@ -66,13 +66,6 @@ static __always_inline void read_addresses(const struct sk_buff *skb, struct vie
 	view->destination[1] = IPV4_MAPPED_HIGH_WORD | (__u64)ipv4[1] << 32;
 }
 
-static __always_inline bool standing_protects(const struct policy_tables *policy, __u32 standing)
-{
-	return standing == STANDING_SURE ||
-	       (standing == STANDING_AUTOBOUND && policy->protect_autobound) ||
-	       (standing == STANDING_FIXED && policy->protect_fixed);
-}
-
 /*
  * Whether the listener is protected, by its own standing where the watch knows it: others on its
  * port are not asked. Returns the cluster whose peers may reach it, or NOT_PROTECTED. The view gets
@@ -83,13 +76,14 @@ static __always_inline int listener_cluster(const struct policy_tables *policy, 
 					    struct view *view)
 {
 	const __u16 port = BPF_CORE_READ(sk, __sk_common.skc_num);
+	const enum protection protection = port_protection(policy, port);
 	const struct listener *listener = NULL;
 	const __u64 key = (__u64)sk;
 	int cluster;
 
-	if (!port_bit(policy->configured, port)) {
-		if (port_bit(policy->exempt, port))
-			return NOT_PROTECTED;
+	if (protection == PROTECTION_EXEMPT)
+		return NOT_PROTECTED;
+	if (protection == PROTECTION_LISTENERS) {
 		listener = bpf_map_lookup_elem(&listeners, &key);
 		if (listener ? !standing_protects(policy, listener->standing)
 			     : !policy_suspects(generation, port))

@@ -8,6 +8,7 @@
 #include <bpf/bpf_helpers.h>
 
 #include "bindings.h"
+#include "protect.h"
 #include "sieve.h"
 #include "view.h"
 
@@ -46,24 +47,10 @@ struct {
 	__type(value, struct tally);
 } counters SEC(".maps");
 
-static __always_inline bool port_bit(const __u64 *bits, __u16 port)
-{
-	return bits[port / 64] >> (port % 64) & 1;
-}
-
 /* Whether @port may be protected: all that the short path asks. */
 static __always_inline bool policy_suspects(__u32 generation, __u16 port)
 {
 	return port_bit(tables.here.suspects[generation & 1], port);
-}
-
-/* Whether listeners that count for so much are reason to protect their port. @shift: the family. */
-static __always_inline bool counts_protect(const struct policy_tables *policy, const __u32 *counts,
-					   __u32 shift)
-{
-	return counts[STANDING_SURE] >> shift & 0xffff ||
-	       (policy->protect_autobound && counts[STANDING_AUTOBOUND] >> shift & 0xffff) ||
-	       (policy->protect_fixed && counts[STANDING_FIXED] >> shift & 0xffff);
 }
 
 #define NOT_PROTECTED (-1)
@@ -89,12 +76,14 @@ static __always_inline int policy_cluster(__u32 generation, __u16 port, const __
 					  bool ipv4)
 {
 	const struct policy_tables *policy = &tables.policy[generation & 1];
+	enum protection protection;
 
 	if (!policy_suspects(generation, port))
 		return NOT_PROTECTED;
-	if (port_bit(policy->configured, port))
+	protection = port_protection(policy, port);
+	if (protection == PROTECTION_CONFIGURED)
 		return policy->cluster_of[!ipv4][port];
-	if (port_bit(policy->exempt, port))
+	if (protection == PROTECTION_EXEMPT)
 		return NOT_PROTECTED;
 	if (counts_protect(policy, tables.here.listeners[port].counts, ipv4 ? 0 : 16))
 		return policy->cluster_of[!ipv4][port];

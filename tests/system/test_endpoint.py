@@ -65,6 +65,24 @@ def test_healthz_names_what_is_open(lab):
         assert fence.health() == (200, "ok\n")
 
 
+def test_an_absent_interface_is_told_of_everywhere_in_the_same_words(lab):
+    words = "there is no such interface"
+    line = f'not attached interface=eht1 zone=cluster problem="{words}"'
+    with Fence(lab, cluster=["cluster0", "eht1"]) as fence:
+        assert fence.health() == (503, f"eht1 (cluster): {words}\n")
+        assert fence.interface("eht1")["problem"] == words
+        assert fence.log().count(line) == 1
+        lab.host.ip("link", "add", "eht1", "type", "veth", "peer", "name", "other")
+        try:
+            fence.wait_for("STATUS=enforce: 3 of 3 interfaces attached")
+            assert fence.health() == (200, "ok\n")
+        finally:
+            lab.host.ip("link", "del", "eht1")
+        fence.wait_for(f"STATUS=enforce: 2 of 3 interfaces attached; eht1 (cluster): {words}")
+        assert fence.health() == (503, f"eht1 (cluster): {words}\n")
+        assert fence.log().count(line) == 2
+
+
 def test_metrics_by_the_control_socket_are_those_of_the_endpoint(lab):
     with Fence(lab, cluster=["cluster0"]) as fence:
         names = [line for line in fence.metrics().splitlines() if line.startswith("# ")]

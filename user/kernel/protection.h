@@ -1,20 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * Whether a listener's port is protected, by what the tables say: as bpf/policy.h decides for
- * frames. Pure.
- */
+/* Whether a listener's port is protected, by what the tables say. Pure. */
 #ifndef BEAMFENCE_KERNEL_PROTECTION_H
 #define BEAMFENCE_KERNEL_PROTECTION_H
 
 #include <stdbool.h>
 #include <string.h>
 
-#include "../bpf/contract_watch.h"
-
-static inline bool port_bit(const __u64 *bits, __u16 port)
-{
-	return bits[port / 64] >> (port % 64) & 1;
-}
+#include "../bpf/protect.h"
 
 /* Bound to a loopback address: it needs no protection and closes nothing. */
 static inline bool listener_is_local(const struct listener *listener)
@@ -30,13 +22,11 @@ static inline bool listener_is_local(const struct listener *listener)
 static inline bool policy_protects(const struct policy_tables *policy,
 				   const struct listener *listener)
 {
-	if (port_bit(policy->configured, listener->port))
-		return true;
-	if (port_bit(policy->exempt, listener->port))
-		return false;
-	return listener->standing == STANDING_SURE ||
-	       (listener->standing == STANDING_AUTOBOUND && policy->protect_autobound) ||
-	       (listener->standing == STANDING_FIXED && policy->protect_fixed);
+	const enum protection protection = port_protection(policy, listener->port);
+
+	return protection == PROTECTION_CONFIGURED ||
+	       (protection == PROTECTION_LISTENERS &&
+		standing_protects(policy, listener->standing));
 }
 
 #endif
