@@ -13,10 +13,10 @@ import pytest
 import yaml
 from ansible.errors import AnsibleFilterError
 
-from container import Container
-from fence import APP
-from lab import ROOT, Lab, wait_until
-from playbook import ROLE, Playbook
+from kit.container import Container
+from kit.fence import APP
+from kit.lab import ROOT, Lab, wait_until
+from kit.playbook import ROLE, Playbook
 
 MODULE = ROLE / "roles" / "beamfence" / "filter_plugins" / "beamfence.py"
 SPECS = yaml.safe_load((ROLE / "roles/beamfence/meta/argument_specs.yml").read_text())

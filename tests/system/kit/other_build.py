@@ -3,7 +3,7 @@
 import re
 import shutil
 
-from lab import BUILD, ROOT, run
+from kit.lab import BUILD, ROOT, run
 
 PIECES = ("Makefile", "bpf", "user")
 RELEASES = {"0.1.0": "d677f7790951972bd685d9f9eeaf79893ffbf77c"}
