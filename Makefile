@@ -17,7 +17,8 @@ PYTHON  := /usr/bin/python3
 
 LIBRARIES      := libbpf yaml-0.1 jansson libevent libcap-ng libmnl
 TEST_LIBRARIES := criterion
-MULTIARCH      := $(shell $(CC) -print-multiarch 2>/dev/null)
+# clang does not always know its -print-multiarch.
+MULTIARCH      := $(or $(shell $(CC) -print-multiarch 2>/dev/null),$(subst -pc-,-,$(shell $(CC) -dumpmachine 2>/dev/null)))
 
 WARNINGS  := -Wall -Wextra -Werror -Wconversion
 CFLAGS    ?= -O2 -g
@@ -47,7 +48,7 @@ UNIT   := $(wildcard tests/unit/*.c)
 BPF_TESTS := $(wildcard tests/bpf/*.c) $(addprefix user/agent/,hearing.c listeners.c nodes.c)
 ORACLE := $(filter-out %.bpf.c,$(wildcard tests/oracle/*.c))
 
-SKELETONS := $(BUILD)/filter.skel.h $(BUILD)/listeners.skel.h $(BUILD)/gate.skel.h \
+SKELETONS := $(BUILD)/filter_xdp.skel.h $(BUILD)/listeners.skel.h $(BUILD)/gate.skel.h \
 	     $(BUILD)/occupant.skel.h
 
 objects = $(patsubst %.c,$(BUILD)/$(2)/%.o,$(1))
@@ -58,16 +59,17 @@ objects = $(patsubst %.c,$(BUILD)/$(2)/%.o,$(1))
 	instructions oracle soak kernels install deb format lint clean deps deps-demo deps-check \
 	deps-kernels
 
-all: $(BUILD)/beamfenced $(BUILD)/beamfence-net $(BUILD)/beamfence
+all: $(BUILD)/beamfenced $(BUILD)/beamfence-net $(BUILD)/beamfence $(BUILD)/beamfence.schema.json
 
-# The filter: an object file, and from it a header that carries it into the agent.
+# Each BPF program: an object file, and from it a header that carries it into the agent. What the
+# filter is called does not tell its first hook.
 $(SKELETONS:.skel.h=.bpf.o): $(BUILD)/%.bpf.o: bpf/%.bpf.c
 	@command -v $(CLANG) >/dev/null || { echo 'no $(CLANG): as root, "make deps" installs' \
 		'what building needs' >&2; exit 1; }
 	@mkdir -p $(@D)
 	$(call say,BPF,$@)$(CLANG) $(BPF_FLAGS) -MD -MP -c $< -o $@
 $(BUILD)/%.skel.h: $(BUILD)/%.bpf.o
-	$(call say,SKEL,$@)$(BPFTOOL) gen skeleton $< name $* >$@
+	$(call say,SKEL,$@)$(BPFTOOL) gen skeleton $< name $(*:filter_xdp=filter) >$@
 
 # What --version says of the build, apart so that a new commit compiles one file anew.
 FACTS = '\#define FACT_COMMIT "$(COMMIT)"' '\#define FACT_LIBBPF "$(call PKG,--modversion,libbpf)"'
@@ -107,6 +109,13 @@ $(BUILD)/beamfence-net: $(call objects,$(DAEMON) $(NET) user/net/main.c,obj) $(B
 $(BUILD)/beamfence: $(call objects,$(CLI) user/cli/main.c,obj) $(BUILD)/kernel.a $(BUILD)/core.a
 	$(call say,LD,$@)$(CC) $(CFLAGS) $(LDFLAGS_) $(LDFLAGS) $^ \
 		$(call PKG,--libs,libbpf libmnl yaml-0.1 jansson) -o $@
+# Printed by the program. Where it is built for another machine, SCHEMA_BY= names one of the same
+# version that runs here; else the file stays empty, and is not installed.
+SCHEMA_BY ?= $(BUILD)/beamfence
+$(BUILD)/beamfence.schema.json: $(BUILD)/beamfence
+	$(call say,SCHEMA,$@)$(SCHEMA_BY) schema >$@ || { [ $$? -ge 126 ] && : >$@ && \
+		echo '$(SCHEMA_BY) does not run on this machine: no schema for editors, unless' \
+			'SCHEMA_BY= names one that does' >&2; }
 
 $(BUILD)/test-unit: $(call objects,$(CORE) $(DAEMON) $(AGENT) $(NET) $(CLI) $(KERNEL) $(UNIT) tests/bpf/frames.c,san)
 	$(call say,LD,$@)$(CC) $(CFLAGS) $(SANITIZE) $(LDFLAGS) $^ \
@@ -132,7 +141,7 @@ $(BENCH_BPF:%=$(BUILD)/%.bpf.o): $(BUILD)/%.bpf.o: tests/bench/%.bpf.c
 $(BUILD)/obj/tests/bench/rivals.o: $(BENCH_BPF:%=$(BUILD)/%.skel.h)
 $(BUILD)/obj/tests/bench/rivals.o: CPPFLAGS_ += -DMULTIARCH='"$(MULTIARCH)"'
 $(BUILD)/obj/tests/bench/flood.o: $(BUILD)/flood.skel.h
-$(BUILD)/oracle: $(call objects,$(ORACLE),obj) | $(BUILD)/filter.bpf.o
+$(BUILD)/oracle: $(call objects,$(ORACLE),obj) | $(BUILD)/filter_xdp.bpf.o
 	$(call say,LD,$@)$(CC) $(CFLAGS) $(LDFLAGS) -pie $^ $(call PKG,--libs,libbpf) -o $@
 $(BUILD)/probe.bpf.o: tests/oracle/probe.bpf.c
 	@mkdir -p $(@D)
@@ -288,7 +297,7 @@ SEED ?= 1
 oracle: deps-check
 	@$(MAKE) --no-print-directory $(BUILD)/oracle
 	@$(BUILD)/oracle --replay tests/oracle/frames
-	@$(BUILD)/oracle --frames $(FRAMES) --seed $(SEED) --object $(BUILD)/filter.bpf.o
+	@$(BUILD)/oracle --frames $(FRAMES) --seed $(SEED) --object $(BUILD)/filter_xdp.bpf.o
 	@BUILD=$(BUILD) $(PYTHON) tests/oracle/faults.py --seed $(SEED)
 
 # At length: node starts under a sweep; 1,000 reloads, 100 kills and 100 upgrades under a flood; the
@@ -347,6 +356,14 @@ kernels: deps-kernels
 	@BEAMFENCE_BUILD=$(BUILD) $(PYTHON) tests/kernels/run.py $(addprefix --linux=,$(LINUX)) \
 		$(addprefix --test=,$(TEST)) $(addprefix --preempt=,$(PREEMPT))
 
+# Built and tested by gcc and by clang, as this machine has them and as Debian 13 has them: ten
+# minutes. "make compilers HERE=1" takes this machine's alone.
+.PHONY: compilers
+HERE ?=
+compilers: deps-check
+	@$(if $(HERE),,deploy/dependencies.sh compilers)
+	@BEAMFENCE_BUILD=$(BUILD) $(PYTHON) tests/compilers.py $(if $(HERE),--here)
+
 MAN_PAGES := $(wildcard deploy/man/*.[1-9])
 MONITORING := prometheus/beamfence.rules.yml prometheus/prometheus.yml \
 	      prometheus/beamfence-textfile.service prometheus/beamfence-textfile.timer \
@@ -363,6 +380,8 @@ install: all
 		$(DESTDIR)$(PREFIX)/share/doc/beamfence/monitoring.md
 	for file in $(MONITORING); do install -D -m 644 "deploy/$$file" \
 		"$(DESTDIR)$(PREFIX)/share/beamfence/$$file" || exit; done
+	! test -s $(BUILD)/beamfence.schema.json || install -D -m 644 $(BUILD)/beamfence.schema.json \
+		$(DESTDIR)$(PREFIX)/share/beamfence/beamfence.schema.json
 	install -d -m 755 $(DESTDIR)$(SYSCONFDIR)/beamfence
 	test -e $(DESTDIR)$(SYSCONFDIR)/beamfence/beamfence.yaml || \
 		install -m 644 deploy/config/beamfence.yaml $(DESTDIR)$(SYSCONFDIR)/beamfence/
@@ -415,4 +434,4 @@ $(BUILD)/analysed/%: % $(wildcard user/*/*.h bpf/*.h) | $(SKELETONS)
 clean:
 	rm -rf $(BUILD)
 
--include $(shell find $(BUILD) \( -path $(BUILD)/deb -o -path $(BUILD)/kernels \) -prune -o -name '*.d' -type f -print 2>/dev/null)
+-include $(shell find $(BUILD) \( -path $(BUILD)/deb -o -path $(BUILD)/kernels -o -path $(BUILD)/compilers \) -prune -o -name '*.d' -type f -print 2>/dev/null)

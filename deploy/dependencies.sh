@@ -3,7 +3,7 @@
 #
 # Brings in what building, checking, packaging, the demo, other kernels, guests of another architecture
 # or the bench need: dependencies.sh [build] [check] [demo] [package] [ansible] [kernels] [arm64]
-# [bench]; check is all but the last three.
+# [bench] [compilers]; check is all but the last four.
 #
 # Silent when all is there. On Debian and its kin, as root, missing packages are installed, and no
 # service of theirs is started or left enabled. Elsewhere it says what is missing.
@@ -36,6 +36,8 @@ check  python    flake8          python3-flake8
 check  command   shellcheck      shellcheck
 check  python    scapy           python3-scapy
 check  python    yaml            python3-yaml
+check  python    jsonschema      python3-jsonschema
+check  python    ruamel.yaml     python3-ruamel.yaml
 check  erlang    ssl             erlang-ssl
 check  command   clang-format    clang-format
 check  command   llvm-cov        llvm
@@ -75,6 +77,7 @@ kernels command  xdp-loader      xdp-tools
 kernels virtiofs virtiofsd       virtiofsd
 arm64   command  qemu-system-aarch64 qemu-system-arm
 arm64   command  mmdebstrap      mmdebstrap
+compilers command mmdebstrap     mmdebstrap
 arm64   command  aarch64-linux-gnu-gcc gcc-aarch64-linux-gnu
 '
 
@@ -224,9 +227,10 @@ for group in "$@"; do
 	demo) groups="$groups build demo" ;;
 	kernels) groups="$groups kernels" ;;
 	arm64) groups="$groups arm64" ;;
+	compilers) groups="$groups compilers" ;;
 	bench) groups="$groups bench" ;;
 	package) groups="$groups build package" ;;
-	*) die "usage: dependencies.sh [build] [check] [demo] [package] [ansible] [kernels] [arm64] [bench]" ;;
+	*) die "usage: dependencies.sh [build] [check] [demo] [package] [ansible] [kernels] [arm64] [bench] [compilers]" ;;
 	esac
 done
 

@@ -13,6 +13,7 @@
 #include "user/core/clock.h"
 
 #define OWN_IPV4   "192.0.2.1" /* of this host, beside loopback's */
+#define OWN_MAPPED "::ffff:" OWN_IPV4
 #define OTHER_PORT 5000
 
 static int epmd;
@@ -111,7 +112,7 @@ Test(registrations, a_connection_to_epmd_is_recorded_until_it_ends)
 	act_for(SOME_USER);
 	fd = connect_to(NULL, "127.0.0.1", EPMD_PORT);
 	cr_assert_eq(registrations(&registration), 1);
-	cr_expect_eq(registration.pid, getpid());
+	cr_expect_eq(registration.pid, (__u32)getpid());
 	cr_expect_eq(registration.account, SOME_USER);
 	cr_expect_eq(registration.epmd_port, EPMD_PORT);
 	cr_expect_eq(registration.beam, 1);
@@ -177,7 +178,7 @@ Test(registrations, those_that_epmd_would_take_count_and_no_others)
 
 Test(registrations, ipv6_and_mapped_ipv4_count_alike)
 {
-	static const char *const addresses[] = {"::1", "::ffff:127.0.0.1", "::ffff:" OWN_IPV4};
+	static const char *const addresses[] = {"::1", "::ffff:127.0.0.1", OWN_MAPPED};
 
 	for (size_t i = 0; i < sizeof(addresses) / sizeof(addresses[0]); i++) {
 		const int fd = connect6_to(addresses[i], EPMD_PORT);

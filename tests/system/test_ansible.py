@@ -9,18 +9,22 @@ import json
 import re
 import subprocess
 
+import jinja2
+import jsonschema
 import pytest
 import yaml
 from ansible.errors import AnsibleFilterError
 
 from kit.container import Container
-from kit.fence import APP
-from kit.lab import ROOT, Lab, wait_until
+from kit.fence import APP, BEAMFENCE
+from kit.lab import Lab, wait_until
 from kit.playbook import ROLE, Playbook
 
 MODULE = ROLE / "roles" / "beamfence" / "filter_plugins" / "beamfence.py"
 SPECS = yaml.safe_load((ROLE / "roles/beamfence/meta/argument_specs.yml").read_text())
 OPTIONS = SPECS["argument_specs"]["main"]["options"]
+SCHEMA = json.loads(subprocess.run([BEAMFENCE, "schema"], capture_output=True, check=True,
+                                   timeout=10).stdout)
 
 
 @pytest.fixture(name="filters", scope="module")
@@ -49,11 +53,80 @@ def test_every_variable_has_a_type_and_the_default_that_it_says():
     assert all("type" in option and "description" in option for option in OPTIONS.values())
 
 
-def test_presets_are_those_of_the_program():
-    source = (ROOT / "user" / "core" / "presets.c").read_text()
-    known = re.findall(r'\.name = "(\w+)"', source)
-    assert known == OPTIONS["beamfence_presets"]["choices"]
-    assert known == OPTIONS["beamfence_clusters"]["options"]["presets"]["choices"]
+SHORT = {"interfaces.client": "client_interfaces", "interfaces.cluster": "cluster_interfaces",
+         "interfaces.trusted": "trusted_interfaces", "interfaces.attach": "attach",
+         "discovery.exempt_ports": "exempt_ports"}
+# Of a cluster, what the role works the peers out from.
+OWN = {"groups", "interface"}
+
+
+def keys(schema, before=""):
+    """All keys that the program knows, by their paths, with what the schema says of each."""
+    for name, value in schema["properties"].items():
+        if "properties" in value:
+            yield from keys(value, f"{before}{name}.")
+        else:
+            yield before + name, value
+
+
+def variable(key):
+    return "beamfence_" + SHORT.get(key, key.replace(".", "_"))
+
+
+def assert_same(option, value):
+    """A variable takes what the key takes."""
+    choices = option.get("choices")
+    words = value["items"] if value.get("type") == "array" else value
+    assert set(choices or ()) == set(words.get("enum", ()))
+    assert (option["type"] == "list") == (value.get("type") == "array")
+    assert (option["type"] == "bool") == (value.get("type") == ["boolean", "string"])
+    if not option.get("required"):
+        assert option["default"] == value.get("default", [] if option["type"] == "list" else "")
+
+
+def test_every_key_of_the_program_is_a_variable_of_its_kind():
+    for key, value in keys(SCHEMA):
+        assert_same(OPTIONS[variable(key)], value)
+    cluster = OPTIONS["beamfence_clusters"]["options"]
+    inner = dict(keys(SCHEMA["properties"]["clusters"]["items"]))
+    assert set(cluster) - OWN == set(inner)
+    for key, value in inner.items():
+        assert_same(cluster[key], value)
+
+
+def other_value(value):
+    """One that the schema takes and that is not the default."""
+    kind = value.get("type")
+    if kind == "array":
+        if "properties" in value["items"]:
+            return [{key: "app" if key == "name" else other_value(inner)
+                     for key, inner in keys(value["items"])}]
+        return [other_value(value["items"])]
+    words = value.get("enum", [])
+    if words:
+        return next(word for word in words if word != value.get("default"))
+    if kind == ["boolean", "string"]:
+        return not value["default"]
+    candidates = ("7001", "10.9.0.0/16", "monitoring", "/run/other.sock", "off")
+    return next(one for one in candidates if one != value.get("default")
+                and jsonschema.Draft7Validator(value).is_valid(one))
+
+
+def test_what_every_variable_is_set_to_gets_into_the_file():
+    wanted = {key: other_value(value) for key, value in keys(SCHEMA)}
+    variables = {name: option["default"] for name, option in OPTIONS.items()}
+    variables |= {variable(key): value for key, value in wanted.items()}
+    cluster = wanted["clusters"][0]
+    environment = jinja2.Environment(trim_blocks=True, undefined=jinja2.StrictUndefined)
+    environment.filters |= {"to_json": json.dumps, "bool": bool}
+    template = environment.from_string(
+        (ROLE / "roles/beamfence/templates/beamfence.yaml.j2").read_text())
+    found = yaml.safe_load(template.render(
+        variables, beamfence__peers={cluster["name"]: cluster["peers"]}))
+    jsonschema.validate(found, SCHEMA)
+    for key, value in wanted.items():
+        section, _, name = key.rpartition(".")
+        assert (found[section] if section else found)[name] == value, key
 
 
 def facts(*addresses, interface="eth1", ipv6=()):
@@ -143,6 +216,19 @@ def test_a_run_fences_the_host_and_the_next_has_nothing_to_change(site):
     reserved = site.machine.run("cat", "/proc/sys/net/ipv4/ip_local_reserved_ports").strip()
     assert reserved == "4369,6000-6500,8080,9100-9155,25672,35672-35682"
     assert site.play.converge("app", "--check", "--diff") == {"solo": 0}
+
+
+def test_a_group_that_may_look_is_one_of_the_agents_and_can(site):
+    assert "has no group" in site.play.refusal("app", beamfence_control_readers="monitoring")
+    site.machine.run("groupadd", "monitoring")
+    site.play.converge("app", beamfence_control_readers="monitoring")
+    reader = ("setpriv", "--reuid", "65534", "--regid", "monitoring", "--clear-groups", "beamfence")
+    site.machine.run(*reader, "status")
+    assert "permission denied" in site.machine.try_run(*reader, "reload").stderr
+    assert site.play.converge("app", "--check", beamfence_control_readers="monitoring") == {"solo": 0}
+    site.play.converge("app")
+    assert site.machine.try_run(*reader, "status").returncode
+    assert site.play.converge("app", "--check") == {"solo": 0}
 
 
 def test_wrong_variables_are_refused_by_their_names_before_anything_changes(site):

@@ -40,7 +40,7 @@ def test_start_without_the_watch_fences_what_is_configured_and_tries_again(subje
     assert health(fence) == 503
     wait_until(lambda: health(fence) == 200, 30, "it is tried again")
     assert not fence.warnings("refuses the listener watch")
-    assert "the listener watch is there by now" in fence.log()
+    assert "the listener watch is loaded now" in fence.log()
     subject.leaves_no_debris(OLD)
     assert subject.verdicts() == subject.old
     fence.kill()

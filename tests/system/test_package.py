@@ -106,7 +106,7 @@ def test_package_has_what_is_needed_to_watch_it(package):
     wanted = {f"/usr/share/beamfence/{name}" for name in (
         "prometheus/beamfence.rules.yml", "prometheus/prometheus.yml",
         "prometheus/beamfence-textfile.service", "prometheus/beamfence-textfile.timer",
-        "grafana/beamfence.json")}
+        "grafana/beamfence.json", "beamfence.schema.json")}
     wanted |= {f"/usr/share/doc/beamfence/{name}" for name in ("README.md", "monitoring.md",
                                                                "beamfence.yaml")}
     assert wanted <= files, wanted - files

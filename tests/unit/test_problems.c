@@ -35,7 +35,7 @@ Test(problems, one_is_known_by_its_kind_and_subject)
 
 Test(problems, more_than_can_be_listed_are_counted)
 {
-	for (int i = 0; i < PROBLEMS_OF_KIND_MAX + 5; i++)
+	for (enum problem_kind i = 0; i < PROBLEMS_OF_KIND_MAX + 5; i++)
 		problems_add(&problems, PROBLEM_USER_LIMIT, "1000", "one more");
 	cr_expect_eq(problems.count, PROBLEMS_OF_KIND_MAX);
 	cr_expect_eq(problems.of_kind[PROBLEM_USER_LIMIT], PROBLEMS_OF_KIND_MAX + 5);
@@ -44,7 +44,7 @@ Test(problems, more_than_can_be_listed_are_counted)
 
 Test(problems, many_of_one_kind_hide_none_of_another)
 {
-	for (int i = 0; i < 2000; i++)
+	for (enum problem_kind i = 0; i < 2000; i++)
 		problems_add(&problems, PROBLEM_EXPOSED_LISTENER, "1883", "one more");
 	problems_add(&problems, PROBLEM_WATCH_MISSING, "", "the one that counts");
 	cr_expect(problems_have(&problems, PROBLEM_WATCH_MISSING, ""));
@@ -74,9 +74,9 @@ Test(problems, freed_ones_are_gone)
 
 Test(problems, every_kind_has_a_name_of_its_own)
 {
-	for (int i = 0; i < PROBLEM_KINDS; i++) {
-		cr_assert_not_null(problem_kind_name(i), "kind %d", i);
-		for (int j = 0; j < i; j++)
+	for (enum problem_kind i = 0; i < PROBLEM_KINDS; i++) {
+		cr_assert_not_null(problem_kind_name(i), "kind %u", i);
+		for (enum problem_kind j = 0; j < i; j++)
 			cr_expect_str_neq(problem_kind_name(i), problem_kind_name(j));
 	}
 }

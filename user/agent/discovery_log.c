@@ -143,7 +143,7 @@ void log_settled(const struct agent *agent, enum evidence was, struct known_list
 	snprintf(pid, sizeof(pid), "%u", listener->kernel.pid);
 	if (listener->evidence == EVIDENCE_REFUTED)
 		log_line(LOG_WARNING,
-			 "epmd names a port, and it does not speak the distribution: released",
+			 "epmd names this port, but it does not speak the distribution: released",
 			 "port", port, "pid", pid, "process", listener->process, NULL);
 	else if (!listener_stays(listener))
 		return;
@@ -165,8 +165,8 @@ void log_tables(struct said *said, const struct fence *fence)
 		return;
 	if (untracked != said->untracked)
 		log_line(LOG_WARNING,
-			 "no room to follow listeners: their ports are protected, and stay so a "
-			 "while when they close",
+			 "no room to follow listeners: their ports are protected, and for a "
+			 "while after they close",
 			 "untracked", digits(untracked, number), NULL);
 	if (refused != said->refused)
 		log_line(LOG_WARNING,
@@ -202,13 +202,13 @@ void log_findings(struct said *said, const struct fence *fence,
 
 	if (missed != said->missed && is_due(&said->missed_ms)) {
 		log_line(LOG_WARNING,
-			 "the kernel kept events from the listener watch: what they told was "
-			 "listed",
+			 "the kernel kept events from the listener watch: all sockets were listed "
+			 "again",
 			 "missed", digits(missed - said->missed, number), NULL);
 		said->missed = missed;
 	}
 	if (findings->dropped)
-		log_line(LOG_WARNING, "listeners were gone without a word: dropped", "listeners",
+		log_line(LOG_WARNING, "listeners had closed unnoticed: dropped", "listeners",
 			 digits(findings->dropped, number), NULL);
 	if (findings->corrected)
 		log_line(LOG_WARNING, "counts of listeners were wrong: corrected", "ports",

@@ -59,10 +59,11 @@ static void log_network(struct endpoints *endpoints)
 	if (!strcmp(endpoints->network_logged.text, problem->text))
 		return;
 	if (problem->text[0])
-		log_line(LOG_ERR, "the network side does not do what it should", "error",
-			 problem->text, NULL);
+		log_line(LOG_ERR,
+			 "beamfence-net: metrics over TCP or questions to epmd are unavailable",
+			 "error", problem->text, NULL);
 	else
-		log_line(LOG_NOTICE, "the network side does what it should again", NULL);
+		log_line(LOG_NOTICE, "beamfence-net: works again", NULL);
 	endpoints->network_logged = *problem;
 	event_add(endpoints->quiet, &quiet);
 }

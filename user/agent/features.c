@@ -24,11 +24,11 @@ static enum gained retry(struct agent *agent)
 		privileges_lower(fence_features(agent->fence).conntrack);
 	}
 	if (code > 0) {
-		log_line(LOG_NOTICE, "the kernel does by now what it refused before", NULL);
+		log_line(LOG_NOTICE, "the kernel now does what it refused before", NULL);
 		features_log(agent);
 	}
 	if (agent_regain_watch(agent)) {
-		log_line(LOG_NOTICE, "the listener watch is there by now", NULL);
+		log_line(LOG_NOTICE, "the listener watch is loaded now", NULL);
 		return GAINED_WATCH;
 	}
 	return code > 0 ? GAINED_PROGRAMS : GAINED_NOTHING;

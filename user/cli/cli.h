@@ -68,6 +68,8 @@ enum status run_reload(const struct cli *cli, const struct arguments *arguments,
 		       struct error *error);
 enum status run_revert(const struct cli *cli, const struct arguments *arguments,
 		       struct error *error);
+enum status run_schema(const struct cli *cli, const struct arguments *arguments,
+		       struct error *error);
 enum status run_status(const struct cli *cli, const struct arguments *arguments,
 		       struct error *error);
 enum status run_top(const struct cli *cli, const struct arguments *arguments, struct error *error);

@@ -13,12 +13,22 @@ const struct command commands[] = {
 			"agent\nanswers, also what the file would change there, and which "
 			"connections it would\ncut.\n\n"
 			"Options:\n"
-			"  --no-cuts  fail where it would cut any\n\n"
+			"  --no-cuts  fail if it would cut any\n\n"
 			"Example:\n"
 			"  beamfence check /etc/beamfence/beamfence.yaml\n",
 		.options = (const char *const[]){"--no-cuts", NULL},
 		.words_min = 1,
 		.words_max = 1,
+	},
+	{
+		.name = "schema",
+		.run = run_schema,
+		.usage = "",
+		.summary = "Prints the JSON schema of the configuration; needs no agent",
+		.help = "For editors, which complete keys and mark mistakes, and for pipelines. It "
+			"refuses\nno file that \"check\" takes; \"check\" finds more.\n\n"
+			"Example:\n"
+			"  beamfence schema >beamfence.schema.json\n",
 	},
 	{
 		.name = "status",
@@ -75,7 +85,7 @@ const struct command commands[] = {
 		.help = "Every frame is counted under one reason. In audit mode a verdict of pass\n"
 			"stands beside reasons that would drop. With --json all are printed.\n\n"
 			"Options:\n"
-			"  --all  those too that are 0\n\n"
+			"  --all  those that are 0 too\n\n"
 			"Example:\n"
 			"  beamfence counters | grep drop\n",
 		.options = (const char *const[]){"--all", NULL},
@@ -89,8 +99,8 @@ const struct command commands[] = {
 			"between\nare counted. With --json each event is an object on a line of "
 			"its own.\n\n"
 			"Options:\n"
-			"  --follow           go on with events as they come\n"
-			"  --last N           so many of those before (default: all, with --follow "
+			"  --follow           keep showing events as they come\n"
+			"  --last N           this many earlier ones (default: all, with --follow "
 			"10)\n"
 			"  --type KIND        only these: drop, listener, node, interface, reload, "
 			"trial,\n"
@@ -182,7 +192,7 @@ const struct command commands[] = {
 			"Says what\nchanged. Where connections that stand on protected ports would "
 			"be cut, it names\nthem and changes nothing.\n\n"
 			"Options:\n"
-			"  --yes  reload all the same\n\n"
+			"  --yes  reload anyway\n\n"
 			"Example:\n"
 			"  beamfence check /etc/beamfence/beamfence.yaml && beamfence reload\n",
 		.options = (const char *const[]){"--yes", NULL},
@@ -241,7 +251,7 @@ const struct command commands[] = {
 		.name = "help",
 		.run = run_help,
 		.usage = "[COMMAND]",
-		.summary = "Tells of all commands, or more of one",
+		.summary = "Lists the commands, or explains one",
 		.help = "\nExample:\n"
 			"  beamfence help reload\n",
 		.words_max = 1,

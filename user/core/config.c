@@ -10,13 +10,11 @@
 #include "core/protocol.h"
 #include "core/text.h"
 
-#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
-
-static int read_mode(struct reader *reader, const struct node *value, void *target)
+static int read_mode(struct reader *reader, const struct key *key, const struct node *value,
+		     void *target)
 {
-	static const char *const names[] = {[MODE_ENFORCE] = "enforce", [MODE_AUDIT] = "audit"};
 	struct config *config = target;
-	int choice = read_choice(reader, value, names, COUNT(names));
+	int choice = read_choice(reader, key->form, value);
 
 	if (choice < 0)
 		return choice;
@@ -24,256 +22,106 @@ static int read_mode(struct reader *reader, const struct node *value, void *targ
 	return 0;
 }
 
-static int read_attach(struct reader *reader, const struct node *value, void *target)
-{
-	static const char *const names[] = {
-		[ATTACH_AUTO] = "auto",
-		[ATTACH_NATIVE] = "native",
-		[ATTACH_GENERIC] = "generic",
-	};
-	struct config *config = target;
-	int choice = read_choice(reader, value, names, COUNT(names));
-
-	if (choice < 0)
-		return choice;
-	config->attach = (enum attach)choice;
-	return 0;
-}
-
-static int read_zone(struct reader *reader, const struct node *value, struct config *config,
-		     enum zone zone)
-{
-	int result = read_kind(reader, value, NODE_LIST);
-	struct interface_rule *grown;
-
-	if (result < 0 || !value->count)
-		return result;
-	grown = reallocarray(config->interfaces, config->interface_count + value->count,
-			     sizeof(*grown));
-	if (!grown)
-		return reader_out_of_memory(reader);
-	config->interfaces = grown;
-	for (const struct node *node = value->first; node; node = node->next) {
-		result = read_interface(reader, node, zone, &grown[config->interface_count]);
-		if (result < 0)
-			return result;
-		config->interface_count++;
-	}
-	return 0;
-}
-
-static int read_client(struct reader *reader, const struct node *value, void *target)
-{
-	return read_zone(reader, value, target, ZONE_CLIENT);
-}
-
-static int read_cluster_zone(struct reader *reader, const struct node *value, void *target)
-{
-	return read_zone(reader, value, target, ZONE_CLUSTER);
-}
-
-static int read_trusted(struct reader *reader, const struct node *value, void *target)
-{
-	return read_zone(reader, value, target, ZONE_TRUSTED);
-}
-
-static int read_interfaces(struct reader *reader, const struct node *value, void *target)
-{
-	static const struct key keys[] = {
-		{"client", read_client},
-		{"cluster", read_cluster_zone},
-		{"trusted", read_trusted},
-		{"attach", read_attach},
-	};
-	struct config *config = target;
-	int result = read_mapping(reader, value, keys, COUNT(keys), config);
-
-	if (!result && !config->interface_count)
-		return reader_error(reader, value->line,
-				    "interfaces: no interface is named; list at least one under "
-				    "client, cluster or trusted");
-	return result;
-}
-
-static int read_epmd_ports(struct reader *reader, const struct node *value, void *target)
+static int read_epmd_ports(struct reader *reader, const struct key *key, const struct node *value,
+			   void *target)
 {
 	struct config *config = target;
 
+	(void)key;
 	return read_ports(reader, value, &config->epmd_ports);
 }
 
-static int read_epmd(struct reader *reader, const struct node *value, void *target)
+static int read_top_presets(struct reader *reader, const struct key *key, const struct node *value,
+			    void *target)
 {
-	static const struct key keys[] = {{"ports", read_epmd_ports}};
-
-	return read_mapping(reader, value, keys, COUNT(keys), target);
-}
-
-static int read_name(struct reader *reader, const struct node *value, void *target)
-{
-	struct cluster_config *cluster = target;
-
-	return read_cluster_name(reader, value, &cluster->name);
-}
-
-static int read_cluster_ports(struct reader *reader, const struct node *value, void *target)
-{
-	struct cluster_config *cluster = target;
-
-	return read_ports(reader, value, &cluster->ports);
-}
-
-static int read_cluster_nodes(struct reader *reader, const struct node *value, void *target)
-{
-	return read_node_globs(reader, value, target);
-}
-
-static int read_cluster_peers(struct reader *reader, const struct node *value, void *target)
-{
-	return read_peers(reader, value, target);
-}
-
-static int read_cluster_presets(struct reader *reader, const struct node *value, void *target)
-{
-	(void)target; /* the cluster after those that are counted */
-	return read_presets(reader, value, (int)reader->config->cluster_count);
-}
-
-static void free_cluster(struct cluster_config *cluster)
-{
-	free(cluster->name);
-	free(cluster->ports.items);
-	for (size_t i = 0; i < cluster->node_count; i++)
-		free(cluster->nodes[i]);
-	free(cluster->nodes);
-	free(cluster->peers);
-}
-
-static int read_cluster(struct reader *reader, const struct node *node,
-			struct cluster_config *cluster)
-{
-	static const struct key keys[] = {
-		{"name", read_name},
-		{"ports", read_cluster_ports},
-		{"presets", read_cluster_presets},
-		{"nodes", read_cluster_nodes},
-		{"peers", read_cluster_peers},
-	};
-	int result;
-
-	cluster->line = node->line;
-	reader->key = "clusters";
-	result = read_mapping(reader, node, keys, COUNT(keys), cluster);
-	if (!result && !cluster->name)
-		return reader_error(reader, node->line, "clusters: a cluster without a name");
-	return result;
-}
-
-static int read_clusters(struct reader *reader, const struct node *value, void *target)
-{
-	struct config *config = target;
-	int result = read_kind(reader, value, NODE_LIST);
-
-	if (result < 0 || !value->count)
-		return result;
-	config->clusters = calloc(CLUSTERS_MAX, sizeof(*config->clusters));
-	if (!config->clusters)
-		return reader_out_of_memory(reader);
-	for (const struct node *node = value->first; node; node = node->next) {
-		struct cluster_config *cluster = &config->clusters[config->cluster_count];
-
-		if (config->cluster_count == CLUSTERS_MAX)
-			return reader_error(reader, node->line,
-					    "clusters: more than %d clusters are listed",
-					    CLUSTERS_MAX);
-		result = read_cluster(reader, node, cluster);
-		if (result < 0) {
-			free_cluster(cluster);
-			return result;
-		}
-		config->cluster_count++;
-	}
-	return 0;
-}
-
-static int read_metrics_listen(struct reader *reader, const struct node *value, void *target)
-{
-	struct config *config = target;
-
-	return read_listen(reader, value, &config->metrics_host, &config->metrics_port);
-}
-
-static int read_metrics(struct reader *reader, const struct node *value, void *target)
-{
-	static const struct key keys[] = {{"listen", read_metrics_listen}};
-
-	return read_mapping(reader, value, keys, COUNT(keys), target);
-}
-
-static int read_control_socket(struct reader *reader, const struct node *value, void *target)
-{
-	struct config *config = target;
-
-	return read_socket_path(reader, value, &config->control_socket);
-}
-
-static int read_control_group(struct reader *reader, const struct node *value, void *target)
-{
-	struct config *config = target;
-
-	return read_group(reader, value, &config->control_group);
-}
-
-static int read_control_readers(struct reader *reader, const struct node *value, void *target)
-{
-	struct config *config = target;
-
-	return read_group(reader, value, &config->control_readers);
-}
-
-static int read_control(struct reader *reader, const struct node *value, void *target)
-{
-	static const struct key keys[] = {
-		{"socket", read_control_socket},
-		{"group", read_control_group},
-		{"readers", read_control_readers},
-	};
-
-	const struct config *config = target;
-	char path[PROTOCOL_PATH_SIZE];
-	int result = read_mapping(reader, value, keys, COUNT(keys), target);
-
-	if (!result && config->control_readers &&
-	    !protocol_read_socket(config->control_socket, path))
-		return reader_error(reader, value->line,
-				    "readers: their socket is " PROTOCOL_READ_SOCKET " beside %s, "
-				    "which is too long or the same: name another control socket",
-				    QUOTE(config->control_socket));
-	return result;
-}
-
-static int read_top_presets(struct reader *reader, const struct node *value, void *target)
-{
+	(void)key;
 	(void)target;
 	return read_presets(reader, value, PRESET_TOP_LEVEL);
 }
 
+static const char *const mode_names[] = {[MODE_ENFORCE] = "enforce", [MODE_AUDIT] = "audit"};
+static const struct form form_mode = {.kind = FORM_CHOICE, FORM_CHOICES(mode_names)};
+static const struct key epmd_keys[] = {
+	{
+		.name = "ports",
+		.form = &form_ports,
+		.read = read_epmd_ports,
+		.about = "The ports of epmd; [] if there is none.",
+		.otherwise = "[4369]",
+	},
+};
+static const struct form form_epmd = {.kind = FORM_SECTION, FORM_KEYS(epmd_keys)};
+
+static const struct key keys[] = {
+	{
+		.name = "mode",
+		.form = &form_mode,
+		.read = read_mode,
+		.about = "audit decides and counts everything, and drops nothing.",
+		.otherwise = "\"enforce\"",
+	},
+	{
+		.name = "interfaces",
+		.form = &form_interfaces,
+		.about = "What each interface faces. One that no list names is left alone, and "
+			 "status says so; lo is never touched.",
+		.missing = "interfaces is missing: it names the interfaces to fence",
+	},
+	{
+		.name = "epmd",
+		.form = &form_epmd,
+		.about = "The port mapper daemon of Erlang.",
+	},
+	{
+		.name = "clusters",
+		.form = &form_clusters,
+		.read = read_clusters,
+		.about = "Sets of protected ports, and of the peers that may reach them on cluster "
+			 "interfaces. Two tiers on one host are two clusters.",
+		.otherwise = "[]",
+	},
+	{
+		.name = "discovery",
+		.form = &form_discovery,
+		.about = "Which listeners are protected because they are seen.",
+	},
+	{
+		.name = "metrics",
+		.form = &form_metrics,
+		.about = "Metrics for Prometheus.",
+	},
+	{
+		.name = "control",
+		.form = &form_control,
+		.read = read_control,
+		.about = "Who may ask the agent, and where.",
+	},
+	{
+		.name = "presets",
+		.form = &form_presets,
+		.read = read_top_presets,
+		.about = "Products whose default cluster ports are protected. They belong to the "
+			 "only cluster, or to nobody where there is none; with several clusters, "
+			 "presets stand under one of them.",
+		.otherwise = "[]",
+	},
+	{
+		.name = "events",
+		.form = &form_events,
+		.about = "Events beside those that the command line shows.",
+	},
+};
+const struct form config_form = {.kind = FORM_SECTION, FORM_KEYS(keys)};
+
 static int read_root(struct reader *reader)
 {
-	static const struct key keys[] = {
-		{"mode", read_mode},	       {"interfaces", read_interfaces},
-		{"epmd", read_epmd},	       {"clusters", read_clusters},
-		{"discovery", read_discovery}, {"metrics", read_metrics},
-		{"control", read_control},     {"presets", read_top_presets},
-		{"events", read_events},
-	};
 	const struct node *root = reader->document->root;
 
 	if (!root || root->kind == NODE_NOTHING)
 		return reader_error(
 			reader, 1, "the file holds no configuration; it needs at least interfaces");
 	reader->key = "configuration";
-	return read_mapping(reader, root, keys, COUNT(keys), reader->config);
+	return read_section(reader, &config_form, root, reader->config);
 }
 
 static bool set_defaults(struct config *config)

@@ -8,18 +8,6 @@
 #include "core/config_read.h"
 #include "core/text.h"
 
-const char *config_zone_key(enum zone zone)
-{
-	static const char *const keys[ZONE_COUNT] = {
-		[ZONE_NONE] = "none",
-		[ZONE_CLIENT] = "client",
-		[ZONE_CLUSTER] = "cluster",
-		[ZONE_TRUSTED] = "trusted",
-	};
-
-	return keys[zone];
-}
-
 static int compare_lines(unsigned a, unsigned b)
 {
 	return (a > b) - (a < b);
@@ -251,12 +239,8 @@ static int check_owners(const struct reader *reader)
 
 int config_check(struct reader *reader)
 {
-	int result;
+	int result = check_interfaces(reader);
 
-	if (!reader->config->interface_count)
-		return reader_error(reader, reader->document->root->line,
-				    "interfaces is missing: it names the interfaces to fence");
-	result = check_interfaces(reader);
 	if (!result)
 		result = check_node_globs(reader);
 	if (!result)

@@ -2,13 +2,11 @@
 /* The section "events": which of them are lines of the log as well. */
 #include "core/config_read.h"
 
-#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
-
-static int read_journal(struct reader *reader, const struct node *value, void *target)
+static int read_journal(struct reader *reader, const struct key *key, const struct node *value,
+			void *target)
 {
-	static const char *const names[] = {"off", "drops"};
 	struct config *config = target;
-	int choice = read_choice(reader, value, names, COUNT(names));
+	int choice = read_choice(reader, key->form, value);
 
 	if (choice < 0)
 		return choice;
@@ -16,9 +14,17 @@ static int read_journal(struct reader *reader, const struct node *value, void *t
 	return 0;
 }
 
-int read_events(struct reader *reader, const struct node *value, void *target)
-{
-	static const struct key keys[] = {{"journal", read_journal}};
+static const char *const journal_names[] = {"off", "drops"};
+static const struct form form_journal = {.kind = FORM_CHOICE, FORM_CHOICES(journal_names)};
 
-	return read_mapping(reader, value, keys, COUNT(keys), target);
-}
+static const struct key keys[] = {
+	{
+		.name = "journal",
+		.form = &form_journal,
+		.read = read_journal,
+		.about = "Whether dropped frames that are events are lines of the log as well, ten "
+			 "a second at most.",
+		.otherwise = "\"off\"",
+	},
+};
+const struct form form_events = {.kind = FORM_SECTION, FORM_KEYS(keys)};

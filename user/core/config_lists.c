@@ -21,13 +21,23 @@ static const char *node_glob_problem(const char *glob)
 	return NULL;
 }
 
-int read_node_globs(struct reader *reader, const struct node *node, struct cluster_config *cluster)
-{
-	struct node_glob *grown;
-	int result = read_kind(reader, node, NODE_LIST);
+static const struct form form_node_glob = {
+	.kind = FORM_TEXT,
+	.pattern = "^[^\\u0000-\\u0020\\u007f]+$",
+	.max = NODE_GLOB_MAX,
+	.numeric = true,
+};
+const struct form form_node_globs = {.kind = FORM_LIST, .entry = &form_node_glob};
 
-	if (result < 0 || !node->count)
-		return result;
+int read_node_globs(struct reader *reader, const struct key *key, const struct node *node,
+		    void *target)
+{
+	struct cluster_config *cluster = target;
+	struct node_glob *grown;
+
+	(void)key;
+	if (!node->count)
+		return 0;
 	cluster->nodes = calloc(node->count, sizeof(*cluster->nodes));
 	grown = reallocarray(reader->node_globs, reader->node_glob_count + node->count,
 			     sizeof(*grown));
@@ -37,8 +47,8 @@ int read_node_globs(struct reader *reader, const struct node *node, struct clust
 		return reader_out_of_memory(reader);
 	for (const struct node *entry = node->first; entry; entry = entry->next) {
 		const char *problem;
+		int result = read_kind(reader, entry, NODE_TEXT);
 
-		result = read_kind(reader, entry, NODE_TEXT);
 		if (result < 0)
 			return result;
 		problem = node_glob_problem(entry->text);
@@ -132,14 +142,23 @@ static int keep_peers(const struct reader *reader, const struct listed_peer *pee
 	return 0;
 }
 
-int read_peers(struct reader *reader, const struct node *node, struct cluster_config *cluster)
+static const struct form form_peer = {
+	.kind = FORM_TEXT,
+	.pattern = "^([0-9.]+(/([12]?[0-9]|3[0-2]))?|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*(/(1[01]?[0-9]|"
+		   "12[0-8]|[1-9]?[0-9]))?)$",
+};
+const struct form form_peers = {.kind = FORM_LIST, .entry = &form_peer, .max = PEERS_MAX};
+
+int read_peers(struct reader *reader, const struct key *key, const struct node *node, void *target)
 {
 	_cleanup_free_ struct listed_peer *listed = NULL;
+	struct cluster_config *cluster = target;
 	size_t count = 0;
-	int result = read_kind(reader, node, NODE_LIST);
+	int result;
 
-	if (result < 0 || !node->count)
-		return result;
+	(void)key;
+	if (!node->count)
+		return 0;
 	listed = calloc(node->count, sizeof(*listed));
 	if (!listed)
 		return reader_out_of_memory(reader);

@@ -39,59 +39,91 @@ static size_t edit_distance(const char *a, const char *b)
 	return cost[rows][columns];
 }
 
-static const char *nearest_key(const char *text, const struct key *keys, size_t count)
+static const char *nearest_key(const char *text, const struct form *section)
 {
 	const char *nearest = NULL;
 	size_t least = TYPOS_MAX + 1;
 
 	if (strlen(text) > KEY_SIZE_MAX)
 		return NULL;
-	for (size_t i = 0; i < count; i++) {
-		size_t distance = edit_distance(text, keys[i].name);
+	for (size_t i = 0; i < section->key_count; i++) {
+		const char *name = section->keys[i].name;
+		size_t distance = edit_distance(text, name);
 
-		if (distance < least && distance * 2 < strlen(keys[i].name)) {
+		if (distance < least && distance * 2 < strlen(name)) {
 			least = distance;
-			nearest = keys[i].name;
+			nearest = name;
 		}
 	}
 	return nearest;
 }
 
-static int unknown_key(const struct reader *reader, const struct node *name, const struct key *keys,
-		       size_t count)
+static int unknown_key(const struct reader *reader, const struct form *section,
+		       const struct node *name)
 {
-	const char *nearest = nearest_key(name->text, keys, count);
+	const char *nearest = nearest_key(name->text, section);
 	char accepted[KEYS_MAX * (KEY_SIZE_MAX + 2)] = "";
 
 	if (nearest)
 		return reader_error(reader, name->line, "unknown key %s: did you mean \"%s\"?",
 				    QUOTE(name->text), nearest);
-	for (size_t i = 0; i < count; i++) {
+	for (size_t i = 0; i < section->key_count; i++) {
 		strcat(accepted, i ? ", " : "");
-		strcat(accepted, keys[i].name);
+		strcat(accepted, section->keys[i].name);
 	}
 	return reader_error(reader, name->line, "unknown key %s: accepted here: %s",
 			    QUOTE(name->text), accepted);
 }
 
-static int find_key(const struct reader *reader, const struct node *name, const struct key *keys,
-		    size_t count, size_t *index)
+static int find_key(const struct reader *reader, const struct form *section,
+		    const struct node *name, size_t *index)
 {
 	if (name->kind != NODE_TEXT)
 		return reader_error(reader, name->line, "a key must be one of the known words");
-	for (size_t i = 0; i < count; i++) {
-		if (!strcmp(name->text, keys[i].name)) {
+	for (size_t i = 0; i < section->key_count; i++) {
+		if (!strcmp(name->text, section->keys[i].name)) {
 			*index = i;
 			return 0;
 		}
 	}
-	return unknown_key(reader, name, keys, count);
+	return unknown_key(reader, section, name);
 }
 
-int read_mapping(struct reader *reader, const struct node *node, const struct key *keys,
-		 size_t key_count, void *target)
+static int read_value(struct reader *reader, const struct key *key, const struct node *value,
+		      void *target)
+{
+	static const enum node_kind kinds[] = {
+		[FORM_SECTION] = NODE_MAPPING, [FORM_LIST] = NODE_LIST, [FORM_CHOICE] = NODE_TEXT,
+		[FORM_SWITCH] = NODE_TEXT,     [FORM_PORT] = NODE_TEXT, [FORM_PRESET] = NODE_TEXT,
+		[FORM_WORD] = NODE_TEXT,       [FORM_TEXT] = NODE_TEXT,
+	};
+	int result;
+
+	reader->key = key->name;
+	result = read_kind(reader, value, kinds[key->form->kind]);
+	if (result < 0)
+		return result;
+	return key->read ? key->read(reader, key, value, target)
+			 : read_section(reader, key->form, value, target);
+}
+
+/* What has to be in a section. @first_lines: of its keys, 0 where one is missing. */
+static int check_section(const struct reader *reader, const struct form *section,
+			 const struct node *node, const unsigned *first_lines, bool any_entry)
+{
+	for (size_t i = 0; i < section->key_count; i++)
+		if (section->keys[i].missing && !first_lines[i])
+			return reader_error(reader, node->line, "%s", section->keys[i].missing);
+	if (section->empty && !any_entry)
+		return reader_error(reader, node->line, "%s", section->empty);
+	return 0;
+}
+
+int read_section(struct reader *reader, const struct form *section, const struct node *node,
+		 void *target)
 {
 	unsigned first_lines[KEYS_MAX] = {0};
+	bool any_entry = false;
 	int result = read_kind(reader, node, NODE_MAPPING);
 
 	if (result < 0)
@@ -99,18 +131,18 @@ int read_mapping(struct reader *reader, const struct node *node, const struct ke
 	for (const struct node *name = node->first; name; name = name->next->next) {
 		size_t i = 0;
 
-		result = find_key(reader, name, keys, key_count, &i);
+		result = find_key(reader, section, name, &i);
 		if (result < 0)
 			return result;
 		if (first_lines[i])
 			return reader_error(reader, name->line,
 					    "key \"%s\" is given twice (first on line %u)",
-					    keys[i].name, first_lines[i]);
+					    section->keys[i].name, first_lines[i]);
 		first_lines[i] = name->line;
-		reader->key = keys[i].name;
-		result = keys[i].read(reader, name->next, target);
+		result = read_value(reader, &section->keys[i], name->next, target);
 		if (result < 0)
 			return result;
+		any_entry |= section->keys[i].form->kind == FORM_LIST && name->next->count;
 	}
-	return 0;
+	return check_section(reader, section, node, first_lines, any_entry);
 }

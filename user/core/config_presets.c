@@ -8,6 +8,9 @@
 
 #define PRESET_NAMES_SIZE 160
 
+static const struct form form_preset = {.kind = FORM_PRESET};
+const struct form form_presets = {.kind = FORM_LIST, .entry = &form_preset};
+
 static int unknown_preset(const struct reader *reader, const struct node *node)
 {
 	char accepted[PRESET_NAMES_SIZE] = "";
@@ -47,16 +50,16 @@ int read_presets(struct reader *reader, const struct node *node, int cluster)
 {
 	struct config *config = reader->config;
 	struct preset_use *grown;
-	int result = read_kind(reader, node, NODE_LIST);
 
-	if (result < 0 || !node->count)
-		return result;
+	if (!node->count)
+		return 0;
 	grown = reallocarray(config->presets, config->preset_count + node->count, sizeof(*grown));
 	if (!grown)
 		return reader_out_of_memory(reader);
 	config->presets = grown;
 	for (const struct node *entry = node->first; entry; entry = entry->next) {
-		result = read_preset(reader, entry, cluster, &grown[config->preset_count]);
+		int result = read_preset(reader, entry, cluster, &grown[config->preset_count]);
+
 		if (result < 0)
 			return result;
 		config->preset_count++;

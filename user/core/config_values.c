@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* Single values of the configuration: each reader says what it accepts when it refuses. */
-#include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,9 +9,7 @@
 #include "core/config_read.h"
 #include "core/text.h"
 
-#define CLUSTER_NAME_MAX (CLUSTER_NAME_SIZE - 1)
-#define GROUP_NAME_MAX	 32
-#define LISTEN_UNIX	 "unix:"
+#define LISTEN_UNIX "unix:"
 
 int reader_out_of_memory(const struct reader *reader)
 {
@@ -40,29 +37,28 @@ int read_kind(struct reader *reader, const struct node *node, enum node_kind kin
 			    expected[kind], kind == NODE_LIST ? "; write [] for none" : "");
 }
 
-int read_choice(struct reader *reader, const struct node *node, const char *const *names,
-		size_t count)
+int read_choice(struct reader *reader, const struct form *form, const struct node *node)
 {
+	const size_t count = form->choice_count;
 	char accepted[64] = "";
-	int result = read_kind(reader, node, NODE_TEXT);
 
-	if (result < 0)
-		return result;
 	for (size_t i = 0; i < count; i++) {
-		if (!strcmp(node->text, names[i]))
+		if (!strcmp(node->text, form->choices[i]))
 			return (int)i;
 		if (i)
 			strcat(accepted, i + 1 == count ? " or " : ", ");
-		strcat(accepted, names[i]);
+		strcat(accepted, form->choices[i]);
 	}
 	return reader_error(reader, node->line, "%s: %s is not accepted, write %s", reader->key,
 			    QUOTE(node->text), accepted);
 }
 
+static const char *const switch_names[] = {"false", "true"};
+const struct form form_switch = {.kind = FORM_SWITCH, FORM_CHOICES(switch_names)};
+
 int read_bool(struct reader *reader, const struct node *node, bool *value)
 {
-	static const char *const names[] = {"false", "true"};
-	int choice = read_choice(reader, node, names, 2);
+	int choice = read_choice(reader, &form_switch, node);
 
 	if (choice < 0)
 		return choice;
@@ -126,19 +122,19 @@ static int read_range(struct reader *reader, const struct node *node, struct por
 	return 0;
 }
 
+static const struct form form_port = {.kind = FORM_PORT};
+const struct form form_ports = {.kind = FORM_LIST, .entry = &form_port};
+
 int read_ports(struct reader *reader, const struct node *node, struct port_ranges *ranges)
 {
-	_cleanup_free_ struct port_range *items = NULL;
+	_cleanup_free_ struct port_range *items = calloc(node->count + 1, sizeof(*items));
 	size_t count = 0;
-	int result = read_kind(reader, node, NODE_LIST);
 
-	if (result < 0)
-		return result;
-	items = calloc(node->count + 1, sizeof(*items));
 	if (!items)
 		return reader_out_of_memory(reader);
 	for (const struct node *entry = node->first; entry; entry = entry->next) {
-		result = read_range(reader, entry, &items[count++]);
+		int result = read_range(reader, entry, &items[count++]);
+
 		if (result < 0)
 			return result;
 	}
@@ -186,12 +182,10 @@ int read_listen(struct reader *reader, const struct node *node, char **host, uin
 {
 	char *parsed = NULL;
 	unsigned number = 0;
-	int result = read_kind(reader, node, NODE_TEXT);
 
-	if (result < 0)
-		return result;
 	if (!strncmp(node->text, LISTEN_UNIX, strlen(LISTEN_UNIX))) {
-		result = check_socket_path(reader, node, node->text + strlen(LISTEN_UNIX));
+		int result = check_socket_path(reader, node, node->text + strlen(LISTEN_UNIX));
+
 		if (result < 0)
 			return result;
 		parsed = strdup(node->text + strlen(LISTEN_UNIX));
@@ -215,50 +209,41 @@ int read_listen(struct reader *reader, const struct node *node, char **host, uin
 
 int read_socket_path(struct reader *reader, const struct node *node, char **path)
 {
-	int result = read_kind(reader, node, NODE_TEXT);
+	int result = check_socket_path(reader, node, node->text);
 
-	if (!result)
-		result = check_socket_path(reader, node, node->text);
 	return result < 0 ? result : replace_text(reader, path, node->text);
 }
 
-int read_group(struct reader *reader, const struct node *node, char **group)
+/* Whether a character is in a set such as "a-z0-9_-". */
+static bool is_in_set(char c, const char *set)
 {
-	static const char following[] = "abcdefghijklmnopqrstuvwxyz0123456789_-";
-	const char *text = node->text;
-	int result = read_kind(reader, node, NODE_TEXT);
-
-	if (result < 0)
-		return result;
-	if (!(islower((unsigned char)text[0]) || text[0] == '_') || text[strspn(text, following)] ||
-	    strlen(text) > GROUP_NAME_MAX)
-		return reader_error(reader, node->line,
-				    "%s: %s is not a group's name (lower-case letters, digits, "
-				    "'_', '-'; at most %d)",
-				    reader->key, QUOTE(text), GROUP_NAME_MAX);
-	return replace_text(reader, group, text);
+	for (; *set; set++) {
+		if (set[1] == '-' && set[2]) {
+			if (*set <= c && c <= set[2])
+				return true;
+			set += 2;
+		} else if (*set == c) {
+			return true;
+		}
+	}
+	return false;
 }
 
-int read_cluster_name(struct reader *reader, const struct node *node, char **name)
+static bool is_word(const char *text, const struct form *form)
 {
-	const struct config *config = reader->config;
-	const char *text = node->text;
-	int result = read_kind(reader, node, NODE_TEXT);
+	if (!is_in_set(*text, form->first))
+		return false;
+	for (const char *c = text + 1; *c; c++)
+		if (!is_in_set(*c, form->following))
+			return false;
+	return strlen(text) <= form->max;
+}
 
-	if (result < 0)
-		return result;
-	for (const char *c = text; *c; c++)
-		if (!strchr("_-.", *c) && (*c & 0x80 || !isalnum((unsigned char)*c)))
-			text = "";
-	if (!*text || strlen(text) > CLUSTER_NAME_MAX)
-		return reader_error(reader, node->line,
-				    "%s: %s is not a cluster's name (letters, digits, '_', '-', "
-				    "'.'; at most %d)",
-				    reader->key, QUOTE(node->text), CLUSTER_NAME_MAX);
-	for (size_t i = 0; i < config->cluster_count; i++)
-		if (!strcmp(config->clusters[i].name, text))
-			return reader_error(reader, node->line,
-					    "%s: two clusters are named %s (the first on line %u)",
-					    reader->key, QUOTE(text), config->clusters[i].line);
-	return replace_text(reader, name, text);
+int read_word(struct reader *reader, const struct form *form, const struct node *node, char **word)
+{
+	if (!is_word(node->text, form))
+		return reader_error(reader, node->line, "%s: %s is not %s (%s; at most %u)",
+				    reader->key, QUOTE(node->text), form->noun, form->letters,
+				    form->max);
+	return replace_text(reader, word, node->text);
 }

@@ -146,7 +146,7 @@ static void write_agent(FILE *out, const struct snapshot *snapshot)
 	fprintf(out, "beamfence_registered_unfenced %zu\n", snapshot->watch.stray_names);
 	write_header(out, "beamfence_warnings", "gauge",
 		     "What status warns of, by kind: see WARNINGS in beamfenced(8).");
-	for (int kind = 0; kind < PROBLEM_KINDS; kind++) {
+	for (enum problem_kind kind = 0; kind < PROBLEM_KINDS; kind++) {
 		fputs("beamfence_warnings", out);
 		write_label(out, "{", "kind", problem_kind_name(kind));
 		fprintf(out, "} %zu\n", snapshot->problems.of_kind[kind]);

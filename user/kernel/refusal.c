@@ -111,12 +111,15 @@ static bool look_at(const char *interface, struct circumstances *now)
 	_cleanup_close_ int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	struct ethtool_channels channels = {.cmd = ETHTOOL_GCHANNELS};
 	struct ethtool_ringparam rings = {.cmd = ETHTOOL_GRINGPARAM};
-	struct {
+	union {
 		struct ethtool_gfeatures head;
-		struct ethtool_get_features_block blocks[4];
-	} features = {.head = {.cmd = ETHTOOL_GFEATURES, .size = 4}};
+		char room[sizeof(struct ethtool_gfeatures) +
+			  FEATURE_BLOCKS * sizeof(struct ethtool_get_features_block)];
+	} features = {.room = {0}};
 	struct ifreq request = {};
 
+	features.head = (struct ethtool_gfeatures){.cmd = ETHTOOL_GFEATURES,
+						   .size = FEATURE_BLOCKS};
 	*now = (struct circumstances){};
 	if (fd < 0)
 		return false;
@@ -132,8 +135,8 @@ static bool look_at(const char *interface, struct circumstances *now)
 	       sizeof(now->channels));
 	now->rings[0] = rings.rx_pending;
 	now->rings[1] = rings.tx_pending;
-	for (size_t i = 0; i < 4; i++)
-		now->features[i] = features.blocks[i].active;
+	for (size_t i = 0; i < FEATURE_BLOCKS; i++)
+		now->features[i] = features.head.features[i].active;
 	return !ioctl(fd, SIOCGIFFLAGS, &request) && !(request.ifr_flags & IFF_UP);
 }
 

@@ -7,13 +7,14 @@
 #include <stdint.h>
 
 #define REFUSAL_WORDS_SIZE 120
+#define FEATURE_BLOCKS	   4 /* of 32 features each */
 
 /* What drivers look at before they take a program. Compared whole. */
 struct circumstances {
 	uint32_t mtu;
 	uint32_t channels[4]; /* receive, transmit, other, combined */
 	uint32_t rings[2];    /* receive, transmit */
-	uint32_t features[4];
+	uint32_t features[FEATURE_BLOCKS];
 };
 
 struct refusal {

@@ -103,8 +103,7 @@ static void on_listening(void *context, const struct error *problem)
 	struct net *net = context;
 
 	if (problem && !net->problem.text[0])
-		log_line(LOG_WARNING, "no metrics yet: this is tried again and again", "error",
-			 problem->text, NULL);
+		log_line(LOG_WARNING, "no metrics yet: trying again", "error", problem->text, NULL);
 	else if (!problem && net->address[0])
 		log_line(LOG_INFO, "serving metrics", "address", net->address, NULL);
 	net->problem = problem ? *problem : (struct error){""};
@@ -151,7 +150,7 @@ static void on_agent(void *context, const struct error *problem)
 	asks_cancel(net->asks);
 	call_cancel(net->report);
 	event_del(net->report_retry);
-	log_line(LOG_WARNING, "the agent is not there: waiting for it", "socket", net->socket,
+	log_line(LOG_WARNING, "the agent does not answer: waiting for it", "socket", net->socket,
 		 "error", problem->text, NULL);
 }
 
