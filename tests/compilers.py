@@ -91,7 +91,7 @@ def build(place, compiler):
     log = directory / "log"
     log.write_text("")
     relative = directory.relative_to(ROOT)
-    make = (f"make -j{os.cpu_count()} V=1 CC={compiler} BUILD={relative} COMMIT=compilers all "
+    make = (f"make -j{os.cpu_count()} V=1 WERROR=1 CC={compiler} BUILD={relative} COMMIT=compilers all "
             f"{relative}/test-unit {relative}/test-bpf {relative}/flood {relative}/verify")
     print(f"{place.name}, {place.ask(compiler + ' --version')}: ", end="", flush=True)
     if place.run(make, log):

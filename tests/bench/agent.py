@@ -9,8 +9,8 @@ import sys
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "system"))
-import lab as labs  # noqa: E402
-from fence import Fence  # noqa: E402
+from kit import lab as labs  # noqa: E402
+from kit.fence import Fence  # noqa: E402
 from peers import Client, addresses  # noqa: E402
 
 COUNTS = (10, 10_000, 1_000_000)

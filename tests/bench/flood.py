@@ -12,8 +12,8 @@ import subprocess
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "system"))
-import lab as labs  # noqa: E402
-from fence import BEAMFENCE, Fence  # noqa: E402
+from kit import lab as labs  # noqa: E402
+from kit.fence import BEAMFENCE, Fence  # noqa: E402
 
 FLOOD = labs.BUILD / "flood"
 WAYS = (("one source, events off", "one", 0), ("one source, events on", "one", 1),

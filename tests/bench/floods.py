@@ -13,8 +13,8 @@ import shutil
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "system"))
-import lab as labs  # noqa: E402
-from fence import Fence  # noqa: E402
+from kit import lab as labs  # noqa: E402
+from kit.fence import Fence  # noqa: E402
 
 FLOOD = labs.BUILD / "flood"
 CPU = 0

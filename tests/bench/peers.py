@@ -12,8 +12,8 @@ import sys
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "system"))
-from fence import Fence  # noqa: E402
-from lab import Lab, unwind_on_signals  # noqa: E402
+from kit.fence import Fence  # noqa: E402
+from kit.lab import Lab, unwind_on_signals  # noqa: E402
 
 ROUNDS = 200
 

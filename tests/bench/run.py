@@ -16,7 +16,7 @@ import time
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "system"))
 import agent  # noqa: E402
 import floods  # noqa: E402
-import lab as labs  # noqa: E402
+from kit import lab as labs  # noqa: E402
 import traffic  # noqa: E402
 from report import Report  # noqa: E402
 

@@ -12,9 +12,9 @@ import subprocess
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "system"))
-import erlang  # noqa: E402
-import lab as labs  # noqa: E402
-from fence import Fence  # noqa: E402
+from kit import erlang  # noqa: E402
+from kit import lab as labs  # noqa: E402
+from kit.fence import Fence  # noqa: E402
 
 HERE = pathlib.Path(__file__).parent
 FLOOD, STREAM = labs.BUILD / "flood", labs.BUILD / "stream"

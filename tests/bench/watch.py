@@ -18,10 +18,10 @@ import time
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "system"))
 
 # pylint: disable=wrong-import-position
-import erlang  # noqa: E402
-from fence import Fence  # noqa: E402
-from lab import Lab, end, run, unwind_on_signals, wait_until  # noqa: E402
-from sweep import ETH_P_ALL, Sweep, ephemeral_ports  # noqa: E402
+from kit import erlang  # noqa: E402
+from kit.fence import Fence  # noqa: E402
+from kit.lab import Lab, end, run, unwind_on_signals, wait_until  # noqa: E402
+from kit.sweep import ETH_P_ALL, Sweep, ephemeral_ports  # noqa: E402
 
 APP = {"name": "app", "nodes": ["app@*"], "peers": ["10.77.2.0/24", "fd77:2::/64"]}
 TARGET_US = 1.0

@@ -36,7 +36,7 @@
 
 enum kind { ALLOCATION = 1, SYSTEM_CALL = 2 };
 
-/* tests/system/faults.py has the same. */
+/* tests/system/kit/faults.py has the same. */
 struct orders {
 	uint32_t kinds;	 /* of what is counted, as bits 1 << kind; 0: nothing */
 	uint32_t at;	 /* the number of the one that fails, from 1; 0: none */

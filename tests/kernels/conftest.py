@@ -7,7 +7,7 @@ import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "system"))
 
-import lab as labs  # noqa: E402 - found by the line before
+from kit import lab as labs  # noqa: E402 - found by the line before
 
 
 def pytest_configure():

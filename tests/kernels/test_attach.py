@@ -13,9 +13,9 @@ import struct
 
 import pytest
 
-from fence import Fence
-from frames import IP, TCP
-from lab import BUILD, wait_until
+from kit.fence import Fence
+from kit.frames import IP, TCP
+from kit.lab import BUILD, wait_until
 
 OPEN, PROTECTED = 80, 9105
 _source_ports = itertools.count(20000)

@@ -11,8 +11,8 @@ import subprocess
 import pytest
 
 import nics
-from fence import Fence, samples
-from lab import run, wait_until
+from kit.fence import Fence, samples
+from kit.lab import run, wait_until
 from test_attach import note
 
 HOST, CLIENT, PORT = "10.66.0.1", "10.66.0.2", 7007

@@ -114,6 +114,8 @@ def plant(directory, name):
     """A copy of the filter with that fault, built; returns the object file."""
     shutil.copytree(ROOT / "bpf", directory / "bpf")
     shutil.copy(ROOT / "Makefile", directory)
+    (directory / "tests").mkdir()
+    shutil.copy(ROOT / "tests/tests.mk", directory / "tests")
     for old, new in FAULTS[name][1]:
         path = next((path for path in sorted((directory / "bpf").iterdir())
                      if old in path.read_text()), None)

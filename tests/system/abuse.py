@@ -15,13 +15,13 @@ import socket
 import sys
 import time
 
-import bpf
+from kit import bpf
 import conftest
-import erlang
-import impostor
-from fence import APP, DB, Fence
-from frames import IP, TCP, IPv6, to_host
-from lab import Lab, end, unwind_on_signals, wait_until
+from kit import erlang
+from kit import impostor
+from kit.fence import APP, DB, Fence
+from kit.frames import IP, TCP, IPv6, to_host
+from kit.lab import Lab, end, unwind_on_signals, wait_until
 from test_flood import Witness
 
 PORTS = (4369, 9101, 9301)

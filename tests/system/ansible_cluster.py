@@ -18,12 +18,12 @@ import time
 
 import pytest
 
-import amqp
-from container import Container
-from lab import Lab, epmd_names, wait_until
-from packages import as_version
-from playbook import Playbook
-from prober import OPEN, SILENT, Prober
+from kit import amqp
+from kit.container import Container
+from kit.lab import Lab, epmd_names, wait_until
+from kit.packages import as_version
+from kit.playbook import Playbook
+from kit.prober import OPEN, SILENT, Prober
 
 COOKIE = "only-for-this-test"
 NAMES = "127.0.0.1 localhost\n10.77.2.1 mq1\n10.77.2.2 mq2\n10.77.2.3 stranger\n"

@@ -5,8 +5,8 @@ import shutil
 
 import pytest
 
-import lab as labs
-import packages
+from kit import lab as labs
+from kit import packages
 
 TOOLS = ("ip", "ethtool", "erl", "epmd", "nft", "openssl", "bpftool", "strace", "unshare",
          "setpriv")

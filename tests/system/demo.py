@@ -6,9 +6,9 @@ Ends with status 0 when every step went as it says.
 """
 import sys
 
-import erlang
-from fence import APP, METRICS_PORT, Fence
-from lab import Lab, LabError, epmd_names, unwind_on_signals
+from kit import erlang
+from kit.fence import APP, METRICS_PORT, Fence
+from kit.lab import Lab, LabError, epmd_names, unwind_on_signals
 
 BOLD, DIM, PLAIN = ("\033[1m", "\033[2m", "\033[0m") if sys.stdout.isatty() else ("", "", "")
 PICTURE = """

@@ -13,11 +13,11 @@ import contextlib
 import sys
 
 import conftest
-import erlang
-from fence import Fence
-from lab import Lab, unwind_on_signals
-from sweep import (Sweep, autobound_node, ephemeral_ports, fixed_nodes, service,
-                   start_and_stop_nodes)
+from kit import erlang
+from kit.fence import Fence
+from kit.lab import Lab, unwind_on_signals
+from kit.sweep import (Sweep, autobound_node, ephemeral_ports, fixed_nodes, service,
+                       start_and_stop_nodes)
 
 PORTS = (41000, 41399)
 FIRST_FIXED = 20000  # below what the kernel chooses from

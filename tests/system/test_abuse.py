@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The abuse of "make soak", in short."""
 import abuse
-import erlang
-from lab import Lab
+from kit import erlang
+from kit.lab import Lab
 
 
 def test_agent_that_is_bothered_in_every_way_stays_as_it_was():

@@ -10,10 +10,10 @@ import time
 
 import pytest
 
-from devices import foreign_program
-from fence import METRICS_PORT, Fence, samples
-from frames import IP, TCP, to_host
-from lab import ROOT, epmd_names, wait_until
+from kit.devices import foreign_program
+from kit.fence import METRICS_PORT, Fence, samples
+from kit.frames import IP, TCP, to_host
+from kit.lab import ROOT, epmd_names, wait_until
 
 PROTECTED = 9105
 

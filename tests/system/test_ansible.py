@@ -15,10 +15,10 @@ import pytest
 import yaml
 from ansible.errors import AnsibleFilterError
 
-from container import Container
-from fence import APP, BEAMFENCE
-from lab import Lab, wait_until
-from playbook import ROLE, Playbook
+from kit.container import Container
+from kit.fence import APP, BEAMFENCE
+from kit.lab import Lab, wait_until
+from kit.playbook import ROLE, Playbook
 
 MODULE = ROLE / "roles" / "beamfence" / "filter_plugins" / "beamfence.py"
 SPECS = yaml.safe_load((ROLE / "roles/beamfence/meta/argument_specs.yml").read_text())

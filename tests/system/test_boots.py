@@ -7,9 +7,9 @@ import subprocess
 import pytest
 
 from conftest import fetched
-from container import Container
-from fence import METRICS_PORT, config_text, curl, samples
-from lab import ROOT, Lab, LabError, wait_until
+from kit.container import Container
+from kit.fence import METRICS_PORT, config_text, curl, samples
+from kit.lab import ROOT, Lab, LabError, wait_until
 
 UNIT = "beamfenced.service"
 CONFIG = "/etc/beamfence/beamfence.yaml"

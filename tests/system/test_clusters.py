@@ -2,11 +2,11 @@
 """Cluster interfaces: peers of a port's own cluster pass, everybody else does not."""
 import pytest
 
-import erlang
-from erlang import pings, ping
-from fence import Fence
-from frames import IP, TCP, IPv6, tagged
-from lab import Lab, epmd_names, http_get, wait_until
+from kit import erlang
+from kit.erlang import pings, ping
+from kit.fence import Fence
+from kit.frames import IP, TCP, IPv6, tagged
+from kit.lab import Lab, epmd_names, http_get, wait_until
 
 
 @pytest.fixture(scope="module")

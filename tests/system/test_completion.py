@@ -6,8 +6,8 @@ import tempfile
 
 import pytest
 
-from fence import BEAMFENCE, BUILD, Fence
-from lab import ROOT, Lab
+from kit.fence import BEAMFENCE, BUILD, Fence
+from kit.lab import ROOT, Lab
 
 COMPLETIONS = ROOT / "deploy" / "completions"
 BASH = """

@@ -6,8 +6,8 @@ import subprocess
 
 import pytest
 
-from fence import BEAMFENCE, Fence, config_text
-from lab import ROOT, Lab
+from kit.fence import BEAMFENCE, Fence, config_text
+from kit.lab import ROOT, Lab
 
 EXAMPLE = ROOT / "deploy" / "config" / "beamfence.yaml"
 GOOD = """\

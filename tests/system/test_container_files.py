@@ -7,8 +7,8 @@ import subprocess
 import pytest
 import yaml
 
-from fence import BEAMFENCE, BEAMFENCED
-from lab import ROOT, run
+from kit.fence import BEAMFENCE, BEAMFENCED
+from kit.lab import ROOT, run
 
 CONTAINER = ROOT / "deploy" / "container"
 UNIT = (ROOT / "deploy/systemd/beamfenced.service").read_text()

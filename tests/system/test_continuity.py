@@ -8,8 +8,8 @@ import signal
 
 import pytest
 
-from fence import Fence
-from lab import LabError, wait_until
+from kit.fence import Fence
+from kit.lab import LabError, wait_until
 
 EPMD = 4369
 NEW4 = "10.77.50.1"

@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from fence import BEAMFENCE, Fence
+from kit.fence import BEAMFENCE, Fence
 
 NOBODY = 65534
 READERS = "  readers: nogroup\n"

@@ -9,9 +9,9 @@ import time
 
 import pytest
 
-import erlang
-from fence import APP, Fence, config_text, samples
-from lab import Lab, wait_until
+from kit import erlang
+from kit.fence import APP, Fence, config_text, samples
+from kit.lab import Lab, wait_until
 
 WITHOUT_PEER = {**APP, "peers": ["10.77.3.0/24"]}
 CUT = "would cut 10.77.2.2 to port 9100 (cluster app, interface cluster0, connections 1)"

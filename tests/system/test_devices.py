@@ -6,9 +6,9 @@ test_plan_vlans.c.
 """
 import pytest
 
-from devices import ADDRESS, PROTECTED, Deluge, Witness, missing_kinds
-from fence import Fence
-from lab import wait_until
+from kit.devices import ADDRESS, PROTECTED, Deluge, Witness, missing_kinds
+from kit.fence import Fence
+from kit.lab import wait_until
 
 pytestmark = pytest.mark.kernels
 

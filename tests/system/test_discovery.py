@@ -10,12 +10,12 @@ import time
 
 import pytest
 
-import erlang
-import impostor
-from erlang import launch_node, ping, pings, result, start_node, start_ping, wait_for_node
-from fence import Fence, samples
-from lab import Lab, end, wait_until
-from sweep import ephemeral_ports
+from kit import erlang
+from kit import impostor
+from kit.erlang import launch_node, ping, pings, result, start_node, start_ping, wait_for_node
+from kit.fence import Fence, samples
+from kit.lab import Lab, end, wait_until
+from kit.sweep import ephemeral_ports
 from test_tls import OPTIONS, make_certificates
 
 APP = {"name": "app", "nodes": ["app@*"], "peers": ["10.77.2.0/24", "fd77:2::/64"]}

@@ -11,11 +11,11 @@ import time
 
 import pytest
 
-import erlang
-import impostor
-from fence import Fence, samples
-from lab import Lab, end, wait_until
-from sweep import ephemeral_ports
+from kit import erlang
+from kit import impostor
+from kit.fence import Fence, samples
+from kit.lab import Lab, end, wait_until
+from kit.sweep import ephemeral_ports
 from test_discovery import APP, DB, SERVES_CLIENTS, acting, node
 
 RSS_GROWTH_MAX = 16 << 20

@@ -3,9 +3,9 @@
 its peer sends on more queues than it receives on."""
 import pytest
 
-from devices import ADDRESS, PROTECTED
-from fence import Fence
-from lab import wait_until
+from kit.devices import ADDRESS, PROTECTED
+from kit.fence import Fence
+from kit.lab import wait_until
 
 WORDS = "veth: XDP expects number of rx queues not less than peer tx queues"
 

@@ -7,8 +7,8 @@ import subprocess
 import pytest
 
 from conftest import promtool
-from fence import APP, METRICS_PORT, Fence, curl, samples
-from lab import Lab, http_get
+from kit.fence import APP, METRICS_PORT, Fence, curl, samples
+from kit.lab import Lab, http_get
 
 
 @pytest.fixture(name="lab", scope="module")

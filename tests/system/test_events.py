@@ -13,10 +13,10 @@ import subprocess
 
 import pytest
 
-import erlang
-from fence import BEAMFENCE, Fence, samples
-from frames import IP, TCP, knock_from_everywhere, to_host
-from lab import BUILD, end, epmd_names, run, wait_until
+from kit import erlang
+from kit.fence import BEAMFENCE, Fence, samples
+from kit.frames import IP, TCP, knock_from_everywhere, to_host
+from kit.lab import BUILD, end, epmd_names, run, wait_until
 
 BURST = 12000  # frames: more than may wait for one reader
 SOAK = bool(os.environ.get("BEAMFENCE_SOAK"))

@@ -5,8 +5,8 @@ strace makes the Nth call of a kind fail, for every N that is asked for.
 """
 import pytest
 
-from lab import Lab, wait_until
-from points import EVERYWHERE, NEW, OLD, Subject, each_point, one_of
+from kit.lab import Lab, wait_until
+from kit.points import EVERYWHERE, NEW, OLD, Subject, each_point, one_of
 
 NO_MEMORY = "error=ENOMEM"
 EVERY = {"bpf": 1 if EVERYWHERE else 60}

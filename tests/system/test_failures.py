@@ -14,10 +14,10 @@ import subprocess
 
 import pytest
 
-from faults import ALLOCATIONS, SYSTEM_CALLS, Faults
-from fence import BEAMFENCE
-from lab import Lab, LabError, http_get, wait_until
-from points import NEW, OLD, Subject
+from kit.faults import ALLOCATIONS, SYSTEM_CALLS, Faults
+from kit.fence import BEAMFENCE
+from kit.lab import Lab, LabError, http_get, wait_until
+from kit.points import NEW, OLD, Subject
 
 EVERYWHERE = os.environ.get("BEAMFENCE_FAIL_EVERYWHERE")
 KINDS = pytest.mark.parametrize("kinds", [ALLOCATIONS, SYSTEM_CALLS], ids=["memory", "calls"])

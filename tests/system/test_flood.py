@@ -10,13 +10,13 @@ import subprocess
 
 import pytest
 
-import bpf
-import erlang
-import other_build
-from fence import Fence
-from frames import IP, TCP, Dot1Q, IPv6, to_host
-from lab import Lab, wait_until
-from packets import ETH_P_ALL, compiled, filtered_socket, statistics
+from kit import bpf
+from kit import erlang
+from kit import other_build
+from kit.fence import Fence
+from kit.frames import IP, TCP, Dot1Q, IPv6, to_host
+from kit.lab import Lab, wait_until
+from kit.packets import ETH_P_ALL, compiled, filtered_socket, statistics
 
 SOAK = bool(os.environ.get("BEAMFENCE_SOAK"))
 RELOADS, KILLS, UPGRADES = (1000, 100, 100) if SOAK else (40, 6, 8)

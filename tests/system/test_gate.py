@@ -7,11 +7,11 @@ import socket
 
 import pytest
 
-import erlang
-import impostor
-from fence import Fence
-from lab import PATIENCE, Lab
-from sweep import Sweep, ephemeral_ports, fixed_nodes, service, start_and_stop_nodes
+from kit import erlang
+from kit import impostor
+from kit.fence import Fence
+from kit.lab import PATIENCE, Lab
+from kit.sweep import Sweep, ephemeral_ports, fixed_nodes, service, start_and_stop_nodes
 
 pytestmark = pytest.mark.kernels
 BRIEF_LISTENERS = int(5000 / PATIENCE)

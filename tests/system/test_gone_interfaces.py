@@ -4,9 +4,9 @@ import time
 
 import pytest
 
-from devices import Deluge
-from fence import Fence, samples
-from lab import wait_until
+from kit.devices import Deluge
+from kit.fence import Fence, samples
+from kit.lab import wait_until
 
 
 @pytest.fixture(name="fence")

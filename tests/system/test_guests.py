@@ -6,9 +6,9 @@ the host's filter, and are not for the host.
 """
 import pytest
 
-import impostor
-from fence import Fence
-from lab import Lab, end, wait_until
+from kit import impostor
+from kit.fence import Fence
+from kit.lab import Lab, end, wait_until
 
 GUEST = "10.77.1.50", "fd77:1::50"  # the guest's
 SERVICE = 7000

@@ -9,8 +9,8 @@ import struct
 
 import pytest
 
-from fence import METRICS_PORT, Fence
-from lab import Lab, wait_until
+from kit.fence import METRICS_PORT, Fence
+from kit.lab import Lab, wait_until
 
 THOUSANDS = 3000
 LINE_MAX = 16384  # PROTOCOL_LINE_MAX

@@ -10,10 +10,10 @@ import time
 
 import pytest
 
-from bpf import replace_program
-from devices import ADDRESS, PROTECTED, Deluge, Witness, detach_link, foreign_program
-from fence import Fence, samples
-from lab import BPFFS, LabError, run, wait_until
+from kit.bpf import replace_program
+from kit.devices import ADDRESS, PROTECTED, Deluge, Witness, detach_link, foreign_program
+from kit.fence import Fence, samples
+from kit.lab import BPFFS, LabError, run, wait_until
 
 
 @pytest.fixture(name="deluge")

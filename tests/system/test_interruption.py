@@ -13,13 +13,13 @@ import time
 
 import pytest
 
-import other_build
-from devices import detach_link
-from erlang import start_epmd
-from fence import samples
-from frames import knock_from_everywhere
-from lab import Lab, end, wait_until
-from points import EVERYWHERE, NEW, OLD, Subject, each_point, one_of
+from kit import other_build
+from kit.devices import detach_link
+from kit.erlang import start_epmd
+from kit.fence import samples
+from kit.frames import knock_from_everywhere
+from kit.lab import Lab, end, wait_until
+from kit.points import EVERYWHERE, NEW, OLD, Subject, each_point, one_of
 
 STATE_CALLS = ("unlinkat", "openat", "write", "fsync", "renameat")
 

@@ -5,10 +5,10 @@ import subprocess
 
 import pytest
 
-import erlang
-from erlang import ping, pings, remote_names
-from fence import Fence
-from lab import Lab, epmd_names, http_get
+from kit import erlang
+from kit.erlang import ping, pings, remote_names
+from kit.fence import Fence
+from kit.lab import Lab, epmd_names, http_get
 
 OFF = None
 

@@ -5,10 +5,10 @@ import socket
 
 import pytest
 
-from fence import Fence
-from frames import (ARP, ICMP, IP, TCP, Ether, ICMPv6EchoReply, ICMPv6EchoRequest,
-                    ICMPv6PacketTooBig, IPv6, to_host)
-from lab import Lab, http_get, wait_until
+from kit.fence import Fence
+from kit.frames import (ARP, ICMP, IP, TCP, Ether, ICMPv6EchoReply, ICMPv6EchoRequest,
+                        ICMPv6PacketTooBig, IPv6, to_host)
+from kit.lab import Lab, http_get, wait_until
 
 PROTECTED = 9105  # in the range of the cluster "app"
 ATTACH = pytest.mark.parametrize("attach", ["native", "generic"])

@@ -9,8 +9,8 @@ import textwrap
 
 import pytest
 
-from fence import BEAMFENCE, BEAMFENCED
-from lab import BUILD, ROOT
+from kit.fence import BEAMFENCE, BEAMFENCED
+from kit.lab import BUILD, ROOT
 
 MAN = ROOT / "deploy" / "man"
 PAGES = sorted(path.name for path in MAN.iterdir())

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """More places over time than there are counters for: those of places that are gone are used again."""
-from fence import APP, Fence
+from kit.fence import APP, Fence
 
 PLACES = 100  # VLANs of one policy
 ROUNDS = 3    # 256 slots are there: the third has to take those of the first

@@ -6,8 +6,8 @@ import time
 import pytest
 
 from conftest import promtool
-from fence import APP, Fence, samples
-from lab import Lab
+from kit.fence import APP, Fence, samples
+from kit.lab import Lab
 
 CONTRACT = {  # name: labels
     "beamfence_packets_total": {"interface", "zone", "verdict", "reason"},

@@ -11,8 +11,8 @@ import time
 
 import pytest
 
-from fence import Fence, samples
-from lab import BUILD, PATIENCE, end, wait_until
+from kit.fence import Fence, samples
+from kit.lab import BUILD, PATIENCE, end, wait_until
 
 pytestmark = pytest.mark.kernels
 CROWD = BUILD / "crowd"

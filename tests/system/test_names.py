@@ -4,9 +4,9 @@ import json
 import os
 import re
 
-from devices import ADDRESS, PROTECTED
-from fence import Fence, samples
-from lab import wait_until
+from kit.devices import ADDRESS, PROTECTED
+from kit.fence import Fence, samples
+from kit.lab import wait_until
 
 # How it is called, and how an entry of the configuration says that.
 NAMES = {

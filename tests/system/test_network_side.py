@@ -11,10 +11,10 @@ import subprocess
 
 import pytest
 
-import erlang
-from faults import ALLOCATIONS, SYSTEM_CALLS, Faults
-from fence import METRICS_PORT, Fence, curl, samples
-from lab import BUILD, Lab, LabError, end, wait_until
+from kit import erlang
+from kit.faults import ALLOCATIONS, SYSTEM_CALLS, Faults
+from kit.fence import METRICS_PORT, Fence, curl, samples
+from kit.lab import BUILD, Lab, LabError, end, wait_until
 
 BEAMFENCE_NET = BUILD / "beamfence-net"
 EVERYWHERE = os.environ.get("BEAMFENCE_FAIL_EVERYWHERE")

@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from lab import Lab, end, wait_until
+from kit.lab import Lab, end, wait_until
 from test_network_side import BEAMFENCE_NET, Guarded, Impostor, net_connection, net_request
 
 

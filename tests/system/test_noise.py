@@ -8,9 +8,9 @@ import time
 
 import pytest
 
-import erlang
-from fence import APP, Fence
-from lab import wait_until
+from kit import erlang
+from kit.fence import APP, Fence
+from kit.lab import wait_until
 
 SOAK = bool(os.environ.get("BEAMFENCE_SOAK"))
 CALLS, PAUSE = (40, 15) if SOAK else (40, 0)

@@ -7,8 +7,8 @@ import time
 
 import pytest
 
-from fence import Fence, samples
-from frames import IP, UDP, Ether
+from kit.fence import Fence, samples
+from kit.frames import IP, UDP, Ether
 
 LOOKS_S = 12  # two checks of the agent, and a look a second after each
 

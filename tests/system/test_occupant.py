@@ -5,9 +5,9 @@ import shutil
 
 import pytest
 
-from devices import foreign_program
-from fence import BEAMFENCED, Fence, remove_pins
-from lab import BPFFS, run, wait_until
+from kit.devices import foreign_program
+from kit.fence import BEAMFENCED, Fence, remove_pins
+from kit.lab import BPFFS, run, wait_until
 
 CAPABILITIES = "+bpf,+net_admin,+perfmon"  # as the unit has them
 

@@ -3,8 +3,8 @@
 said, and it is tried again."""
 import pytest
 
-from lab import Lab, wait_until
-from points import OLD, Subject
+from kit.lab import Lab, wait_until
+from kit.points import OLD, Subject
 
 
 @pytest.fixture(name="lab", scope="module")

@@ -10,9 +10,9 @@ import time
 
 import pytest
 
-import erlang
-from fence import APP, Fence, samples
-from lab import Lab, end, epmd_names, wait_until
+from kit import erlang
+from kit.fence import APP, Fence, samples
+from kit.lab import Lab, end, epmd_names, wait_until
 
 PEERS = ["10.77.2.0/24", "fd77:2::/64"]
 HEARD_S = 30  # until the agent has listed what it heard of: at most every 15 s, at a check

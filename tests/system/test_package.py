@@ -7,13 +7,13 @@ import re
 
 import pytest
 
-import erlang
-from container import Container
-from fence import METRICS_PORT, config_text, curl
-from lab import ROOT, Lab, LabError, epmd_names, run, wait_until
-from packages import as_version, make_older_deb
-from prober import OPEN, SILENT, Prober
-from sweep import Sweep
+from kit import erlang
+from kit.container import Container
+from kit.fence import METRICS_PORT, config_text, curl
+from kit.lab import ROOT, Lab, LabError, epmd_names, run, wait_until
+from kit.packages import as_version, make_older_deb
+from kit.prober import OPEN, SILENT, Prober
+from kit.sweep import Sweep
 
 UNIT = "beamfenced.service"
 NET_UNIT = "beamfence-net.service"

@@ -6,8 +6,8 @@ import random
 
 import pytest
 
-from fence import APP, Fence
-from lab import Lab
+from kit.fence import APP, Fence
+from kit.lab import Lab
 
 LENGTHS = {4: (32, 30, 28, 24), 6: (128, 64, 60, 56)}
 COUNT, SAMPLE = 2000, 24

@@ -7,8 +7,8 @@ import subprocess
 
 import pytest
 
-from fence import Fence
-from lab import BPFFS, Lab, run, wait_until
+from kit.fence import Fence
+from kit.lab import BPFFS, Lab, run, wait_until
 
 NOBODY = 65534
 AS_NOBODY = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]

@@ -6,8 +6,8 @@ import subprocess
 
 import pytest
 
-from fence import BEAMFENCED, Fence
-from lab import Lab
+from kit.fence import BEAMFENCED, Fence
+from kit.lab import Lab
 
 
 @pytest.fixture(name="fence", scope="module")

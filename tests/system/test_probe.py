@@ -11,8 +11,8 @@ import threading
 
 import pytest
 
-import erlang
-from lab import BUILD, Lab, end, wait_until
+from kit import erlang
+from kit.lab import BUILD, Lab, end, wait_until
 from test_tls import OPTIONS, make_certificates
 
 ANY4, ANY6 = "0.0.0.0", "::"

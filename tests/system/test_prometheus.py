@@ -12,9 +12,9 @@ import pytest
 import yaml
 
 from conftest import fetched, promtool
-from fence import APP, Fence, samples
-from frames import IP, TCP, to_host
-from lab import ROOT, Lab, LabError, http_get, wait_until
+from kit.fence import APP, Fence, samples
+from kit.frames import IP, TCP, to_host
+from kit.lab import ROOT, Lab, LabError, http_get, wait_until
 from test_discovery import acting
 
 SHIPPED = ROOT / "deploy" / "prometheus"

@@ -2,8 +2,8 @@
 """An interface that is renamed stays fenced, with the agent or without it, until a reload."""
 import pytest
 
-from fence import Fence
-from lab import Lab, wait_until
+from kit.fence import Fence
+from kit.lab import Lab, wait_until
 
 PORT = 9105
 

@@ -12,10 +12,10 @@ import time
 
 import pytest
 
-import erlang
-from fence import APP, BEAMFENCE, DB, Fence
-from frames import IP, TCP, to_host
-from lab import Lab, run, wait_until
+from kit import erlang
+from kit.fence import APP, BEAMFENCE, DB, Fence
+from kit.frames import IP, TCP, to_host
+from kit.lab import Lab, run, wait_until
 
 PORT = 9105
 STRANGER = "10.77.4.2"

@@ -11,8 +11,8 @@ import pytest
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from fence import BEAMFENCE
-from lab import ROOT
+from kit.fence import BEAMFENCE
+from kit.lab import ROOT
 from test_manual import keys_of_the_program
 
 SCHEMA = json.loads(subprocess.run([BEAMFENCE, "schema"], capture_output=True, check=True,

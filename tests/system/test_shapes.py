@@ -4,11 +4,11 @@ import itertools
 
 import pytest
 
-from fence import Fence
-from frames import (IP, TCP, Dot1AD, Dot1Q, Ether, HBHOptUnknown, IPOption_NOP,
-                    IPOption_Router_Alert, IPv6, IPv6ExtHdrDestOpt, IPv6ExtHdrFragment,
-                    IPv6ExtHdrHopByHop, PadN, fragment, to_host)
-from lab import wait_until
+from kit.fence import Fence
+from kit.frames import (IP, TCP, Dot1AD, Dot1Q, Ether, HBHOptUnknown, IPOption_NOP,
+                        IPOption_Router_Alert, IPv6, IPv6ExtHdrDestOpt, IPv6ExtHdrFragment,
+                        IPv6ExtHdrHopByHop, PadN, fragment, to_host)
+from kit.lab import wait_until
 
 PROTECTED, OPEN = 9105, 80
 _identification = itertools.count(1)

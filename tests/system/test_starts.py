@@ -5,8 +5,8 @@ import re
 
 import pytest
 
-from fence import Fence, samples
-from lab import Lab, wait_until
+from kit.fence import Fence, samples
+from kit.lab import Lab, wait_until
 
 PORT = 9105
 MISTAKE = "interfaces: nonsense\n"

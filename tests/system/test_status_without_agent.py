@@ -8,9 +8,9 @@ import time
 
 import pytest
 
-import erlang
-from fence import BEAMFENCE, Fence
-from lab import run
+from kit import erlang
+from kit.fence import BEAMFENCE, Fence
+from kit.lab import run
 
 NOBODY = 65534
 

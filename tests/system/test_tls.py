@@ -2,10 +2,10 @@
 """TLS distribution (inet_tls) behaves like the plain one: peers talk, clients do not."""
 import pytest
 
-import erlang
-from erlang import pings
-from fence import Fence
-from lab import Lab, run
+from kit import erlang
+from kit.erlang import pings
+from kit.fence import Fence
+from kit.lab import Lab, run
 
 OPTIONS = """[{{server, [{{certfile, "{cert}"}}, {{keyfile, "{key}"}}, {{cacertfile, "{ca}"}},
             {{verify, verify_peer}}, {{fail_if_no_peer_cert, true}}]}},

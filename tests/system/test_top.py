@@ -14,9 +14,9 @@ import time
 
 import pytest
 
-from fence import BEAMFENCE, Fence
-from frames import IP, TCP, to_host
-from lab import wait_until
+from kit.fence import BEAMFENCE, Fence
+from kit.frames import IP, TCP, to_host
+from kit.lab import wait_until
 
 ENTER, LEAVE = b"\x1b[?1049h", b"\x1b[?1049l"
 

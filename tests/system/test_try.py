@@ -4,8 +4,8 @@ import time
 
 import pytest
 
-from fence import APP, Fence, config_text, samples
-from lab import wait_until
+from kit.fence import APP, Fence, config_text, samples
+from kit.lab import wait_until
 
 OTHER = {"name": "app", "ports": "9300", "peers": []}
 

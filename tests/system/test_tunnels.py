@@ -4,9 +4,9 @@ import subprocess
 
 import pytest
 
-from fence import Fence, samples
-from frames import IP, TCP, UDP, Ether, to_host
-from lab import Lab, LabError, http_get, wait_until
+from kit.fence import Fence, samples
+from kit.frames import IP, TCP, UDP, Ether, to_host
+from kit.lab import Lab, LabError, http_get, wait_until
 
 pytestmark = pytest.mark.kernels
 KINDS = {"ipip": "ipip", "gre": "ip_gre", "sit": "sit"}  # and the modules that make them

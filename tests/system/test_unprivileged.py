@@ -8,9 +8,9 @@ import shutil
 
 import pytest
 
-import erlang
-from fence import BEAMFENCED, Fence
-from lab import wait_until
+from kit import erlang
+from kit.fence import BEAMFENCED, Fence
+from kit.lab import wait_until
 
 SOMEBODY, ROOT_USER = 64532, 0
 CAPABILITIES = "+bpf,+net_admin,+perfmon"

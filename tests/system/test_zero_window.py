@@ -8,11 +8,11 @@ import json
 
 import pytest
 
-import erlang
-import impostor
-from fence import Fence
-from lab import Lab, run, wait_until
-from sweep import Sweep, ephemeral_ports, fixed_nodes, service, start_and_stop_nodes
+from kit import erlang
+from kit import impostor
+from kit.fence import Fence
+from kit.lab import Lab, run, wait_until
+from kit.sweep import Sweep, ephemeral_ports, fixed_nodes, service, start_and_stop_nodes
 
 # Ways to listen that know their port before listen(2), as OTP's distribution does.
 BOUND = ("ipv4", "ipv6", "fixed")

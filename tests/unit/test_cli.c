@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* How it is called: help, wrong usage, exit status, output. */
+#include "tests/unit/cli_run.h"
+
 #define main beamfence_main
 #include "cli/main.c"
 #undef main
 
 #include <fcntl.h>
-
-#include "tests/unit/cli_run.h"
 
 TestSuite(cli, .init = start, .fini = stop);
 

@@ -14,7 +14,7 @@ import conftest
 import epmd_attacks as epmd
 import node_attacks as node
 import scans
-from lab import unwind_on_signals
+from kit.lab import unwind_on_signals
 from target import Target, Witness
 
 ORIGINS = ("client", "stranger")

@@ -3,7 +3,7 @@
 import contextlib
 import struct
 
-from lab import epmd_names, wait_until
+from kit.lab import epmd_names, wait_until
 from target import DESCRIPTORS, EPMD, NODE, SPARE_EPMDS
 
 GUESSES = ("rabbit", "ejabberd", "couchdb", "emqx", "riak", "node", "app")

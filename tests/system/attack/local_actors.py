@@ -15,8 +15,8 @@ import struct
 import sys
 import threading
 
-import impostor
-from impostor import say
+from kit import impostor
+from kit.impostor import say
 
 IP_LOCAL_PORT_RANGE = 51
 

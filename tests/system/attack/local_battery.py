@@ -16,8 +16,8 @@ import local_close
 import local_move
 import local_open
 import local_spend
-import other_build
-from lab import BUILD, unwind_on_signals
+from kit import other_build
+from kit.lab import BUILD, unwind_on_signals
 from local_site import Site
 
 AIMS = {"closes a service": local_close.ATTACKS,

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Attacks of a local user that close a service, or freeze its sessions."""
-from lab import end, wait_until
+from kit.lab import end, wait_until
 from local_open import flood_of_many
 from local_site import Attack, found
 

@@ -2,8 +2,8 @@
 """Attacks of a local user that open a node's port to clients."""
 import time
 
-import impostor
-from lab import end
+from kit import impostor
+from kit.lab import end
 from local_site import NOBODY, PORT, SUBORDINATES, Attack, Site
 
 MUTES, MUTE_PORTS = 300, 20000

@@ -16,10 +16,10 @@ import time
 from typing import NamedTuple
 
 import distribution
-import erlang
-import impostor
-from fence import Fence
-from lab import PATIENCE, Lab, LabError, end, wait_until
+from kit import erlang
+from kit import impostor
+from kit.fence import Fence
+from kit.lab import PATIENCE, Lab, LabError, end, wait_until
 
 NOBODY = 65534
 SUBORDINATES = range(100000, 100020)    # as of /etc/subuid, by newuidmap
@@ -116,9 +116,9 @@ class Site:
         """Puts the user's programs where the user may read them, wherever these sources are."""
         self.lab.directory.chmod(0o711)
         here, self._actors = pathlib.Path(__file__).parent, self.lab.directory / "actors"
-        self._actors.mkdir()
-        for source in (here / "local_actors.py", here.parent / "impostor.py"):
-            shutil.copy(source, self._actors)
+        (self._actors / "kit").mkdir(parents=True)
+        shutil.copy(here / "local_actors.py", self._actors)
+        shutil.copy(here.parent / "kit/impostor.py", self._actors / "kit")
 
     # The user
 

@@ -2,7 +2,7 @@
 """Attacks of a local user on what others need: tables, ports of the future, and the pins."""
 import subprocess
 
-from lab import LabError, end
+from kit.lab import LabError, end
 from local_open import LISTENERS, flood_of_many
 from local_site import NOBODY, Attack, found
 

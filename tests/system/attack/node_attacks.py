@@ -7,8 +7,8 @@ import socket
 import time
 
 import distribution as dist
-from erlang import COOKIE
-from lab import LabError
+from kit.erlang import COOKIE
+from kit.lab import LabError
 from target import CHOSEN, NODE, WEAK, WEAK_COOKIE
 
 _number = itertools.count(1)

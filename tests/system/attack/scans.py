@@ -3,7 +3,7 @@
 import itertools
 import time
 
-from frames import IP, TCP, IPv6, IPv6ExtHdrFragment, to_host
+from kit.frames import IP, TCP, IPv6, IPv6ExtHdrFragment, to_host
 from target import CHOSEN, EPMD, NODE, WEAK
 
 _identification = itertools.count(1)

@@ -7,11 +7,11 @@ import subprocess
 import threading
 import time
 
-import erlang
+from kit import erlang
 from distribution import Session
-from fence import APP, Fence
-from lab import Lab, LabError, http_get, wait_until
-from sweep import ephemeral_ports
+from kit.fence import APP, Fence
+from kit.lab import Lab, LabError, http_get, wait_until
+from kit.sweep import ephemeral_ports
 
 EPMD, NODE, WEAK = 4369, 9121, 9122
 SPARE_EPMDS = range(4371, 4375)  # one for each that is attacked: these epmds do not survive it

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """A user may have more epmds than are asked at a time for one user: each has its turn."""
-from lab import wait_until
+from kit.lab import wait_until
 from local_site import Site
 
 EPMDS, FIRST_EPMD, FIRST_NODE = 8, 5300, 5400

@@ -5,7 +5,7 @@ import re
 import subprocess
 import time
 
-from lab import LabError, epmd_names, wait_until
+from kit.lab import LabError, epmd_names, wait_until
 
 COOKIE = "labcookie"
 PING_SETUP_TIME = 4  # seconds that a ping may take to set a connection up

@@ -10,7 +10,7 @@ import signal
 import socket
 import subprocess
 
-from lab import BPFFS, BUILD, LabError, end, http_get, run, wait_until
+from kit.lab import BPFFS, BUILD, LabError, end, http_get, run, wait_until
 
 BEAMFENCED = BUILD / "beamfenced"
 BEAMFENCE = BUILD / "beamfence"

@@ -5,8 +5,8 @@ import re
 import shutil
 import subprocess
 
-import other_build
-from lab import ROOT, run
+from kit import other_build
+from kit.lab import ROOT, run
 
 
 def make_deb(directory, source=ROOT, version=None):

@@ -14,10 +14,10 @@ import subprocess
 import threading
 import time
 
-import erlang
-from frames import IP, TCP, IPv6, to_host
-from lab import PATIENCE, LabError, end, wait_until
-from packets import ETH_P_ALL, Batch, filtered_socket, statistics
+from kit import erlang
+from kit.frames import IP, TCP, IPv6, to_host
+from kit.lab import PATIENCE, LabError, end, wait_until
+from kit.packets import ETH_P_ALL, Batch, filtered_socket, statistics
 
 SOURCE_PORT = 4242
 

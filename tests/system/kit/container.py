@@ -11,7 +11,7 @@ import pathlib
 import shutil
 import subprocess
 
-from lab import LabError, end, run, wait_until
+from kit.lab import LabError, end, run, wait_until
 
 TARGET = """[Unit]
 Description=What a test needs

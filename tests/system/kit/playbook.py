@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 
-from lab import ROOT
+from kit.lab import ROOT
 
 ROLE = ROOT / "deploy" / "ansible"
 PLUGINS = ROOT / "tests" / "system" / "ansible" / "connection_plugins"

@@ -7,7 +7,7 @@ import struct
 import threading
 import time
 
-from frames import IP, TCP, Dot1Q, Ether
+from kit.frames import IP, TCP, Dot1Q, Ether
 
 SYS_BPF = {"x86_64": 321, "aarch64": 280}[os.uname().machine]
 PROG_LOAD, OBJ_GET, PROG_TEST_RUN, PROG_GET_FD_BY_ID, OBJ_GET_INFO = 5, 7, 10, 13, 15

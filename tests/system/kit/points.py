@@ -8,9 +8,9 @@ import contextlib
 import os
 import pathlib
 
-import bpf
-from fence import APP, DB, Fence
-from lab import end, wait_until
+from kit import bpf
+from kit.fence import APP, DB, Fence
+from kit.lab import end, wait_until
 
 # Of the points of each kind every so many are tried, or each: "make soak" does.
 EVERYWHERE = "BEAMFENCE_KILL_EVERYWHERE" in os.environ

@@ -7,7 +7,7 @@ import socket
 import threading
 import time
 
-from lab import family_of
+from kit.lab import family_of
 
 PAUSE = 0.004  # between two attempts: 250 a second, over all targets
 SILENT, OPEN = "silent", "open"

@@ -25,7 +25,7 @@ import tempfile
 import threading
 import time
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
+ROOT = pathlib.Path(__file__).resolve().parents[3]
 BUILD = pathlib.Path(os.environ.get("BEAMFENCE_BUILD", ROOT / "build")).resolve()
 BPFFS = pathlib.Path("/sys/fs/bpf")
 NEIGHBOURS = {"client": ("client0", 1), "peer": ("cluster0", 2), "peer2": ("cluster1", 3),

@@ -3,7 +3,7 @@
 import re
 import shutil
 
-from lab import BUILD, ROOT, run
+from kit.lab import BUILD, ROOT, run
 
 PIECES = ("Makefile", "bpf", "user")
 RELEASES = {"0.1.0": "d677f7790951972bd685d9f9eeaf79893ffbf77c"}
@@ -37,6 +37,8 @@ def build(directory, layout):
     for piece in PIECES:
         source, target = ROOT / piece, directory / piece
         (shutil.copytree if source.is_dir() else shutil.copy)(source, target)
+    (directory / "tests").mkdir()
+    shutil.copy(ROOT / "tests/tests.mk", directory / "tests")
     alter(directory, "99.0", 990 if layout else None)
     run("make", "-C", directory, "-j2", "all", f"BUILD={directory / 'build'}", timeout=300)
     assert (directory / "build" / "beamfenced").stat().st_ino != BUILD.stat().st_ino

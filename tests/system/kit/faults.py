@@ -5,7 +5,7 @@ import errno
 import mmap
 import struct
 
-from lab import BUILD
+from kit.lab import BUILD
 
 LIBRARY = BUILD / "faults.so"
 ALLOCATIONS, SYSTEM_CALLS = 1 << 1, 1 << 2

@@ -5,10 +5,10 @@ import os
 import pathlib
 import threading
 
-from fence import remove_pins
-from frames import IP, TCP, Ether
-from lab import BPFFS, LabError, run, wait_until
-from packets import ETH_P_ALL, Batch, filtered_socket, statistics
+from kit.fence import remove_pins
+from kit.frames import IP, TCP, Ether
+from kit.lab import BPFFS, LabError, run, wait_until
+from kit.packets import ETH_P_ALL, Batch, filtered_socket, statistics
 
 MAC = "02:00:00:00:77:01"  # of the host's end: what the flood is sent to
 ADDRESS = "10.77.60.1"

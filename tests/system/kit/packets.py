@@ -4,7 +4,7 @@ import ctypes
 import socket
 import struct
 
-from lab import run
+from kit.lab import run
 
 ETH_P_ALL = 3
 _SOL_PACKET, _PACKET_STATISTICS, _SO_ATTACH_FILTER = 263, 6, 26
