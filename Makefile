@@ -48,7 +48,7 @@ UNIT   := $(wildcard tests/unit/*.c)
 BPF_TESTS := $(wildcard tests/bpf/*.c) $(addprefix user/agent/,hearing.c listeners.c nodes.c)
 ORACLE := $(filter-out %.bpf.c,$(wildcard tests/oracle/*.c))
 
-SKELETONS := $(BUILD)/filter.skel.h $(BUILD)/listeners.skel.h $(BUILD)/gate.skel.h \
+SKELETONS := $(BUILD)/filter_xdp.skel.h $(BUILD)/listeners.skel.h $(BUILD)/gate.skel.h \
 	     $(BUILD)/occupant.skel.h
 
 objects = $(patsubst %.c,$(BUILD)/$(2)/%.o,$(1))
@@ -61,14 +61,15 @@ objects = $(patsubst %.c,$(BUILD)/$(2)/%.o,$(1))
 
 all: $(BUILD)/beamfenced $(BUILD)/beamfence-net $(BUILD)/beamfence $(BUILD)/beamfence.schema.json
 
-# The filter: an object file, and from it a header that carries it into the agent.
+# Each BPF program: an object file, and from it a header that carries it into the agent. What the
+# filter is called does not tell its first hook.
 $(SKELETONS:.skel.h=.bpf.o): $(BUILD)/%.bpf.o: bpf/%.bpf.c
 	@command -v $(CLANG) >/dev/null || { echo 'no $(CLANG): as root, "make deps" installs' \
 		'what building needs' >&2; exit 1; }
 	@mkdir -p $(@D)
 	$(call say,BPF,$@)$(CLANG) $(BPF_FLAGS) -MD -MP -c $< -o $@
 $(BUILD)/%.skel.h: $(BUILD)/%.bpf.o
-	$(call say,SKEL,$@)$(BPFTOOL) gen skeleton $< name $* >$@
+	$(call say,SKEL,$@)$(BPFTOOL) gen skeleton $< name $(*:filter_xdp=filter) >$@
 
 # What --version says of the build, apart so that a new commit compiles one file anew.
 FACTS = '\#define FACT_COMMIT "$(COMMIT)"' '\#define FACT_LIBBPF "$(call PKG,--modversion,libbpf)"'
@@ -140,7 +141,7 @@ $(BENCH_BPF:%=$(BUILD)/%.bpf.o): $(BUILD)/%.bpf.o: tests/bench/%.bpf.c
 $(BUILD)/obj/tests/bench/rivals.o: $(BENCH_BPF:%=$(BUILD)/%.skel.h)
 $(BUILD)/obj/tests/bench/rivals.o: CPPFLAGS_ += -DMULTIARCH='"$(MULTIARCH)"'
 $(BUILD)/obj/tests/bench/flood.o: $(BUILD)/flood.skel.h
-$(BUILD)/oracle: $(call objects,$(ORACLE),obj) | $(BUILD)/filter.bpf.o
+$(BUILD)/oracle: $(call objects,$(ORACLE),obj) | $(BUILD)/filter_xdp.bpf.o
 	$(call say,LD,$@)$(CC) $(CFLAGS) $(LDFLAGS) -pie $^ $(call PKG,--libs,libbpf) -o $@
 $(BUILD)/probe.bpf.o: tests/oracle/probe.bpf.c
 	@mkdir -p $(@D)
@@ -296,7 +297,7 @@ SEED ?= 1
 oracle: deps-check
 	@$(MAKE) --no-print-directory $(BUILD)/oracle
 	@$(BUILD)/oracle --replay tests/oracle/frames
-	@$(BUILD)/oracle --frames $(FRAMES) --seed $(SEED) --object $(BUILD)/filter.bpf.o
+	@$(BUILD)/oracle --frames $(FRAMES) --seed $(SEED) --object $(BUILD)/filter_xdp.bpf.o
 	@BUILD=$(BUILD) $(PYTHON) tests/oracle/faults.py --seed $(SEED)
 
 # At length: node starts under a sweep; 1,000 reloads, 100 kills and 100 upgrades under a flood; the

@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * What the kernel side and user space share: zones, modes, reasons, map names and the layout of
- * every map value. Anything that changes a layout here must raise CONTRACT_VERSION, because an
- * agent adopts the maps that an earlier one left pinned. So it is in contract_watch.h,
- * contract_bystanders.h and contract_events.h, which have what only some need.
+ * What the kernel side and user space share: zones, modes, map names and the layout of every map
+ * value; reasons are in contract_reasons.h. Anything that changes a layout here must raise
+ * CONTRACT_VERSION, because an agent adopts the maps that an earlier one left pinned. So it is in
+ * contract_watch.h, contract_bystanders.h and contract_events.h, which have what only some need.
  */
 #ifndef BEAMFENCE_CONTRACT_H
 #define BEAMFENCE_CONTRACT_H
 
 #include <linux/types.h>
+
+#include "contract_reasons.h"
 
 #define CONTRACT_VERSION 6
 
@@ -17,78 +19,31 @@ enum zone { ZONE_NONE, ZONE_CLIENT, ZONE_CLUSTER, ZONE_TRUSTED, ZONE_COUNT };
 
 enum mode { MODE_ENFORCE, MODE_AUDIT, MODE_COUNT };
 
-enum verdict { VERDICT_PASS, VERDICT_DROP };
-
-/*
- * One name for each way to a verdict: identifier, name, verdict, and what an operator is told.
- * The first REASON_UNTOUCHED_COUNT are those of the short path (see struct host_tables.untouched).
- * Names are part of the outward contract (metrics, explain): add, never rename.
- */
-#define REASONS(X)                                                                                \
-	X(NOT_TCP, "not-tcp", PASS, "not a TCP segment")                                          \
-	X(OTHER_PORT, "other-port", PASS, "TCP to a port that is not protected")                  \
-	X(LATER_FRAGMENT, "later-fragment", PASS,                                                 \
-	  "a later fragment: useless without its first one, which was judged")                    \
-	X(NO_ZONE, "no-zone", PASS, "the interface or VLAN belongs to no zone")                   \
-	X(TRUSTED, "trusted", PASS, "protected port, but the interface is trusted")               \
-	X(PEER, "peer", PASS, "protected port, from a peer of its cluster")                       \
-	X(OUTBOUND, "outbound", PASS, "belongs to a connection that this host opened")            \
-	X(MASQUERADED, "masqueraded", PASS,                                                       \
-	  "belongs to a connection that this host translates for others")                         \
-	X(NO_LISTENER, "no-listener", PASS, "no local listener or connection would get it")       \
-	X(CLIENT_NEW, "client-new", DROP, "new connection to a protected port, client interface") \
-	X(CLIENT_SEGMENT, "client-segment", DROP,                                                 \
-	  "segment for a protected listener or its connection, client interface")                 \
-	X(STRANGER_NEW, "stranger-new", DROP,                                                     \
-	  "new connection to a protected port from an address that is no peer of its cluster")    \
-	X(STRANGER_SEGMENT, "stranger-segment", DROP,                                             \
-	  "segment for a protected listener or its connection from an address that is no peer")   \
-	X(VLAN_TOO_DEEP, "vlan-too-deep", DROP,                                                   \
-	  "more VLAN tags than are read: could be TCP for a protected port")                      \
-	X(HEADERS_TOO_MANY, "headers-too-many", DROP,                                             \
-	  "more extension headers than are read: could be TCP for a protected port")              \
-	X(HEADERS_TRUNCATED, "headers-truncated", DROP,                                           \
-	  "ends within its IP headers: could be TCP for a protected port")                        \
-	X(TCP_TRUNCATED, "tcp-truncated", DROP,                                                   \
-	  "TCP header too short to tell ports and flags: could be for a protected port")          \
-	X(GATE, "gate", DROP,                                                                     \
-	  "new connection stopped in the TCP stack: when the filter saw it, its port was "        \
-	  "another or not yet protected")
-
-enum reason {
-#define REASON_ENUMERATOR(id, name, verdict, text) REASON_##id,
-	REASONS(REASON_ENUMERATOR)
-#undef REASON_ENUMERATOR
-		REASON_COUNT,
-};
-
-#define REASON_UNTOUCHED_COUNT 2 /* REASON_NOT_TCP and REASON_OTHER_PORT */
-
 /* Limits; each is checked where a configuration is turned into a plan. */
-#define INTERFACES_MAX	       64 /* that can have the filter */
-#define UPPERS_MAX	       63 /* devices above them that are told where their frames come from */
-#define PLACES_MAX	       127 /* interfaces and VLANs with a zone, together */
-#define BASES_MAX	       129 /* room for old and new interfaces at a time; base 0 is "none" */
-#define UPPER_BASES_MAX	       127 /* the same for devices above: numbers from BASES_MAX on */
-#define SLOTS_MAX	       256 /* room for old and new places, each in one zone; slot 0 is "none" */
-#define CLUSTERS_MAX	       64 /* bits of peer_clusters */
-#define CLUSTER_NAME_SIZE      64
-#define PREFIX_LENGTHS_MAX     33	  /* distinct prefix lengths per address family */
-#define PEERS_MAX	       1000000	  /* prefixes */
-#define SIEVE_BITS_MIN	       (1u << 16) /* of a policy with few peers */
-#define SIEVE_BITS_MAX	       (1u << 23) /* eight for each of PEERS_MAX */
-#define ADDRESSES_MAX	       65536	  /* prefixes of addresses that are the host's own */
-#define VLAN_TAGS_MAX	       4	  /* VLAN tags that are read */
-#define VLAN_IDS	       4096
-#define PORTS		       65536
-#define INTERFACE_RESIDUES     65536 /* base_of[] is indexed by the interface index modulo this */
-#define CPU_ROWS	       192   /* CPUs with a row of their own in untouched[] */
-#define COUNTER_REASONS	       32    /* room for reasons */
-#define INTERFACE_NAME_SIZE    16    /* IFNAMSIZ */
+#define INTERFACES_MAX	    64	/* that can have the filter */
+#define UPPERS_MAX	    63	/* devices above them that are told where their frames come from */
+#define PLACES_MAX	    127 /* interfaces and VLANs with a zone, together */
+#define BASES_MAX	    129 /* room for old and new interfaces at a time; base 0 is "none" */
+#define UPPER_BASES_MAX	    127 /* the same for devices above: numbers from BASES_MAX on */
+#define SLOTS_MAX	    256 /* room for old and new places, each in one zone; slot 0 is "none" */
+#define CLUSTERS_MAX	    64	/* bits of peer_clusters */
+#define CLUSTER_NAME_SIZE   64
+#define PREFIX_LENGTHS_MAX  33	       /* distinct prefix lengths per address family */
+#define PEERS_MAX	    1000000    /* prefixes */
+#define SIEVE_BITS_MIN	    (1u << 16) /* of a policy with few peers */
+#define SIEVE_BITS_MAX	    (1u << 23) /* eight for each of PEERS_MAX */
+#define ADDRESSES_MAX	    65536      /* prefixes of addresses that are the host's own */
+#define VLAN_TAGS_MAX	    4	       /* VLAN tags that are read */
+#define VLAN_IDS	    4096
+#define PORTS		    65536
+#define INTERFACE_RESIDUES  65536 /* base_of[] is indexed by the interface index modulo this */
+#define CPU_ROWS	    192	  /* CPUs with a row of their own in untouched[] */
+#define COUNTER_REASONS	    32	  /* room for reasons */
+#define INTERFACE_NAME_SIZE 16	  /* IFNAMSIZ */
 
 /* cluster_of[]: the index of a cluster, or one of these. */
-#define CLUSTER_ANY	       254 /* an EPMD port: a peer of any cluster may reach it */
-#define CLUSTER_NOBODY	       255 /* no peer may reach it */
+#define CLUSTER_ANY	    254 /* an EPMD port: a peer of any cluster may reach it */
+#define CLUSTER_NOBODY	    255 /* no peer may reach it */
 
 /* A count that grows only. Bytes are whole frames, link-layer header included. */
 struct tally {

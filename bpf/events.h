@@ -11,12 +11,10 @@
 
 #include <bpf/bpf_helpers.h>
 
+#include "context.h"
 #include "contract_events.h"
 #include "frame.h"
 #include "policy.h"
-
-/* Bytes of a frame, in all its buffers. */
-static __always_inline __u64 frame_size(struct xdp_md *context);
 
 /* User space sets the number of rows: of CPUs that are possible. */
 struct {
@@ -48,10 +46,10 @@ struct {
  * Copies the front of the frame's first buffer: bpf_xdp_load_bytes() is younger than Linux 5.15,
  * and behind the first buffer there are no headers.
  */
-static __always_inline __u32 event_copy_frame(struct xdp_md *context, struct event *event)
+static __always_inline __u32 event_copy_frame(struct frame_source *context, struct event *event)
 {
-	const __u8 *data = (const void *)(long)context->data;
-	const __u8 *end = (const void *)(long)context->data_end;
+	const __u8 *data = context_data(context);
+	const __u8 *end = context_end(context);
 	__u32 size = 0;
 
 	for (; size < EVENT_FRAME_SIZE; size += sizeof(__u64)) {
@@ -78,8 +76,8 @@ static __always_inline bool event_says(const struct view *view, __u32 what)
 }
 
 /* Returns whether the ring had room. */
-static __noinline bool event_submit(struct xdp_md *context, const struct view *view, __u32 what,
-				    __u32 repeats)
+static __noinline bool event_submit(struct frame_source *context, const struct view *view,
+				    __u32 what, __u32 repeats)
 {
 	struct event *event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);
 
@@ -89,7 +87,7 @@ static __noinline bool event_submit(struct xdp_md *context, const struct view *v
 	__builtin_memcpy(event->source, view->source, sizeof(event->source));
 	__builtin_memcpy(event->destination, view->destination, sizeof(event->destination));
 	event->repeats = repeats;
-	event->wire_size = (__u32)frame_size(context);
+	event->wire_size = (__u32)context_size(context, false);
 	event->source_port = frame_ntohs(view->source_port);
 	event->destination_port = frame_ntohs(view->destination_port);
 	event->vlan = view->vlan;
@@ -179,7 +177,7 @@ static __always_inline bool event_afford(struct event_row *row, __u64 now)
  * Out of line, and for this looks everything up again: few frames of a flood come here. Global, so
  * that it is verified once and not for every way that leads here.
  */
-__noinline int event_consider(struct xdp_md *context, const struct view *view, __u32 what,
+__noinline int event_consider(struct frame_source *context, const struct view *view, __u32 what,
 			      __u64 hash)
 {
 	const __u32 signature = EVENT_SIGNATURE(hash), cpu = bpf_get_smp_processor_id();

@@ -171,7 +171,10 @@ static __always_inline enum shape parse_ipv6(struct frame_source *source, __u32 
 	return walk_headers(source, &walk, view);
 }
 
-/* Any frame. @view must be zero; what shape does not vouch for stays zero. */
+/*
+ * Any frame. @view must be zero, but for the VLAN of a tag that comes before the bytes; what shape
+ * does not vouch for stays zero.
+ */
 static __always_inline enum shape frame_parse(struct frame_source *source, const bool ethernet,
 					      struct view *view)
 {

@@ -214,7 +214,8 @@ static __always_inline enum shape frame_flat(const void *data, const void *end, 
 		at = tag + 1;
 		if (at > end)
 			return SHAPE_UNCOMMON;
-		common->vlan = frame_ntohs(tag->tci) & (VLAN_IDS - 1);
+		if (!common->vlan)
+			common->vlan = frame_ntohs(tag->tci) & (VLAN_IDS - 1);
 		protocol = tag->next;
 		if (frame_is_vlan(protocol)) {
 			tag = at;
@@ -233,7 +234,10 @@ static __always_inline enum shape frame_flat(const void *data, const void *end, 
 	return SHAPE_NOT_TCP;
 }
 
-/* The short path: no tag, one or two, then plain IPv4 or IPv6, then TCP or something else. */
+/*
+ * The short path: no tag, one or two, then plain IPv4 or IPv6, then TCP or something else. @common
+ * must be zero, but for the VLAN of a tag that comes before the bytes.
+ */
 static __always_inline enum shape frame_common(const void *data, const void *end,
 					       const bool ethernet, struct common *common)
 {

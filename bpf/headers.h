@@ -17,7 +17,7 @@
 
 /* Where the bytes come from: natively any buffer, in the kernel the program's context. */
 #ifdef __bpf__
-#define frame_source xdp_md
+#include "context.h"
 #define FRAME_GLOBAL __noinline /* verified once, by itself */
 #else
 struct frame_source {

@@ -11,36 +11,20 @@
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_helpers.h>
 
+#include "context.h"
 #include "policy.h"
 #include "verdict.h"
 
 /* include/net/tcp_states.h; the values are those of BPF_TCP_* in linux/bpf.h. */
-#define STATE_NONE  0
+#define STATE_NONE		    0
 
-#define FAMILY_IPV4 2
-#define FAMILY_IPV6 10
-
-/* Parts of include/net/netfilter/nf_conntrack*.h: found by BTF, so the kernel may have moved them.
- */
-struct nf_conn {
-	unsigned long status;
-} __attribute__((preserve_access_index));
-
-struct bpf_ct_opts {
-	__s32 netns_id;
-	__s32 error;
-	__u8 l4proto;
-	__u8 dir;
-	__u8 reserved[2];
-};
+#define FAMILY_IPV4		    2
+#define FAMILY_IPV6		    10
 
 #define CONNTRACK_SOURCE_TRANSLATED (1ul << 4) /* IPS_SRC_NAT */
 #define CONNTRACK_REPLY		    1	       /* IP_CT_DIR_REPLY */
 
-/* Linux 5.18 and later, with nf_conntrack built in or loaded. */
-extern struct nf_conn *bpf_xdp_ct_lookup(struct xdp_md *context, struct bpf_sock_tuple *tuple,
-					 __u32 tuple_size, struct bpf_ct_opts *options,
-					 __u32 options_size) __ksym __weak;
+/* Linux 5.18 and later, as the look-up. */
 extern void bpf_ct_release(struct nf_conn *connection) __ksym __weak;
 
 static __always_inline __u32 owner_tuple(const struct view *view, struct bpf_sock_tuple *tuple)
@@ -74,8 +58,8 @@ struct sock___owner {
  * The state of the socket that a segment with this tuple would reach, or STATE_NONE; and in *@uid
  * whose it is, where @uid is given.
  */
-static __always_inline __u32 socket_state(struct xdp_md *context, struct bpf_sock_tuple *tuple,
-					  const bool ipv4, __u32 *uid)
+static __always_inline __u32 socket_state(struct frame_source *context,
+					  struct bpf_sock_tuple *tuple, const bool ipv4, __u32 *uid)
 {
 	struct bpf_sock *socket;
 	const void *full;
@@ -100,19 +84,17 @@ static __always_inline __u32 socket_state(struct xdp_md *context, struct bpf_soc
 }
 
 /* Whether it is the reply to a connection whose source address this host replaced by its own. */
-static __always_inline bool is_masqueraded(struct xdp_md *context, struct bpf_sock_tuple *tuple,
-					   const bool ipv4)
+static __always_inline bool is_masqueraded(struct frame_source *context,
+					   struct bpf_sock_tuple *tuple, const bool ipv4)
 {
 	struct bpf_ct_opts options = {.netns_id = BPF_F_CURRENT_NETNS, .l4proto = IPPROTO_TCP};
 	struct nf_conn *connection;
 	unsigned long status;
 
 	if (ipv4)
-		connection = bpf_xdp_ct_lookup(context, tuple, sizeof(tuple->ipv4), &options,
-					       sizeof(options));
+		connection = context_tracked(context, tuple, sizeof(tuple->ipv4), &options);
 	else
-		connection = bpf_xdp_ct_lookup(context, tuple, sizeof(tuple->ipv6), &options,
-					       sizeof(options));
+		connection = context_tracked(context, tuple, sizeof(tuple->ipv6), &options);
 	if (!connection)
 		return false;
 	status = connection->status;
@@ -141,14 +123,14 @@ static __always_inline bool is_elsewhere(const struct view *view)
 }
 
 /* Whether the host would send the segment on to another host, by its routes as they are now. */
-static __always_inline bool is_routed(struct xdp_md *context, const struct view *view)
+static __always_inline bool is_routed(struct frame_source *context, const struct view *view)
 {
 	struct bpf_fib_lookup route = {
 		.family = view->ipv4 ? FAMILY_IPV4 : FAMILY_IPV6,
 		.l4_protocol = IPPROTO_TCP,
 		.sport = view->source_port,
 		.dport = view->destination_port,
-		.ifindex = context->ingress_ifindex,
+		.ifindex = context_interface(context),
 	};
 	long result;
 
@@ -183,7 +165,7 @@ static __always_inline bool is_foreign(__u32 session_uid, __u32 listener_uid)
  * not get.
  * @conntrack: whether the connection tracker may be asked.
  */
-static __always_inline enum owner owner_find(struct xdp_md *context, const struct view *view,
+static __always_inline enum owner owner_find(struct frame_source *context, const struct view *view,
 					     const bool conntrack)
 {
 	__u32 state, session_uid, listener_uid;
@@ -225,12 +207,12 @@ static __always_inline enum owner owner_find(struct xdp_md *context, const struc
  * Out of line: a frame that is dropped at sight need not pay for the stack that this takes. Two,
  * because Linux 5.15 refuses a program that merely names a function of the tracker's.
  */
-static __noinline enum owner owner_of(struct xdp_md *context, const struct view *view)
+static __noinline enum owner owner_of(struct frame_source *context, const struct view *view)
 {
 	return owner_find(context, view, false);
 }
 
-static __noinline enum owner owner_of_ct(struct xdp_md *context, const struct view *view)
+static __noinline enum owner owner_of_ct(struct frame_source *context, const struct view *view)
 {
 	return owner_find(context, view, true);
 }

@@ -35,11 +35,11 @@ static __u32 judge(enum shape shape, const struct view *view, enum zone zone)
 	return verdict(&facts);
 }
 
-/* As filter.bpf.c goes about it. Returns a reason. */
+/* As filter.h goes about it. Returns a reason. */
 static __attribute__((noinline)) __u32 decide(struct frame_source *source, bool ethernet,
 					      enum zone zone)
 {
-	struct common common = {};
+	struct common common = {}, chain = {};
 	struct view view = {};
 	enum shape shape = frame_common(source->data, source->data_end, ethernet, &common);
 
@@ -54,10 +54,10 @@ static __attribute__((noinline)) __u32 decide(struct frame_source *source, bool 
 	default:
 		break;
 	}
-	shape = frame_chain(source->data, source->data_end, ethernet, &common);
+	shape = frame_chain(source->data, source->data_end, ethernet, &chain);
 	if (shape == SHAPE_NOT_TCP)
 		return REASON_NOT_TCP;
-	if (shape == SHAPE_TCP && !is_protected(common.tcp->destination_port))
+	if (shape == SHAPE_TCP && !is_protected(chain.tcp->destination_port))
 		return REASON_OTHER_PORT;
 	shape = frame_parse(source, ethernet, &view);
 	if (shape == SHAPE_NOT_TCP)

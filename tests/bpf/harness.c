@@ -42,16 +42,10 @@ static struct filter *load(const struct harness *harness, bool multi_buffer, boo
 	filter->rodata->multi_buffer = multi_buffer;
 	filter->rodata->explaining = explaining;
 	if (harness->live) {
-		bpf_map__reuse_fd(filter->maps.bss, bpf_map__fd(harness->live->maps.bss));
-		bpf_map__reuse_fd(filter->maps.peers, bpf_map__fd(harness->live->maps.peers));
-		bpf_map__reuse_fd(filter->maps.sieves, bpf_map__fd(harness->live->maps.sieves));
-		bpf_map__reuse_fd(filter->maps.bindings, bpf_map__fd(harness->live->maps.bindings));
-		bpf_map__reuse_fd(filter->maps.addresses,
-				  bpf_map__fd(harness->live->maps.addresses));
-		bpf_map__reuse_fd(filter->maps.counters, bpf_map__fd(harness->live->maps.counters));
-		bpf_map__reuse_fd(filter->maps.events, bpf_map__fd(harness->live->maps.events));
-		bpf_map__reuse_fd(filter->maps.event_rows,
-				  bpf_map__fd(harness->live->maps.event_rows));
+		struct map_fds maps = map_fds_none();
+
+		maps_add(&maps, harness->live->obj);
+		maps_share(&maps, filter->obj);
 	} else {
 		bpf_map__set_max_entries(filter->maps.event_rows,
 					 (uint32_t)libbpf_num_possible_cpus());

@@ -30,14 +30,15 @@ static struct listeners *load(uint32_t table_size, bool listens)
 {
 	struct listeners *watch = listeners__open();
 	const struct harness *harness = &watching.harness;
+	struct map_fds maps = map_fds_none();
 	struct stat status;
 
 	cr_assert_not_null(watch);
 	cr_assert_eq(stat("/proc/self/ns/net", &status), 0);
 	watch->rodata->namespace_inode = (__u32)status.st_ino;
 	bpf_map__set_max_entries(watch->maps.listeners, table_size);
-	bpf_map__reuse_fd(watch->maps.bss, bpf_map__fd(harness->live->maps.bss));
-	bpf_map__reuse_fd(watch->maps.bindings, bpf_map__fd(harness->live->maps.bindings));
+	maps_add(&maps, harness->live->obj);
+	maps_share(&maps, watch->obj);
 	bpf_program__set_autoload(watch->progs.watch_listens, listens);
 	if (!listeners__load(watch))
 		return watch;

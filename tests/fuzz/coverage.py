@@ -26,7 +26,7 @@ FILES = {
     "http": ("user/daemon/http.c", "user/daemon/http_pages.c"),
     "names": ("user/agent/net_side.c",),
     "netlink": ("user/kernel/host.c", "user/core/device.c"),
-    "peers": ("user/core/peer_state.c",),
+    "peers": ("user/core/peer_file.c",),
 }
 ROW = "{:<10} {:<34} {:>13} {:>6} {:>13} {:>6}"
 

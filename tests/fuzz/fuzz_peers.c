@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* The file that keeps runtime peers: what is taken of it must come back as it is when written. */
-#include "core/peer_state.h"
+#include "core/peer_file.h"
 #include "tests/fuzz/fuzz.h"
 
 static const struct moment now = {
@@ -17,9 +17,9 @@ static void check_again(const struct runtime_peer *peers, size_t count)
 	char *text = NULL;
 	FILE *out = open_memstream(&text, &size);
 
-	DEMAND(out && peer_state_write(out, peers, count, &now) == 0);
+	DEMAND(out && peer_file_write(out, peers, count, &now) == 0);
 	fclose(out);
-	DEMAND(peer_state_read(text, size, &now, &again, &again_count, &error) == 0);
+	DEMAND(peer_file_read(text, size, &now, &again, &again_count, &error) == 0);
 	DEMAND(again_count == count);
 	for (size_t i = 0; i < count; i++) {
 		DEMAND(prefix_compare(&again[i].prefix, &peers[i].prefix) == 0);
@@ -38,7 +38,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct runtime_peer *peers = NULL;
 	struct error error = {""};
 	size_t count = 0;
-	const int code = peer_state_read(text, size, &now, &peers, &count, &error);
+	const int code = peer_file_read(text, size, &now, &peers, &count, &error);
 
 	if (code)
 		demand_line(error.text, sizeof(error.text));

@@ -8,7 +8,7 @@ import sys
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 BUILD = pathlib.Path(os.environ["BEAMFENCE_BUILD"])
-OBJECTS = ("filter", "listeners", "gate", "occupant")
+OBJECTS = ("filter_xdp", "listeners", "gate", "occupant")
 BRIEF = "test_agent_attaches_and_the_next_one_adopts_what_a_killed_one_left"
 PYTEST = ("/usr/bin/python3", "-m", "pytest", "-q", "-s", "-rfs", "--tb=short", "--color=no",
           "-p", "no:cacheprovider", "--rootdir", ROOT)

@@ -120,11 +120,11 @@ def plant(directory, name):
         if not path:
             sys.exit(f"bpf/ has no longer {old!r}: mend the fault {name!r} in {__file__}")
         path.write_text(path.read_text().replace(old, new, 1))
-    done = subprocess.run(["make", "-s", "-C", directory, "BUILD=build", "build/filter.bpf.o"],
+    done = subprocess.run(["make", "-s", "-C", directory, "BUILD=build", "build/filter_xdp.bpf.o"],
                           check=False, capture_output=True, text=True)
     if done.returncode:
         sys.exit(f"{name}: {done.stderr}")
-    return directory / "build" / "filter.bpf.o"
+    return directory / "build" / "filter_xdp.bpf.o"
 
 
 def hunt(arguments, name):

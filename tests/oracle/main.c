@@ -41,7 +41,7 @@ static const char *const usage =
 	"usage: oracle [OPTION]...\n"
 	"  --frames N      about how many frames (100000)\n"
 	"  --seed N        what they are drawn from (1)\n"
-	"  --object FILE   the filter (build/filter.bpf.o)\n"
+	"  --object FILE   the filter (build/filter_xdp.bpf.o)\n"
 	"  --save DIR      write each finding there, shrunk, as a regression frame\n"
 	"  --replay DIR    only the regression frames of that directory\n"
 	"  --stop          end at the first finding\n";
@@ -353,7 +353,7 @@ static void read_arguments(struct oracle *oracle, int argc, char **argv)
 int main(int argc, char **argv)
 {
 	static struct oracle oracle = {
-		.seed = 1, .wanted_frames = 100000, .object = "build/filter.bpf.o"};
+		.seed = 1, .wanted_frames = 100000, .object = "build/filter_xdp.bpf.o"};
 
 	read_arguments(&oracle, argc, argv);
 	setvbuf(stdout, NULL, _IOLBF, 0);

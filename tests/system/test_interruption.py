@@ -193,8 +193,8 @@ def test_killed_while_it_keeps_a_peer_the_agent_loses_none_that_it_promised(subj
         before = peers(fence)
         assert promised <= before, "a peer is lost that was promised"
         prefix = f"10.99.0.{next(number)}/32"
-        wait_until(lambda: keeper(fence), 5, "the thread that writes")
-        done = subject.asked(point, "peers", "add", "app", prefix, thread=keeper(fence))
+        wait_until(lambda: saver(fence), 5, "the thread that writes")
+        done = subject.asked(point, "peers", "add", "app", prefix, thread=saver(fence))
         promised.update({prefix} if done else ())
         fence.kill()
         subject.start(OLD)
@@ -208,7 +208,7 @@ def test_killed_while_it_keeps_a_peer_the_agent_loses_none_that_it_promised(subj
     each_point("adding a peer, in the thread that keeps it", attempt, dict.fromkeys(STATE_CALLS, 1))
 
 
-def keeper(fence):
+def saver(fence):
     """The second thread of the agent, once it is there."""
     threads = {int(one) for one in os.listdir(f"/proc/{fence.process.pid}/task")}
     return next(iter(threads - {fence.process.pid}), None)

@@ -125,7 +125,7 @@ def test_every_option_of_the_network_side_is_in_the_manual():
 
 def test_every_reason_is_in_the_manual_under_its_verdict():
     rows = re.findall(r'X\(\w+,\s*"([a-z-]+)",\s*(PASS|DROP),',
-                      (ROOT / "bpf/contract.h").read_text())
+                      (ROOT / "bpf/contract_reasons.h").read_text())
     passed, dropped = section("beamfence.8", "REASONS").split("These are dropped:")
     assert words(passed, "Cm") == {name for name, verdict in rows if verdict == "PASS"}
     assert words(dropped, "Cm") == {name for name, verdict in rows if verdict == "DROP"}

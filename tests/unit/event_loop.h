@@ -11,8 +11,9 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/resource.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "core/clock.h"
 
 #define DEADLINE_MS 20000 /* for what has to happen */
 #define DEADLINE_S  120	  /* for a whole test */
@@ -42,10 +43,7 @@ static inline void turn(int fd)
 
 static inline long now_ms(void)
 {
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * 1000 + now.tv_nsec / 1000000;
+	return (long)monotonic_ms();
 }
 
 /* Turns the loop until @condition is true. */

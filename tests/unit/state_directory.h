@@ -10,14 +10,14 @@
 #include <unistd.h>
 
 #include "agent/moment.h"
-#include "agent/state.h"
+#include "agent/store.h"
 #include "tests/unit/scratch.h"
 
 #define DEADLINE_S 60
 
 static char directory[SCRATCH_MAX];
 static char path[128];
-static struct state *state;
+static struct store *store;
 static struct error error;
 static struct moment now;
 
@@ -37,13 +37,13 @@ static inline int remove_one(const char *name, const struct stat *st, int kind, 
 
 static inline void stop(void)
 {
-	state_close(state);
+	store_close(store);
 	nftw(directory, remove_one, 8, FTW_DEPTH | FTW_PHYS);
 }
 
-static inline void open_state(void)
+static inline void open_store(void)
 {
-	cr_assert_eq(state_open(path, &state, &error), 0, "%s", error.text);
+	cr_assert_eq(store_open(path, &store, &error), 0, "%s", error.text);
 }
 
 static inline const char *in_state(const char *name)
@@ -68,7 +68,7 @@ static inline int loaded(void)
 {
 	struct runtime_peer *peers;
 	size_t count;
-	const int code = state_load(state, &now, &peers, &count, &error);
+	const int code = store_load_peers(store, &now, &peers, &count, &error);
 
 	cr_assert(code ? !peers : true);
 	free(peers);
@@ -82,7 +82,7 @@ static inline char *loaded_config(int *code)
 	int64_t since_s;
 	size_t size;
 
-	*code = state_load_config(state, &text, &size, &since_s, &error);
+	*code = store_load_config(store, &text, &size, &since_s, &error);
 	if (*code)
 		return NULL;
 	cr_assert_leq(since_s, time(NULL));

@@ -168,6 +168,36 @@ Test(frame, where_the_first_buffer_ends_makes_no_difference)
 	}
 }
 
+/* One that the kernel took out of the frame, as at hooks behind XDP; 0: it has no ID. */
+static void check_given_tag(__u16 given, unsigned int tags, __u16 expected)
+{
+	static struct test_frame frame;
+	struct common common = {.vlan = given}, chain = {.vlan = given};
+	struct view view = {.vlan = given};
+	struct frame_source source;
+
+	frame_ethernet(&frame);
+	for (unsigned int i = 0; i < tags; i++)
+		frame_tag(&frame, 0x8100, (uint16_t)(200 + i));
+	frame_ipv6(&frame, "2001:db8::1", "2001:db8::2");
+	frame_end(frame_tcp(&frame, 40000, 4369, FLAG_SYN));
+	source = (struct frame_source){.data = frame.bytes, .data_end = frame.bytes + frame.size};
+	cr_assert_eq(frame_parse(&source, true, &view), SHAPE_TCP);
+	cr_assert_eq(frame_common(source.data, source.data_end, true, &common), SHAPE_TCP);
+	cr_assert_eq(frame_chain(source.data, source.data_end, true, &chain), SHAPE_TCP);
+	cr_expect_eq(view.vlan, expected, "%u, not %u", view.vlan, expected);
+	cr_expect_eq(common.vlan, expected, "%u, not %u", common.vlan, expected);
+	cr_expect_eq(chain.vlan, expected, "%u, not %u", chain.vlan, expected);
+}
+
+Test(frame, a_tag_that_is_given_is_outside_those_in_the_frame)
+{
+	check_given_tag(100, 0, 100);
+	check_given_tag(100, 1, 100);
+	check_given_tag(100, 2, 100);
+	check_given_tag(0, 1, 200);
+}
+
 /* Each prefix of a frame ends in a page that must not be read: ASan would tell. */
 Test(frame, nothing_past_the_end_is_read)
 {

@@ -4,7 +4,8 @@
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
+
+#include "core/clock.h"
 
 #define EPMD	   4369
 #define OTHER_EPMD 4370
@@ -30,16 +31,15 @@ static uint64_t note(uint16_t epmd_port, struct epmd_node *items, size_t count)
 {
 	const struct epmd_nodes nodes = {.items = items, .count = count};
 	uint64_t *since = name_memory_note(memory, epmd_port, &nodes), last;
-	struct timespec before, now;
+	uint64_t before;
 
 	cr_assert_not_null(since);
 	last = count ? since[count - 1] : 0;
 	free(since);
 	/* So that what is named from now on is named later, by a clock however coarse. */
-	clock_gettime(CLOCK_BOOTTIME, &before);
-	do
-		clock_gettime(CLOCK_BOOTTIME, &now);
-	while (now.tv_sec == before.tv_sec && now.tv_nsec == before.tv_nsec);
+	before = boottime_ns();
+	while (boottime_ns() == before)
+		;
 	return last;
 }
 

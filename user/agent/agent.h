@@ -49,9 +49,9 @@ struct agent {
 	struct error watch_error;   /* why there is no listener watch, though there should be one */
 	struct error network_error; /* why the network side does not do what it is there for */
 	const char *state_dir;	    /* where things are kept */
-	struct keeper *keeper;	    /* of runtime peers; NULL: nothing is kept, for this reason: */
-	struct keeper *config_keeper; /* of the last good configuration; NULL as the other */
-	struct error keeper_error;
+	struct saver *saver;	    /* of runtime peers; NULL: nothing is kept, for this reason: */
+	struct saver *config_saver; /* of the last good configuration; NULL as the other */
+	struct error saver_error;
 	struct fence_cuts refused;	/* connections that stand, at the last look */
 	struct error connections_error; /* why they could not be looked at */
 	uint64_t connections_rest_ms;	/* by CLOCK_MONOTONIC: until then nobody looks again */

@@ -5,7 +5,7 @@
 
 #include "agent/agent.h"
 #include "agent/control.h"
-#include "agent/keeper.h"
+#include "agent/saver.h"
 
 struct commands {
 	struct agent *agent;

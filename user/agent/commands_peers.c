@@ -6,6 +6,7 @@
 
 #include "agent/commands_internal.h"
 #include "agent/moment.h"
+#include "core/clock.h"
 
 #define TTL_MAX_S (10LL * 366 * 86400)
 
@@ -106,13 +107,13 @@ static int keep(struct commands *commands, const struct control_peer *peer, json
 		json_t **result)
 {
 	struct pending *pending = malloc(sizeof(*pending));
-	struct error problem = commands->agent->keeper_error;
+	struct error problem = commands->agent->saver_error;
 
-	if (commands->agent->keeper) {
+	if (commands->agent->saver) {
 		if (pending) {
 			*pending = (struct pending){commands, done};
-			if (!keeper_save(commands->agent->keeper, &commands->agent->peers, on_kept,
-					 pending, peer->client))
+			if (!saver_save(commands->agent->saver, &commands->agent->peers, on_kept,
+					pending, peer->client))
 				return CONTROL_LATER;
 		}
 		error_set(&problem, -ENOMEM, "out of memory");
@@ -156,7 +157,7 @@ int command_peers_add(struct commands *commands, const struct control_peer *peer
 		return code;
 	added.added_s = time(NULL);
 	if (added.ttl_s)
-		added.ends_ms = boot_ms_now() + added.ttl_s * 1000;
+		added.ends_ms = boottime_ms() + added.ttl_s * 1000;
 	code = agent_add_peer(commands->agent, &added, error);
 	if (code)
 		return code;

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "agent/commands_internal.h"
-#include "agent/moment.h"
+#include "core/clock.h"
 
 #define SECONDS_DEFAULT 60
 #define NAME_MAX_BYTES	4096
@@ -34,7 +34,7 @@ int command_try(struct commands *commands, const struct control_peer *peer, json
 	if (code)
 		return code;
 	request.size = strlen(request.text);
-	request.ends_ms = boot_ms_now() + seconds * 1000;
+	request.ends_ms = boottime_ms() + seconds * 1000;
 	code = agent_try(commands->agent, &request, &review, error);
 	if (!code) {
 		*result = json_pack("{s:s, s:I}", "file", request.name, "for_s", seconds);

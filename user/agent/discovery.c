@@ -10,9 +10,9 @@
 #include "agent/doubts.h"
 #include "agent/epmd_asks.h"
 #include "agent/listeners.h"
-#include "agent/moment.h"
 #include "agent/nodes.h"
 #include "core/cleanup.h"
+#include "core/clock.h"
 #include "daemon/log.h"
 
 #define LOOK_MS	    5	/* between looks at changes that come in a flood, for which ... */
@@ -71,9 +71,9 @@ static struct heard hear(struct discovery *discovery, const struct hearing *hear
 	struct heard heard = nodes_hear(discovery->agent, hearing);
 	struct error error = {};
 
-	if (heard.code || !heard.stray || boot_ms_now() - discovery->listed_ms < LIST_MS)
+	if (heard.code || !heard.stray || boottime_ms() - discovery->listed_ms < LIST_MS)
 		return heard;
-	discovery->listed_ms = boot_ms_now();
+	discovery->listed_ms = boottime_ms();
 	if (nodes_list_others(discovery->agent, hearing, &error) <= 0)
 		return heard;
 	look(discovery);
@@ -101,7 +101,7 @@ static void on_heard(void *context, const struct hearing *hearing)
 	if (fence_configured_cluster(agent->fence, hearing->epmd_port) == CLUSTER_ANY) {
 		agent->epmd_heard = true;
 		if (!agent->stray_names)
-			agent->stray_since_ms = boot_ms_now();
+			agent->stray_since_ms = boottime_ms();
 		agent->stray_names = heard.stray;
 	}
 	tell_of_nodes(agent, true);
@@ -120,7 +120,7 @@ static void begin_rounds(struct discovery *discovery)
 {
 	discovery->round = 0;
 	discovery->begin_again = false;
-	discovery->round_began_ms = boot_ms_now();
+	discovery->round_began_ms = boottime_ms();
 	epmd_asks_all(discovery->asks);
 	set_timer(discovery->next_round, delays_ms[0]);
 }
@@ -131,7 +131,7 @@ static void begin_rounds(struct discovery *discovery)
  */
 void discovery_ask(struct discovery *discovery)
 {
-	if (boot_ms_now() - discovery->round_began_ms >= RESTART_MS) {
+	if (boottime_ms() - discovery->round_began_ms >= RESTART_MS) {
 		begin_rounds(discovery);
 		return;
 	}
@@ -144,7 +144,7 @@ static void on_round(evutil_socket_t fd, short events, void *context)
 	struct discovery *discovery = context;
 
 	(void)fd, (void)events;
-	if (discovery->begin_again && boot_ms_now() - discovery->round_began_ms >= RESTART_MS) {
+	if (discovery->begin_again && boottime_ms() - discovery->round_began_ms >= RESTART_MS) {
 		begin_rounds(discovery);
 		return;
 	}
@@ -178,7 +178,7 @@ static void list_all(struct discovery *discovery)
 	struct error error = {};
 
 	discovery->bystanders_heard = fence_bystanders_heard(discovery->agent->fence);
-	discovery->all_listed_ms = boot_ms_now();
+	discovery->all_listed_ms = boottime_ms();
 	if (fence_list(discovery->agent->fence, &error))
 		log_line(LOG_ERR, "listener watch", "error", error.text, NULL);
 }
@@ -187,14 +187,14 @@ static void list_all(struct discovery *discovery)
  */
 static void list_heard(struct discovery *discovery)
 {
-	const int64_t began_ms = boot_ms_now();
+	const int64_t began_ms = boottime_ms();
 	int64_t pause_ms;
 
 	if (began_ms < discovery->heard_from_ms ||
 	    fence_bystanders_heard(discovery->agent->fence) == discovery->bystanders_heard)
 		return;
 	list_all(discovery);
-	pause_ms = (boot_ms_now() - began_ms) * HEARD_COST;
+	pause_ms = (boottime_ms() - began_ms) * HEARD_COST;
 	discovery->heard_from_ms = began_ms + (pause_ms > HEARD_MS ? pause_ms : HEARD_MS);
 }
 
@@ -203,9 +203,9 @@ static void catch_up(struct discovery *discovery)
 	struct watch_findings findings = {};
 	struct error error = {};
 
-	if (boot_ms_now() - discovery->caught_up_ms < CATCH_UP_MS)
+	if (boottime_ms() - discovery->caught_up_ms < CATCH_UP_MS)
 		return;
-	discovery->caught_up_ms = boot_ms_now();
+	discovery->caught_up_ms = boottime_ms();
 	if (fence_watch_catch_up(discovery->agent->fence, &findings.missed, &findings.dropped,
 				 &error))
 		log_line(LOG_ERR, "listener watch", "error", error.text, NULL);
@@ -224,7 +224,7 @@ void discovery_check(struct discovery *discovery)
 	if (fence_watch_check(discovery->agent->fence, &findings, &error))
 		log_line(LOG_ERR, "listener watch", "error", error.text, NULL);
 	log_findings(&discovery->said, discovery->agent->fence, &findings);
-	if (boot_ms_now() - discovery->all_listed_ms >= ALL_MS)
+	if (boottime_ms() - discovery->all_listed_ms >= ALL_MS)
 		list_all(discovery);
 	else
 		list_heard(discovery);
@@ -255,7 +255,7 @@ static void take_changes(struct discovery *discovery)
 
 static bool may_look(struct discovery *discovery)
 {
-	const int64_t now_ms = boot_ms_now();
+	const int64_t now_ms = boottime_ms();
 
 	if (now_ms - discovery->looks_since_ms >= LOOKS * LOOK_MS) {
 		discovery->looks_since_ms = now_ms;

@@ -5,7 +5,7 @@
 #include <syslog.h>
 
 #include "agent/events.h"
-#include "agent/moment.h"
+#include "core/clock.h"
 #include "daemon/log.h"
 
 #define AGAIN_MS 10000	/* what anybody can bring about is logged no more often */
@@ -13,7 +13,7 @@
 
 static bool is_due(int64_t *last_ms)
 {
-	const int64_t now_ms = boot_ms_now();
+	const int64_t now_ms = boottime_ms();
 
 	if (*last_ms && now_ms - *last_ms < AGAIN_MS)
 		return false;
@@ -66,7 +66,7 @@ void log_listener(struct said *said, const struct agent *agent, enum listener_ev
 	if (event == LISTENER_WENT && listener->logged)
 		log_went(agent, listener);
 	else if (event == LISTENER_WENT && !said->brief++)
-		said->brief_ms = boot_ms_now();
+		said->brief_ms = boottime_ms();
 }
 
 #define NUMBER_SIZE 24
@@ -103,7 +103,7 @@ static void log_brief(struct said *said)
 {
 	char number[NUMBER_SIZE];
 
-	if (!said->brief || boot_ms_now() - said->brief_ms < BRIEF_MS)
+	if (!said->brief || boottime_ms() - said->brief_ms < BRIEF_MS)
 		return;
 	log_line(LOG_INFO, "listeners came and went within seconds", "listeners",
 		 digits(said->brief, number), NULL);

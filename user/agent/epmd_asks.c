@@ -6,9 +6,9 @@
 #include <string.h>
 
 #include "agent/listeners.h"
-#include "agent/moment.h"
 #include "agent/name_memory.h"
 #include "core/cleanup.h"
+#include "core/clock.h"
 
 #define ASKS_MAX	 32 /* epmds that are being asked */
 #define ASKS_KEPT	 8  /* of them for configured ports */
@@ -64,13 +64,13 @@ static void note_mute(struct epmd_asks *asks, uint16_t port)
 	if (is_configured(asks, port))
 		return; /* it is asked whatever happens */
 	asks->mutes[asks->next_mute++ % MUTES_MAX] =
-		(struct mute){.port = port, .until_ms = boot_ms_now() + MUTE_MS};
+		(struct mute){.port = port, .until_ms = boottime_ms() + MUTE_MS};
 }
 
 static bool is_mute(const struct epmd_asks *asks, uint16_t port)
 {
 	for (size_t i = 0; i < MUTES_MAX; i++)
-		if (asks->mutes[i].port == port && asks->mutes[i].until_ms > boot_ms_now())
+		if (asks->mutes[i].port == port && asks->mutes[i].until_ms > boottime_ms())
 			return true;
 	return false;
 }

@@ -5,10 +5,10 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "agent/drop_log.h"
 #include "agent/frame_event.h"
+#include "core/clock.h"
 #include "core/json_text.h"
 
 #define BATCH 256 /* events between two looks at everything else */
@@ -78,10 +78,7 @@ static void publish(struct events *events, const char *kind, json_t *object)
 
 static double now(void)
 {
-	struct timespec time;
-
-	clock_gettime(CLOCK_BOOTTIME, &time);
-	return wall_clock((uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_nsec);
+	return wall_clock(boottime_ns());
 }
 
 void event_emit(struct events *events, const char *kind, const char *format, ...)

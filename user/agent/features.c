@@ -5,8 +5,8 @@
 #include <syslog.h>
 
 #include "agent/events.h"
-#include "agent/moment.h"
 #include "agent/privileges.h"
+#include "core/clock.h"
 #include "daemon/log.h"
 
 #define WAIT_MIN_MS 4000 /* less than the time between two checks */
@@ -36,7 +36,7 @@ static enum gained retry(struct agent *agent)
 
 enum gained features_retry(struct features *features, struct agent *agent)
 {
-	const int64_t now_ms = boot_ms_now();
+	const int64_t now_ms = boottime_ms();
 	enum gained gained;
 
 	if (!fence_may_gain(agent->fence) && !agent->watch_error.text[0] &&

@@ -2,23 +2,10 @@
 #include "agent/frame_event.h"
 
 #include <string.h>
-#include <time.h>
 
 #include "agent/listeners.h"
 #include "core/asked.h"
-
-static uint64_t now_ns(clockid_t clock)
-{
-	struct timespec now;
-
-	clock_gettime(clock, &now);
-	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
-
-static uint64_t wall_clock_ns(uint64_t boot_ns)
-{
-	return boot_ns + now_ns(CLOCK_REALTIME) - now_ns(CLOCK_BOOTTIME);
-}
+#include "core/clock.h"
 
 double wall_clock(uint64_t boot_ns)
 {

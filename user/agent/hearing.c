@@ -4,9 +4,9 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "core/cleanup.h"
+#include "core/clock.h"
 
 /* No question to epmd takes so long: a process that is no BEAM and is connected so long is a node.
  */
@@ -38,12 +38,8 @@ static int compare_registrations(const void *a, const void *b)
 
 bool registration_is_node_s(const struct registration *registration)
 {
-	struct timespec now;
-
-	clock_gettime(CLOCK_BOOTTIME, &now);
 	return registration->beam || !registration->since_ns ||
-	       (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec >
-		       registration->since_ns + QUESTION_MAX_NS;
+	       boottime_ns() > registration->since_ns + QUESTION_MAX_NS;
 }
 
 /* The process of that number if it is connected to the epmd, and is no passing question; or NULL.

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "core/clock.h"
 #include "core/netlink.h"
 
 /*
@@ -33,14 +34,6 @@ struct interface_watch {
 	int64_t purse_ns;
 	int64_t counted_ns; /* when the purse was last filled */
 };
-
-static int64_t now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
-}
 
 enum { LINKS = 1, ADDRESSES = 2 };
 
@@ -109,13 +102,13 @@ static void on_readable(evutil_socket_t fd, short events, void *argument)
 	(void)fd, (void)events;
 	if (!changes)
 		return;
-	start = now_ns();
+	start = (int64_t)monotonic_ns();
 	fill_purse(watch, start);
 	if (changes & LINKS)
 		watch->calls.links(watch->context);
 	if (changes & ADDRESSES)
 		watch->calls.addresses(watch->context);
-	cost = now_ns() - start;
+	cost = (int64_t)monotonic_ns() - start;
 	watch->purse_ns -= cost < LOOK_MIN_NS	? LOOK_MIN_NS
 			   : cost > LOOK_MAX_NS ? LOOK_MAX_NS
 						: cost;
@@ -157,7 +150,7 @@ int interface_watch_open(struct event_base *base, struct interface_calls calls, 
 	watch->calls = calls;
 	watch->context = context;
 	watch->purse_ns = PURSE_NS;
-	watch->counted_ns = now_ns();
+	watch->counted_ns = (int64_t)monotonic_ns();
 	if (!open_events(base, watch)) {
 		const int code = -errno;
 

@@ -4,9 +4,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <time.h>
 
 #include "core/cleanup.h"
+#include "core/clock.h"
 #include "core/cmdline.h"
 #include "core/members.h"
 #include "kernel/protection.h"
@@ -42,16 +42,6 @@ struct known_listener *listener_find(const struct agent *agent, uint64_t socket)
 		if (agent->listeners[i].socket == socket)
 			return &agent->listeners[i];
 	return NULL;
-}
-
-static int64_t wall_clock_s(uint64_t boot_ns)
-{
-	struct timespec boot;
-
-	if (!boot_ns)
-		return 0;
-	clock_gettime(CLOCK_BOOTTIME, &boot);
-	return time(NULL) - (boot.tv_sec - (int64_t)(boot_ns / 1000000000u));
 }
 
 static enum claim claim_of(enum evidence evidence)
@@ -357,11 +347,9 @@ const char *listener_address(const struct known_listener *listener,
 
 bool listener_stays(const struct known_listener *listener)
 {
-	const int64_t since_s = (int64_t)(listener->kernel.since_ns / 1000000000u);
-	struct timespec boot;
+	const int64_t since_s = (int64_t)(listener->kernel.since_ns / NS_OF_S);
 
-	clock_gettime(CLOCK_BOOTTIME, &boot);
-	return boot.tv_sec - since_s >= LISTENER_STAYS_S;
+	return boottime_ms() / 1000 - since_s >= LISTENER_STAYS_S;
 }
 
 bool listener_is_exposed(const struct agent *agent, const struct known_listener *listener)

@@ -21,6 +21,7 @@
 #include "agent/report.h"
 #include "agent/runtime.h"
 #include "core/cleanup.h"
+#include "core/clock.h"
 #include "daemon/log.h"
 #include "daemon/memory.h"
 #include "daemon/notify.h"
@@ -177,7 +178,7 @@ static void on_trial_end(void *context)
 	if (agent_revert(&daemon->agent, &error)) {
 		log_line(LOG_ERR, "cannot go back to the configuration before the trial", "error",
 			 error.text, NULL);
-		boot_timer_set(daemon->trial_end, boot_ms_now() + RETRY_S * 1000);
+		boot_timer_set(daemon->trial_end, boottime_ms() + RETRY_S * 1000);
 		return;
 	}
 	event_emit(daemon->agent.events, "trial", "{s:s}", "what", "over");

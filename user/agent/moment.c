@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "core/cleanup.h"
+#include "core/clock.h"
 
 struct boot_timer {
 	int fd;
@@ -16,14 +17,6 @@ struct boot_timer {
 	void (*callback)(void *context);
 	void *context;
 };
-
-int64_t boot_ms_now(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_BOOTTIME, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 static void read_boot_id(char boot_id[static BOOT_ID_SIZE])
 {
@@ -39,7 +32,7 @@ static void read_boot_id(char boot_id[static BOOT_ID_SIZE])
 void moment_now(struct moment *now)
 {
 	now->wall_s = time(NULL);
-	now->boot_ms = boot_ms_now();
+	now->boot_ms = boottime_ms();
 	read_boot_id(now->boot_id);
 }
 

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The clocks, and a timer that a suspend does not hold up. */
+/*
+ * What core/clock.h has no room for, because it needs the host and the event loop: which boot this
+ * is, and a timer that a suspend does not hold up.
+ */
 #ifndef BEAMFENCE_MOMENT_H
 #define BEAMFENCE_MOMENT_H
 
 #include <event2/event.h>
 
-#include "core/peer_state.h"
+#include "core/peer_file.h"
 
-/* Milliseconds of CLOCK_BOOTTIME. */
-int64_t boot_ms_now(void);
-
-/* Reads all clocks. */
+/* Reads the clocks, and which boot this is. */
 void moment_now(struct moment *now);
 
 struct boot_timer;

@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "core/cleanup.h"
+#include "core/clock.h"
 
 #define EPMDS_MAX 32 /* that are remembered */
 
@@ -37,14 +38,6 @@ struct name_memory *name_memory_open(void)
 	if (memory && getrandom(&memory->seed, sizeof(memory->seed), GRND_NONBLOCK) < 0)
 		memory->seed = (uint64_t)time(NULL) * 0x9e3779b97f4a7c15u;
 	return memory;
-}
-
-static uint64_t now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_BOOTTIME, &now);
-	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
 static uint64_t mix(uint64_t hash, uint64_t value)
@@ -91,7 +84,7 @@ uint64_t *name_memory_note(struct name_memory *memory, uint16_t epmd_port,
 	struct page *page = page_of(memory, epmd_port);
 	_cleanup_free_ struct named *names = calloc(nodes->count + 1, sizeof(*names));
 	uint64_t *since = calloc(nodes->count + 1, sizeof(*since));
-	const uint64_t now = now_ns();
+	const uint64_t now = boottime_ns();
 
 	if (!names || !since) {
 		free(since);

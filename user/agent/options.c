@@ -7,7 +7,7 @@
 #include "agent/runtime.h"
 #include "core/config.h"
 #include "core/version.h"
-#include "kernel/detach.h"
+#include "kernel/pins.h"
 
 static const char usage[] =
 	"Usage: beamfenced [--config FILE] [--pin-dir DIR] [--state-dir DIR] [--net-socket PATH]\n"

@@ -3,7 +3,7 @@
 #ifndef BEAMFENCE_PEER_LIST_H
 #define BEAMFENCE_PEER_LIST_H
 
-#include "core/peer_state.h"
+#include "core/peer_file.h"
 
 struct peer_list {
 	struct runtime_peer *peers; /* in no order */

@@ -4,12 +4,12 @@
 #include <string.h>
 
 #include "agent/events.h"
-#include "agent/keeper.h"
 #include "agent/listeners.h"
-#include "agent/moment.h"
 #include "agent/problems_connections.h"
 #include "agent/problems_find.h"
+#include "agent/saver.h"
 #include "core/cleanup.h"
+#include "core/clock.h"
 
 #define SUBJECT_SIZE 24
 
@@ -116,7 +116,7 @@ static void find_watch(const struct agent *agent, struct problems *problems)
 			     "told was listed soon after",
 			     (unsigned long long)fence_watch_missed(agent->fence));
 	/* A node that ends is in epmd for a moment longer than its listener. */
-	if (agent->stray_names && boot_ms_now() - agent->stray_since_ms >= LISTENER_STAYS_S * 1000)
+	if (agent->stray_names && boottime_ms() - agent->stray_since_ms >= LISTENER_STAYS_S * 1000)
 		problems_add(problems, PROBLEM_STRAY_NAMES, "",
 			     "epmd names %zu nodes at ports where no process that is registered "
 			     "listens: they are not protected (a lie, or a node in a container)",
@@ -138,13 +138,13 @@ static void find_refused(const struct agent *agent, struct problems *problems)
 
 static void find_peers(const struct agent *agent, struct problems *problems)
 {
-	const struct error *problem = agent->keeper ? keeper_problem(agent->keeper)
-						    : &agent->keeper_error;
+	const struct error *problem = agent->saver ? saver_problem(agent->saver)
+						   : &agent->saver_error;
 	const size_t dormant = agent_count_dormant(agent);
 
 	if (problem && problem->text[0])
 		problems_add(problems, PROBLEM_STATE_NOT_KEPT, "", "%s", problem->text);
-	problem = agent->config_keeper ? keeper_problem(agent->config_keeper) : NULL;
+	problem = agent->config_saver ? saver_problem(agent->config_saver) : NULL;
 	if (problem)
 		problems_add(problems, PROBLEM_STATE_NOT_KEPT, LAST_GOOD, "%s", problem->text);
 	if (dormant)

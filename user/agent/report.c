@@ -12,7 +12,7 @@
 #include "core/cleanup.h"
 #include "daemon/log.h"
 #include "daemon/notify.h"
-#include "kernel/detach.h"
+#include "kernel/pins.h"
 
 /* Tells the service manager, where that is news. */
 static void tell_manager(struct report *report, const struct snapshot *snapshot)

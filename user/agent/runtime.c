@@ -7,6 +7,7 @@
 #include <syslog.h>
 
 #include "core/cleanup.h"
+#include "core/clock.h"
 #include "daemon/log.h"
 
 /* A file by which one peer is there twice is no file of ours; the first one counts. */
@@ -20,12 +21,12 @@ static void take_peers(struct runtime *runtime, const struct runtime_peer *peers
 }
 
 /* Once; where it fails, its line is in the log. */
-static void open_state(struct runtime *runtime)
+static void open_store(struct runtime *runtime)
 {
-	if (runtime->state || runtime->state_error.text[0])
+	if (runtime->store || runtime->store_error.text[0])
 		return;
-	if (state_open(runtime->state_dir, &runtime->state, &runtime->state_error))
-		log_line(LOG_WARNING, runtime->state_error.text, NULL);
+	if (store_open(runtime->state_dir, &runtime->store, &runtime->store_error))
+		log_line(LOG_WARNING, runtime->store_error.text, NULL);
 }
 
 /* Takes the last good configuration in place of the file, which has this @reason against it. */
@@ -37,11 +38,11 @@ static int fall_back(struct runtime *runtime, const struct error *reason, struct
 	size_t size;
 	int code = -ENOENT;
 
-	open_state(runtime);
-	if (runtime->state)
-		code = state_load_config(runtime->state, &text, &size, &since_s, &second);
+	open_store(runtime);
+	if (runtime->store)
+		code = store_load_config(runtime->store, &text, &size, &since_s, &second);
 	else
-		second = runtime->state_error;
+		second = runtime->store_error;
 	if (!code && asprintf(&name, "%s/" LAST_GOOD, runtime->state_dir) < 0)
 		code = error_set(&second, -ENOMEM, "out of memory");
 	if (!code)
@@ -69,7 +70,7 @@ int runtime_configure(struct runtime *runtime, struct agent *agent, const char *
 static void compare_with_last_good(struct runtime *runtime)
 {
 	struct agent *agent = runtime->agent;
-	const int same = agent->good_text ? state_has_config(runtime->state, agent->good_text,
+	const int same = agent->good_text ? store_has_config(runtime->store, agent->good_text,
 							     agent->good_size)
 					  : 1;
 
@@ -85,13 +86,13 @@ void runtime_load(struct runtime *runtime, struct commands *commands)
 
 	runtime->commands = commands;
 	runtime->agent->state_dir = runtime->state_dir;
-	open_state(runtime);
-	runtime->agent->keeper_error = runtime->state_error;
-	if (!runtime->state)
+	open_store(runtime);
+	runtime->agent->saver_error = runtime->store_error;
+	if (!runtime->store)
 		return;
 	compare_with_last_good(runtime);
 	moment_now(&now);
-	if (state_load(runtime->state, &now, &peers, &count, &error))
+	if (store_load_peers(runtime->store, &now, &peers, &count, &error))
 		log_line(LOG_ERR, error.text, NULL);
 	take_peers(runtime, peers, count);
 }
@@ -104,8 +105,8 @@ int runtime_start(struct runtime *runtime, struct error *error)
 	if (code != -E2BIG || !agent->peers.count)
 		return code;
 	log_line(LOG_ERR, "the runtime peers do not fit in with the configuration: set aside",
-		 "error", error->text, "file", STATE_FILE_BAD, NULL);
-	state_set_aside(runtime->state);
+		 "error", error->text, "file", STORE_PEERS_BAD, NULL);
+	store_set_peers_aside(runtime->store);
 	peer_list_free(&agent->peers);
 	return agent_start(agent, error);
 }
@@ -122,7 +123,7 @@ static void log_end(void *context, const struct runtime_peer *peer)
 void runtime_update(struct runtime *runtime)
 {
 	boot_timer_set(runtime->expiry,
-		       agent_expire_peers(runtime->agent, boot_ms_now(), log_end, NULL));
+		       agent_expire_peers(runtime->agent, boottime_ms(), log_end, NULL));
 }
 
 static void on_expiry(void *context)
@@ -153,19 +154,19 @@ static void on_config_report(void *context, const struct error *error)
  * The list is written at once: with ends by this boot's clock, and to learn early whether it can
  * be.
  */
-static int open_keepers(struct runtime *runtime, struct event_base *base, struct error *error)
+static int open_savers(struct runtime *runtime, struct event_base *base, struct error *error)
 {
-	int code = keeper_open(base, runtime->state, &keeper_of_peers, on_report, runtime,
-			       &runtime->keeper, error);
+	int code = saver_open(base, runtime->store, &saver_of_peers, on_report, runtime,
+			      &runtime->saver, error);
 
 	if (!code)
-		code = keeper_open(base, runtime->state, &keeper_of_config, on_config_report,
-				   runtime, &runtime->config_keeper, error);
+		code = saver_open(base, runtime->store, &saver_of_config, on_config_report, runtime,
+				  &runtime->config_saver, error);
 	if (code)
 		return code;
-	runtime->agent->keeper = runtime->keeper;
-	runtime->agent->config_keeper = runtime->config_keeper;
-	code = keeper_save(runtime->keeper, &runtime->agent->peers, NULL, NULL, 0);
+	runtime->agent->saver = runtime->saver;
+	runtime->agent->config_saver = runtime->config_saver;
+	code = saver_save(runtime->saver, &runtime->agent->peers, NULL, NULL, 0);
 	return code ? error_set(error, code, "out of memory") : 0;
 }
 
@@ -176,8 +177,8 @@ int runtime_open(struct runtime *runtime, struct event_base *base, struct error 
 	if (code)
 		return error_set(error, code, "cannot make a timer: %s", strerror(-code));
 	runtime_update(runtime);
-	if (runtime->state)
-		code = open_keepers(runtime, base, error);
+	if (runtime->store)
+		code = open_savers(runtime, base, error);
 	runtime_keep_config(runtime);
 	return code;
 }
@@ -187,16 +188,16 @@ void runtime_keep_config(struct runtime *runtime)
 	size_t size;
 	char *text = agent_take_good(runtime->agent, &size);
 
-	if (text && runtime->config_keeper)
-		keeper_save_config(runtime->config_keeper, text, size);
+	if (text && runtime->config_saver)
+		saver_save_config(runtime->config_saver, text, size);
 	else
 		free(text);
 }
 
 void runtime_close(struct runtime *runtime)
 {
-	keeper_close(runtime->keeper);
-	keeper_close(runtime->config_keeper);
-	state_close(runtime->state);
+	saver_close(runtime->saver);
+	saver_close(runtime->config_saver);
+	store_close(runtime->store);
 	boot_timer_close(runtime->expiry);
 }

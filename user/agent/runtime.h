@@ -15,10 +15,10 @@ struct runtime {
 	struct agent *agent;
 	struct commands *commands;
 	const char *state_dir;
-	struct state *state;
-	struct error state_error; /* why there is none */
-	struct keeper *keeper;
-	struct keeper *config_keeper;
+	struct store *store;
+	struct error store_error; /* why there is none */
+	struct saver *saver;
+	struct saver *config_saver;
 	struct boot_timer *expiry;
 };
 

@@ -7,9 +7,9 @@
 
 #include "agent/events.h"
 #include "agent/listeners.h"
-#include "agent/moment.h"
 #include "agent/problems.h"
 #include "core/cleanup.h"
+#include "core/clock.h"
 #include "core/metrics.h"
 
 static const char *config_in_force(const struct agent *agent)
@@ -38,7 +38,7 @@ static struct config_state take_config(const struct agent *agent)
 
 static struct trial_state take_trial(const struct trial *trial)
 {
-	const int64_t left_ms = trial->ends_ms - boot_ms_now();
+	const int64_t left_ms = trial->ends_ms - boottime_ms();
 
 	if (!trial->former)
 		return (struct trial_state){};
@@ -130,7 +130,7 @@ int snapshot_take(const struct agent *agent, struct snapshot *snapshot)
 	*snapshot = (struct snapshot){
 		.version = BEAMFENCE_VERSION,
 		.pin_dir = agent->pin_dir,
-		.state_dir = agent->keeper ? agent->state_dir : NULL,
+		.state_dir = agent->saver ? agent->state_dir : NULL,
 		.pid = (int)getpid(),
 		.mode = agent->policy->mode,
 		.config = take_config(agent),

@@ -9,8 +9,8 @@
 #include <unistd.h>
 
 #include "agent/agent.h"
-#include "agent/moment.h"
 #include "core/cleanup.h"
+#include "core/clock.h"
 
 static void cleanup_config(struct config **config)
 {
@@ -45,7 +45,7 @@ static int refuse_second(const struct trial *trial, struct error *error)
 			 "%s is on trial already (uid %u, %lld s left): confirm or revert that "
 			 "first",
 			 trial->name, trial->uid,
-			 (long long)(trial->ends_ms - boot_ms_now()) / 1000);
+			 (long long)(trial->ends_ms - boottime_ms()) / 1000);
 }
 
 static int remember(struct trial *trial, const struct trial_request *request,

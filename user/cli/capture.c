@@ -5,13 +5,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 
 #include "cli/cli.h"
 #include "cli/client.h"
 #include "cli/interrupt.h"
 #include "cli/pcapng.h"
 #include "core/cleanup.h"
+#include "core/clock.h"
 #include "core/text.h"
 
 #define SIZE_DEFAULT (64u << 20)
@@ -30,10 +30,7 @@ struct capture {
 
 static int64_t now_ms(void)
 {
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * 1000 + now.tv_nsec / 1000000;
+	return (int64_t)monotonic_ms();
 }
 
 /* Bytes: a whole number, and k, M or G. */

@@ -6,6 +6,7 @@
 #include "cli/print.h"
 #include "kernel/detach.h"
 #include "kernel/leftovers.h"
+#include "kernel/pins.h"
 
 static int print_pins_removed(const json_t *result, FILE *out)
 {

@@ -7,8 +7,8 @@
 #include "cli/client.h"
 #include "cli/print.h"
 #include "core/text.h"
-#include "kernel/detach.h"
 #include "kernel/in_force.h"
+#include "kernel/pins.h"
 
 static json_t *text_or_null(const char *text)
 {

@@ -11,16 +11,14 @@
 #include "cli/terminal.h"
 #include "cli/top_screen.h"
 #include "core/cleanup.h"
+#include "core/clock.h"
 
 #define PERIOD_MS 1000
 #define ONCE_ROWS 1000
 
 static double now_s(void)
 {
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+	return (double)monotonic_ns() / 1e9;
 }
 
 static enum status look(const struct cli *cli, struct sample *sample, struct error *error)

@@ -10,10 +10,10 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "core/cleanup.h"
+#include "core/clock.h"
 
 #define STATUS_MAX 512
 
@@ -82,11 +82,9 @@ int notify_ready(const char *status)
 int notify_reloading(void)
 {
 	char message[64];
-	struct timespec now;
 
-	clock_gettime(CLOCK_MONOTONIC, &now);
 	snprintf(message, sizeof(message), "RELOADING=1\nMONOTONIC_USEC=%" PRIu64,
-		 (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000);
+		 monotonic_ns() / 1000);
 	return notify_send(message);
 }
 

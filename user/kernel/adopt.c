@@ -4,77 +4,36 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "kernel/detach.h"
 #include "kernel/internal.h"
+#include "kernel/pins.h"
 #include "kernel/succession.h"
 
 /* Opens what is pinned under a name, or, on the way there, under "NAME-next". */
 static int open_pin(const struct fence *fence, const char *name, bool prefer_next)
 {
-	const int fd = prefer_next ? fence_open_pin(fence, name, true) : -ENOENT;
+	const int fd = prefer_next ? pin_open(fence->pin_dir, name, true) : -ENOENT;
 
-	return fd >= 0 ? fd : fence_open_pin(fence, name, false);
+	return fd >= 0 ? fd : pin_open(fence->pin_dir, name, false);
 }
 
 static struct map_fds open_pins(const struct fence *fence, bool prefer_next)
 {
-	return (struct map_fds){
-		.tables = open_pin(fence, PIN_TABLES, prefer_next),
-		.counters = open_pin(fence, PIN_COUNTERS, prefer_next),
-		.peers = open_pin(fence, PIN_PEERS, prefer_next),
-		.sieves = open_pin(fence, PIN_SIEVES, prefer_next),
-		.bindings = open_pin(fence, PIN_BINDINGS, prefer_next),
-		.addresses = open_pin(fence, PIN_ADDRESSES, prefer_next),
-	};
+	struct map_fds maps = map_fds_none();
+
+	for (size_t i = 0; i < map_row_count; i++)
+		if (map_rows[i].adoption == ADOPTED_WITH_TABLES)
+			maps.of[i] = open_pin(fence, map_rows[i].pin, prefer_next);
+	return maps;
 }
 
-static void close_pins(struct map_fds *maps)
+/* Be it nothing that can be opened. */
+static bool is_any_there(const struct map_fds *maps)
 {
-	const int fds[] = {maps->tables, maps->counters, maps->peers,
-			   maps->sieves, maps->bindings, maps->addresses};
-
-	for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++)
-		if (fds[i] >= 0)
-			close(fds[i]);
+	for (size_t i = 0; i < map_row_count; i++)
+		if (map_rows[i].adoption == ADOPTED_WITH_TABLES && maps->of[i] != -ENOENT)
+			return true;
+	return false;
 }
-
-static const struct bpf_map_info tables_shape = {
-	.type = BPF_MAP_TYPE_ARRAY,
-	.key_size = sizeof(__u32),
-	.value_size = sizeof(struct tables),
-	.max_entries = 1,
-};
-static const struct bpf_map_info counters_shape = {
-	.type = BPF_MAP_TYPE_PERCPU_ARRAY,
-	.key_size = sizeof(__u32),
-	.value_size = sizeof(struct tally),
-	.max_entries = COUNTERS_MAX,
-};
-static const struct bpf_map_info peers_shape = {
-	.type = BPF_MAP_TYPE_ARRAY_OF_MAPS,
-	.key_size = sizeof(__u32),
-	.value_size = sizeof(__u32),
-	.max_entries = 2,
-};
-static const struct bpf_map_info sieves_shape = {
-	.type = BPF_MAP_TYPE_ARRAY,
-	.key_size = sizeof(__u32),
-	.value_size = sizeof(struct sieve),
-	.max_entries = 2,
-};
-static const struct bpf_map_info bindings_shape = {
-	.type = BPF_MAP_TYPE_HASH,
-	.key_size = sizeof(struct binding_key),
-	.value_size = sizeof(struct binding),
-	.max_entries = BINDINGS_MAX,
-};
-
-static const struct bpf_map_info addresses_shape = {
-	.type = BPF_MAP_TYPE_LPM_TRIE,
-	.key_size = sizeof(struct address_key),
-	.value_size = sizeof(__u8),
-	.max_entries = ADDRESSES_MAX,
-};
 
 static bool has_version(int fd)
 {
@@ -88,82 +47,98 @@ static bool has_version(int fd)
 	return fits;
 }
 
-static bool fit(const struct map_fds *maps)
+static bool fit(struct map_fds *maps, const struct filter *definitions)
 {
-	return map_has_shape(maps->tables, &tables_shape) &&
-	       map_has_shape(maps->counters, &counters_shape) &&
-	       map_has_shape(maps->peers, &peers_shape) &&
-	       map_has_shape(maps->sieves, &sieves_shape) &&
-	       map_has_shape(maps->bindings, &bindings_shape) &&
-	       map_has_shape(maps->addresses, &addresses_shape) && has_version(maps->tables);
+	for (size_t i = 0; i < map_row_count; i++)
+		if (map_rows[i].adoption == ADOPTED_WITH_TABLES &&
+		    !fd_is_map_like(maps->of[i], map_find(definitions->obj, &map_rows[i])))
+			return false;
+	return has_version(*map_fd(maps, PIN_TABLES));
 }
 
-/* The tables come last: where they are pinned, all is. */
 static int pin_maps(const struct fence *fence, struct error *error)
 {
-	const bool next = fence->succeeding;
-	int code = fence_pin_map(fence, fence->live->maps.counters, PIN_COUNTERS, next, error);
+	const struct map_fds maps = own_maps(fence);
+	int code = 0;
 
-	if (!code)
-		code = fence_pin_map(fence, fence->live->maps.peers, PIN_PEERS, next, error);
-	if (!code)
-		code = fence_pin_map(fence, fence->live->maps.sieves, PIN_SIEVES, next, error);
-	if (!code)
-		code = fence_pin_map(fence, fence->live->maps.bindings, PIN_BINDINGS, next, error);
-	if (!code)
-		code = fence_pin_map(fence, fence->live->maps.addresses, PIN_ADDRESSES, next,
-				     error);
-	if (!code)
-		code = fence_pin_map(fence, fence->live->maps.bss, PIN_TABLES, next, error);
+	for (size_t i = 0; i < map_row_count && !code; i++)
+		if (map_rows[i].adoption == ADOPTED_WITH_TABLES)
+			code = pin_set(fence->pin_dir, maps.of[i], map_rows[i].pin,
+				       fence->succeeding, error);
 	return code;
 }
 
 /*
- * Into new maps: beside those of another layout where there are some, and until the policy is in
- * force on every link, under "-next" names. Where an earlier agent began with that and did not get
- * to its end, it is gone on with.
+ * What to load the programs over: none are new maps. Beside those of another layout, and until the
+ * policy is in force on every link, these bear "-next" names. Where an earlier agent began with
+ * that and did not get to its end, it is gone on with.
  */
-static int load_successor(struct fence *fence, const struct map_fds *old, struct error *error)
+static void find_maps(struct fence *fence, const struct filter *definitions, struct map_fds *maps)
 {
-	struct map_fds begun = open_pins(fence, true);
-	const struct map_fds none = {-1, -1, -1, -1, -1, -1};
-	int code;
-
-	fence->succeeding = old->tables != -ENOENT || old->counters != -ENOENT ||
-			    old->peers != -ENOENT || old->sieves != -ENOENT ||
-			    old->addresses != -ENOENT;
-	fence->start = fence->succeeding ? FENCE_REPLACED : FENCE_FRESH;
-	if (old->tables >= 0)
-		fence->predecessor = predecessor_open(old->tables, old->counters,
-						      fence->possible_cpus);
-	if (fence->succeeding && fit(&begun)) {
-		code = programs_load(fence, &begun, error);
-	} else {
-		fence_remove_pins(fence, true);
-		code = programs_load(fence, &none, error);
-		if (!code) {
-			tables_describe(fence->tables);
-			if (fence->predecessor)
-				predecessor_hand_over(fence->predecessor, fence->tables);
-			code = pin_maps(fence, error);
-		}
+	*maps = open_pins(fence, false);
+	if (fit(maps, definitions)) {
+		fence->start = FENCE_ADOPTED;
+		return;
 	}
-	close_pins(&begun);
-	return code;
+	fence->succeeding = is_any_there(maps);
+	fence->start = fence->succeeding ? FENCE_REPLACED : FENCE_FRESH;
+	if (*map_fd(maps, PIN_TABLES) >= 0)
+		fence->predecessor = predecessor_open(*map_fd(maps, PIN_TABLES),
+						      *map_fd(maps, PIN_COUNTERS),
+						      fence->possible_cpus);
+	map_fds_close(maps);
+	*maps = open_pins(fence, true);
+	if (fence->succeeding && fit(maps, definitions))
+		return;
+	map_fds_close(maps);
+	*maps = map_fds_none();
+}
+
+/* Into maps that are new. */
+static int begin_anew(struct fence *fence, struct error *error)
+{
+	tables_describe(fence->tables);
+	if (fence->predecessor)
+		predecessor_hand_over(fence->predecessor, fence->tables);
+	return pin_maps(fence, error);
 }
 
 int maps_adopt(struct fence *fence, struct error *error)
 {
-	struct map_fds pinned = open_pins(fence, false);
+	struct filter *definitions = filter_open(fence);
+	struct map_fds maps;
+	bool anew;
 	int code;
 
-	if (fit(&pinned)) {
-		fence->start = FENCE_ADOPTED;
-		fence_remove_pins(fence, true); /* of an upgrade that was given up */
-		code = programs_load(fence, &pinned, error);
-	} else {
-		code = load_successor(fence, &pinned, error);
-	}
-	close_pins(&pinned);
+	if (!definitions)
+		return load_error(error, -errno);
+	find_maps(fence, definitions, &maps);
+	events_adopt(fence, definitions, &maps);
+	filter__destroy(definitions);
+	anew = *map_fd(&maps, PIN_TABLES) < 0;
+	if (anew || !fence->succeeding)
+		pins_remove_next(fence->pin_dir); /* of an upgrade that was given up */
+	code = programs_load(fence, &maps, error);
+	if (!code && anew)
+		code = begin_anew(fence, error);
+	map_fds_close(&maps);
 	return code;
+}
+
+int fence_succeed(struct fence *fence)
+{
+	int code;
+
+	if (!fence->succeeding)
+		return 0;
+	if (fence->predecessor && !fence->tables->layout.complete)
+		predecessor_carry_over(fence->predecessor, fence->tables, fence->possible_cpus);
+	fence->tables->layout.complete = 1;
+	code = pins_take_names(fence->pin_dir);
+	if (code)
+		return code;
+	predecessor_free(fence->predecessor);
+	fence->predecessor = NULL;
+	fence->succeeding = false;
+	return 0;
 }

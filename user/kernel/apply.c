@@ -135,20 +135,6 @@ static void attach_all(struct fence *fence, const struct plan *plan, enum attach
 	free(before);
 }
 
-/*
- * Stores the peers of a policy. The kernel lets every frame that is under way end before the call
- * returns (maybe_wait_bpf_programs() in kernel/bpf/syscall.c), so that no frame still reads the
- * tables aside, which were in force before the last switch.
- */
-static int store_peers(const struct fence *fence, __u32 generation, int peers_fd,
-		       struct error *error)
-{
-	if (bpf_map_update_elem(bpf_map__fd(fence->live->maps.peers), &generation, &peers_fd,
-				BPF_ANY) < 0)
-		return error_set(error, -errno, "cannot store the peers: %s", strerror(errno));
-	return 0;
-}
-
 /* The switch: from here on every frame on every interface is judged by the new policy. */
 static void switch_to(struct fence *fence, __u32 generation, int peers_fd)
 {
@@ -158,29 +144,11 @@ static void switch_to(struct fence *fence, __u32 generation, int peers_fd)
 	fence->peers_fd = peers_fd;
 }
 
-int fence_wait_for_frames(struct fence *fence)
-{
-	const bool building = fence->next_peers_fd >= 0;
-	const __u32 generation = (fence->tables->generation & 1) ^ building;
-	struct error error;
-
-	return store_peers(fence, generation, building ? fence->next_peers_fd : fence->peers_fd,
-			   &error);
-}
-
-/* Lets go of the peers of the policy aside, by which no frame is judged: a million are 120 MiB. */
-static void forget_peers_aside(struct fence *fence)
-{
-	const __u32 aside = !(fence->tables->generation & 1);
-
-	bpf_map_delete_elem(bpf_map__fd(fence->live->maps.peers), &aside);
-}
-
 /* Where the wait fails they stay until the next policy takes their place. */
 static void forget_former_peers(struct fence *fence)
 {
 	if (!fence_wait_for_frames(fence))
-		forget_peers_aside(fence);
+		peers_forget_aside(fence);
 }
 
 /*
@@ -200,7 +168,7 @@ static int apply_plan(struct fence *fence, const struct plan *plan, struct error
 static int build_aside(struct fence *fence, __u32 next, int peers_fd, const struct policy *policy,
 		       const struct plan *plan, struct error *error)
 {
-	int code = store_peers(fence, next, peers_fd, error);
+	int code = peers_store(fence, next, peers_fd, error);
 
 	if (code)
 		return code;
@@ -214,7 +182,7 @@ static int build_aside(struct fence *fence, __u32 next, int peers_fd, const stru
 		fence->next_peers_fd = -1;
 	}
 	if (code)
-		forget_peers_aside(fence);
+		peers_forget_aside(fence);
 	return code;
 }
 
@@ -232,7 +200,7 @@ static int review_aside(struct fence *fence, const struct fence_review *review, 
 /* Of what is not going to be switched: no frame has been counted in slots that are new. */
 static void forget_aside(struct fence *fence, const bool used[static SLOTS_MAX])
 {
-	forget_peers_aside(fence);
+	peers_forget_aside(fence);
 	for (size_t i = 1; i < SLOTS_MAX; i++)
 		if (!used[i])
 			fence->tables->host.slots[i] = (struct slot){};

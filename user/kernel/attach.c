@@ -6,8 +6,19 @@
 #include <string.h>
 
 #include "core/cleanup.h"
-#include "kernel/detach.h"
 #include "kernel/internal.h"
+#include "kernel/pins.h"
+
+int fence_program(const struct filter *skeleton, bool ethernet)
+{
+	const struct bpf_program *with_conntrack = ethernet ? skeleton->progs.filter_ethernet_ct
+							    : skeleton->progs.filter_ip_ct;
+	const struct bpf_program *without = ethernet ? skeleton->progs.filter_ethernet
+						     : skeleton->progs.filter_ip;
+
+	return bpf_program__autoload(with_conntrack) ? bpf_program__fd(with_conntrack)
+						     : bpf_program__fd(without);
+}
 
 static enum attach_mode query_mode(uint32_t ifindex)
 {
@@ -91,7 +102,7 @@ static void attach_new(struct fence *fence, struct base *base, enum attach attac
 		describe_refusal(base, fd, attach, problem, problem_size);
 		return;
 	}
-	if (link_path(fence, base->ifindex, &path) < 0) {
+	if (pin_link_path(fence->pin_dir, base->ifindex, &path) < 0) {
 		snprintf(problem, problem_size, "out of memory");
 		return;
 	}
@@ -129,7 +140,7 @@ void base_drop_link(struct fence *fence, struct base *base)
 
 	if (base->link_fd < 0)
 		return;
-	if (link_path(fence, base->ifindex, &path) == 0)
+	if (pin_link_path(fence->pin_dir, base->ifindex, &path) == 0)
 		unlink(path);
 	close(base->link_fd);
 	base->link_fd = -1;
@@ -262,24 +273,6 @@ void base_attach(struct fence *fence, struct base *base, enum attach attach, cha
 			 "stays attached in %s mode: changing that would take the filter off for a "
 			 "moment (\"beamfence detach\" and a new start do it)",
 			 attach_mode_name(base->mode));
-}
-
-void base_release(struct fence *fence, struct base *base)
-{
-	const size_t index = (size_t)(base - fence->bases);
-	__u8 *entry = &fence->tables->host.base_of[base->ifindex & (INTERFACE_RESIDUES - 1)];
-
-	base_drop_link(fence, base);
-	if (*entry == index)
-		*entry = 0;
-	fence->tables->host.index_of[index] = 0;
-	for (size_t i = 0; i < 2; i++) {
-		if (base_is_upper(fence, base))
-			fence->tables->policy[i].upper_slot_of[index - BASES_MAX] = 0;
-		else
-			memset(fence->tables->policy[i].slot_of[index], 0, VLAN_IDS);
-	}
-	*base = (struct base){.link_fd = -1};
 }
 
 /* Takes over one pinned link. One whose interface is gone has index 0 and is cleared away. */

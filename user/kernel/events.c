@@ -8,8 +8,8 @@
 #include <time.h>
 
 #include "core/cleanup.h"
-#include "kernel/detach.h"
 #include "kernel/internal.h"
+#include "kernel/pins.h"
 
 #define SOURCE_INTERVAL_S  10 /* between events of one source and port */
 #define PAYLOAD_INTERVAL_S 60 /* between events of what one connection carries */
@@ -97,41 +97,20 @@ static uint64_t lost_before(int fd)
 }
 
 /* What is in the ring is of the version that the rows say. */
-void events_adopt(struct fence *fence)
+void events_adopt(struct fence *fence, const struct filter *definitions, struct map_fds *maps)
 {
-	const struct bpf_map_info ring_shape = {
-		.type = BPF_MAP_TYPE_RINGBUF,
-		.max_entries = EVENTS_RING_SIZE,
-	};
-	const struct bpf_map_info rows_shape = {
-		.type = BPF_MAP_TYPE_ARRAY,
-		.key_size = sizeof(__u32),
-		.value_size = sizeof(struct event_row),
-		.max_entries = (__u32)fence->possible_cpus,
-	};
-	_cleanup_close_ int rows = fence_open_pin(fence, PIN_EVENT_ROWS, false);
-	_cleanup_close_ int ring = fence_open_pin(fence, PIN_EVENTS, false);
+	_cleanup_close_ int rows = pin_open(fence->pin_dir, PIN_EVENT_ROWS, false);
+	_cleanup_close_ int ring = pin_open(fence->pin_dir, PIN_EVENTS, false);
 
-	if (!map_has_shape(rows, &rows_shape) || !map_has_shape(ring, &ring_shape) ||
+	if (!fd_is_map_like(rows, definitions->maps.event_rows) ||
+	    !fd_is_map_like(ring, definitions->maps.events) ||
 	    !has_version(rows, fence->possible_cpus)) {
 		fence->events_lost = lost_before(rows);
 		return;
 	}
-	fence->event_rows_fd = TAKE_FD(rows);
-	fence->event_ring_fd = TAKE_FD(ring);
-}
-
-int events_prepare(const struct fence *fence, struct filter *skeleton)
-{
-	const int ring = fence->live ? bpf_map__fd(fence->live->maps.events) : fence->event_ring_fd;
-	const int rows = fence->live ? bpf_map__fd(fence->live->maps.event_rows)
-				     : fence->event_rows_fd;
-
-	if (ring < 0)
-		return bpf_map__set_max_entries(skeleton->maps.event_rows,
-						(__u32)fence->possible_cpus);
-	return bpf_map__reuse_fd(skeleton->maps.events, ring)
-		       ?: bpf_map__reuse_fd(skeleton->maps.event_rows, rows);
+	fence->events_adopted = true;
+	*map_fd(maps, PIN_EVENT_ROWS) = TAKE_FD(rows);
+	*map_fd(maps, PIN_EVENTS) = TAKE_FD(ring);
 }
 
 /*
@@ -143,17 +122,19 @@ static int pin_new(const struct fence *fence, struct error *error)
 	_cleanup_free_ char *ring = NULL, *rows = NULL, *next = NULL;
 	int code;
 
-	if (fence_pin_path(fence, PIN_EVENTS, false, &ring) ||
-	    fence_pin_path(fence, PIN_EVENT_ROWS, false, &rows) ||
-	    fence_pin_path(fence, PIN_EVENT_ROWS, true, &next))
+	if (pin_path(fence->pin_dir, PIN_EVENTS, false, &ring) ||
+	    pin_path(fence->pin_dir, PIN_EVENT_ROWS, false, &rows) ||
+	    pin_path(fence->pin_dir, PIN_EVENT_ROWS, true, &next))
 		return error_set(error, -ENOMEM, "out of memory");
 	unlink(ring);
-	code = fence_pin_map(fence, fence->live->maps.event_rows, PIN_EVENT_ROWS, true, error);
+	code = pin_set(fence->pin_dir, bpf_map__fd(fence->live->maps.event_rows), PIN_EVENT_ROWS,
+		       true, error);
 	if (code)
 		return code;
 	if (rename(next, rows) < 0)
 		return error_set(error, -errno, "cannot replace %s: %s", rows, strerror(errno));
-	return fence_pin_map(fence, fence->live->maps.events, PIN_EVENTS, false, error);
+	return pin_set(fence->pin_dir, bpf_map__fd(fence->live->maps.events), PIN_EVENTS, false,
+		       error);
 }
 
 int events_settle(struct fence *fence, struct error *error)
@@ -161,7 +142,7 @@ int events_settle(struct fence *fence, struct error *error)
 	_cleanup_rows_ struct rows rows = {};
 	int code;
 
-	if (fence->event_ring_fd >= 0)
+	if (fence->events_adopted)
 		return 0;
 	code = rows_map(bpf_map__fd(fence->live->maps.event_rows), fence->possible_cpus, &rows);
 	if (code)

@@ -40,6 +40,26 @@ static struct filter *load_choice(struct fence *fence, size_t choice, const stru
 	return filter_load(fence, false, maps);
 }
 
+static int note_programs(struct fence *fence)
+{
+	for (int ethernet = 0; ethernet < 2; ethernet++) {
+		struct bpf_prog_info info = {};
+		__u32 size = sizeof(info);
+
+		if (bpf_obj_get_info_by_fd(fence_program(fence->live, ethernet), &info, &size) < 0)
+			return -errno;
+		fence->programs[ethernet] = info.id;
+	}
+	return 0;
+}
+
+static int settle(struct fence *fence, struct error *error)
+{
+	fence->tables = &fence->live->bss->tables;
+	fence_spare_rows(fence);
+	return note_programs(fence) ? load_error(error, -errno) : 0;
+}
+
 /* Tried by loading, since nothing else tells for certain what the kernel can do. */
 int programs_load(struct fence *fence, const struct map_fds *maps, struct error *error)
 {
@@ -50,7 +70,7 @@ int programs_load(struct fence *fence, const struct map_fds *maps, struct error 
 		if (!fence->live && !i)
 			fence->refused_code = -errno;
 	}
-	return fence->live ? programs_settle(fence, error) : load_error(error, -errno);
+	return fence->live ? settle(fence, error) : load_error(error, -errno);
 }
 
 bool fence_may_gain(struct fence *fence)
@@ -64,6 +84,19 @@ bool fence_may_gain(struct fence *fence)
 		return false;
 	return (fence->choice && (news || is_passing(fence->refused_code))) ||
 	       (fence->watch && !fence->features.gate && is_passing(fence->gate_code));
+}
+
+static int replace(struct fence *fence, struct filter *live, struct explaining explaining)
+{
+	explaining_close(&fence->explaining);
+	filter__destroy(fence->live);
+	fence->live = live;
+	fence->explaining = explaining;
+	fence->tables = &live->bss->tables;
+	fence_spare_rows(fence);
+	for (size_t i = 1; i < ALL_BASES; i++)
+		fence->bases[i].current = false;
+	return note_programs(fence);
 }
 
 static int gain_programs(struct fence *fence)
@@ -80,7 +113,7 @@ static int gain_programs(struct fence *fence)
 			fence->refused_code = live ? 0 : -errno;
 		if (live && !explaining_load(fence, &explaining)) {
 			fence->choice = i;
-			return programs_replace(fence, live, explaining) ?: 1;
+			return replace(fence, live, explaining) ?: 1;
 		}
 		filter__destroy(live);
 	}

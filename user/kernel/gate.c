@@ -5,8 +5,8 @@
 #include <unistd.h>
 
 #include "core/cleanup.h"
-#include "kernel/detach.h"
 #include "kernel/internal.h"
+#include "kernel/pins.h"
 
 #include "gate.skel.h"
 
@@ -15,13 +15,9 @@ static void cleanup_gate(struct gate **gate)
 	gate__destroy(*gate);
 }
 
-static int share(struct bpf_map *map, const struct bpf_map *with)
-{
-	return bpf_map__reuse_fd(map, bpf_map__fd(with));
-}
-
 int gate_start(struct fence *fence)
 {
+	const struct map_fds maps = own_maps(fence);
 	_cleanup_(cleanup_gate) struct gate *gate = gate__open();
 	_cleanup_close_ int link = -1;
 	int code;
@@ -29,22 +25,12 @@ int gate_start(struct fence *fence)
 	if (!gate)
 		return -errno;
 	gate->rodata->namespace_inode = fence->watch->rodata->namespace_inode;
-	code = share(gate->maps.bss, fence->live->maps.bss);
-	if (!code)
-		code = share(gate->maps.counters, fence->live->maps.counters);
-	if (!code)
-		code = share(gate->maps.peers, fence->live->maps.peers);
-	if (!code)
-		code = share(gate->maps.sieves, fence->live->maps.sieves);
-	if (!code)
-		code = share(gate->maps.bindings, fence->live->maps.bindings);
-	if (!code)
-		code = share(gate->maps.listeners, fence->watch->maps.listeners);
+	code = maps_share(&maps, gate->obj);
 	if (!code)
 		code = gate__load(gate);
 	if (code)
 		return code;
 	fence_spare_skeleton(gate->skeleton, gate->bss);
 	link = bpf_raw_tracepoint_open(NULL, bpf_program__fd(gate->progs.gate));
-	return link < 0 ? -errno : fence_replace_pin(fence, link, PIN_GATE);
+	return link < 0 ? -errno : pin_replace(fence->pin_dir, link, PIN_GATE, fence->succeeding);
 }

@@ -10,10 +10,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <time.h>
 
 #include "core/cleanup.h"
-#include "kernel/detach.h"
+#include "core/clock.h"
+#include "kernel/pins.h"
 #include "kernel/protection.h"
 
 /* What is read of a pin directory. */
@@ -24,23 +24,16 @@ struct reading {
 	uint64_t oldest_ns; /* CLOCK_BOOTTIME; 0: no program was seen */
 };
 
-static int open_pin(const char *pin_dir, const char *name)
-{
-	_cleanup_free_ char *path = NULL;
-
-	return asprintf(&path, "%s/%s", pin_dir, name) < 0 ? -1 : bpf_obj_get(path);
-}
-
 static bool is_pinned(const char *pin_dir, const char *name)
 {
 	_cleanup_free_ char *path = NULL;
 
-	return asprintf(&path, "%s/%s", pin_dir, name) >= 0 && !access(path, F_OK);
+	return !pin_path(pin_dir, name, false, &path) && !access(path, F_OK);
 }
 
 static const struct tables *map_tables(const char *pin_dir)
 {
-	_cleanup_close_ int fd = open_pin(pin_dir, PIN_TABLES);
+	_cleanup_close_ int fd = pin_open(pin_dir, PIN_TABLES, false);
 	struct bpf_map_info info = {};
 	__u32 size = sizeof(info);
 	struct tables *tables;
@@ -139,7 +132,7 @@ static void look_at_interface(const struct bpf_link_info *link, struct interface
 
 static int read_link(struct reading *reading, const char *name)
 {
-	_cleanup_close_ int fd = open_pin(reading->pin_dir, name);
+	_cleanup_close_ int fd = pin_open(reading->pin_dir, name, false);
 	struct bpf_link_info info = {};
 	struct interface_state common = {}, *state;
 	__u32 size = sizeof(info);
@@ -167,7 +160,7 @@ static int read_link(struct reading *reading, const char *name)
 
 static void add_discovered(const struct reading *reading, __u64 ports[static PORTS / 64])
 {
-	_cleanup_close_ int fd = open_pin(reading->pin_dir, PIN_LISTENERS);
+	_cleanup_close_ int fd = pin_open(reading->pin_dir, PIN_LISTENERS, false);
 	struct bpf_map_info info = {};
 	__u32 size = sizeof(info);
 	__u64 key, *previous = NULL;
@@ -196,14 +189,6 @@ static size_t count_ports(const struct reading *reading)
 	return count;
 }
 
-static int64_t wall_clock_s(uint64_t boot_ns)
-{
-	struct timespec boot;
-
-	clock_gettime(CLOCK_BOOTTIME, &boot);
-	return boot_ns ? time(NULL) - (boot.tv_sec - (int64_t)(boot_ns / 1000000000u)) : 0;
-}
-
 static int compare_states(const void *a, const void *b)
 {
 	const struct interface_state *left = a, *right = b;
@@ -219,7 +204,7 @@ static int read_all(struct reading *reading, DIR *dir)
 	size_t pins = 0;
 
 	while (!code && (entry = readdir(dir))) {
-		pins += detach_knows(entry->d_name);
+		pins += pin_is_ours(entry->d_name);
 		if (!strncmp(entry->d_name, PIN_LINK_PREFIX, strlen(PIN_LINK_PREFIX)))
 			code = read_link(reading, entry->d_name);
 	}

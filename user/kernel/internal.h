@@ -8,12 +8,13 @@
 
 #include "../bpf/contract.h"
 /* The skeleton takes these types for known. */
-#include "filter.skel.h"
+#include "filter_xdp.skel.h"
 #include "listeners.skel.h"
 
 #include "core/native.h"
 #include "core/observation.h"
 #include "kernel/fence.h"
+#include "kernel/maps.h"
 #include "kernel/refusal.h"
 
 #define ALL_BASES (BASES_MAX + UPPER_BASES_MAX)
@@ -73,8 +74,7 @@ struct fence {
 	struct ring_buffer *events;
 	fence_event_report report_event;
 	void *report_context;
-	int event_ring_fd; /* as an earlier agent left them, or -1 */
-	int event_rows_fd;
+	bool events_adopted;	  /* ring and rows are an earlier agent's */
 	uint64_t events_lost;	  /* as known last */
 	unsigned int event_batch; /* events that may still be reported in this call */
 	uint32_t pending_changes; /* bits 1 << enum change, not yet asked for */
@@ -119,16 +119,6 @@ void fence_spare_skeleton(const struct bpf_object_skeleton *skeleton, void *tabl
 void fence_spare_rows(const struct fence *fence);
 bool fence_has_row(const struct fence *fence, int row);
 
-/* The file descriptors of maps that a skeleton takes over; below 0: it makes its own. */
-struct map_fds {
-	int tables;
-	int counters;
-	int peers;
-	int sieves;
-	int bindings;
-	int addresses;
-};
-
 /* features.c: loads the programs over these maps, with all that the kernel can do. */
 int programs_load(struct fence *fence, const struct map_fds *maps, struct error *error);
 
@@ -136,48 +126,37 @@ int programs_load(struct fence *fence, const struct map_fds *maps, struct error 
 int explaining_load(const struct fence *fence, struct explaining *result);
 void explaining_close(struct explaining *explaining);
 
-/* load.c: opens and loads once, by fence->features. Returns NULL with errno set. */
+/*
+ * load.c: opens, with all definitions as they are loaded. filter_load() does so, takes @maps and
+ * loads once, by fence->features. Both return NULL with errno set.
+ */
+struct filter *filter_open(const struct fence *fence);
 struct filter *filter_load(const struct fence *fence, bool explaining, const struct map_fds *maps);
-/* Takes note of fence->live, which is new. */
-int programs_settle(struct fence *fence, struct error *error);
-/* Puts programs that were loaded over the same maps into the place of those there are. */
-int programs_replace(struct fence *fence, struct filter *live, struct explaining explaining);
+/* All that are loaded, of watch and filter. */
 struct map_fds own_maps(const struct fence *fence);
+/* Has what libbpf says last kept: load_error() tells it. */
+void load_keep_words(void);
 int load_error(struct error *error, int code);
 
 /* adopt.c: does so over the pinned maps, where all of them are there and fit, or over new ones. */
 int maps_adopt(struct fence *fence, struct error *error);
 
-/* pins.c: the path of a pin of that name, or of the one that is to take its place. */
-int fence_pin_path(const struct fence *fence, const char *name, bool next, char **path);
-
-/* Opens what is pinned under that name. Returns a descriptor of any kind, or a negative errno. */
-int fence_open_pin(const struct fence *fence, const char *name, bool next);
-
-/* Whether @fd is a map with the type, sizes and number of entries of @shape. */
-bool map_has_shape(int fd, const struct bpf_map_info *shape);
-
-/* Pins a map, in the place of what bears the name. */
-int fence_pin_map(const struct fence *fence, const struct bpf_map *map, const char *name, bool next,
-		  struct error *error);
-
-/* Removes the pins of all maps, or those that were to take their place. */
-void fence_remove_pins(const struct fence *fence, bool next);
-
 /*
- * Ends the take-over from an agent with another layout, once every link has the new program:
- * carries the counters over and gives the pins their names. Returns 0 or a negative errno.
+ * adopt.c: ends the take-over from an agent with another layout, once every link has the new
+ * program: carries the counters over and gives the pins their names. Returns 0 or a negative errno.
  */
 int fence_succeed(struct fence *fence);
 
-int fence_program(const struct filter *skeleton, bool ethernet);
-
-/* places.c */
+/* bases.c */
 struct base *base_find(struct fence *fence, uint32_t ifindex);
 bool base_is_upper(const struct fence *fence, const struct base *base);
 bool plan_upper_has_base(const struct plan_upper *upper);
+
+/* places.c */
 /* Gives the devices of the plan their bases and marks them wanted. */
 void bases_assign(struct fence *fence, const struct plan *plan);
+/* Takes a device out of the tables, and the filter off it. */
+void base_release(struct fence *fence, struct base *base);
 /* Writes the rows of the plan's bases, byte by byte; others stay. */
 int rows_fill(struct fence *fence, struct policy_tables *policy, const struct plan *plan,
 	      struct error *error);
@@ -205,9 +184,6 @@ void slots_end(struct fence *fence);
 /* Whether what a slot counts is shown: its interface is there, or was until a moment ago. */
 bool slot_is_shown(const struct fence *fence, __u32 slot);
 
-/* apply.c: returns when no frame is being judged that was so before. */
-int fence_wait_for_frames(struct fence *fence);
-
 /*
  * explain.c: what the policy in force, or the one aside, says of a frame that arrives on @base.
  * The question's own interface and VLAN are not looked at. Returns 0 or a negative errno.
@@ -229,6 +205,9 @@ void states_add_uppers(struct fence *fence, const struct plan *plan);
 /* Says of interfaces whose frames cannot be read whether the gate is there for them. */
 void states_tell_gate(struct fence *fence);
 
+/* attach.c: the one of a skeleton's programs that it loaded. */
+int fence_program(const struct filter *skeleton, bool ethernet);
+
 /* attach.c: each deals with one base and writes the outcome to it and, if it fails, @problem. */
 void base_attach(struct fence *fence, struct base *base, enum attach attach, char *problem,
 		 size_t problem_size);
@@ -239,7 +218,6 @@ bool base_is_whole(const struct fence *fence, const struct base *base, uint32_t 
 /* The program that its link runs on it by its number, 0 where the link is dead or there is none. */
 __u32 base_program(const struct base *base);
 void base_drop_link(struct fence *fence, struct base *base);
-void base_release(struct fence *fence, struct base *base);
 int fence_adopt_links(struct fence *fence, struct error *error);
 
 /*
@@ -254,7 +232,6 @@ void base_describe_avoided(const struct base *base, char *note, size_t size);
 
 /* occupant.c: says which program stands in the way, and what takes it off. */
 void describe_occupant(uint32_t ifindex, char *problem, size_t problem_size);
-int link_path(const struct fence *fence, uint32_t ifindex, char **path);
 
 /* watch.c */
 void watch_start_gate(struct fence *fence);
@@ -285,27 +262,30 @@ void watch_import_claims(struct fence *fence);
 int fence_watch_restore(struct fence *fence, struct error *error);
 
 /*
- * Pins @link as "NAME-next", then renames that to @name: what was there goes without a gap. While
- * succeeding the name is given by fence_succeed().
- */
-int fence_replace_pin(const struct fence *fence, int link, const char *name);
-
-/*
  * gate.c: loads the gate over the maps of filter and watch, attaches and pins it. Returns 0, or a
  * negative errno where this kernel cannot have it (no BPF trampolines, Linux built without ftrace).
  */
 int gate_start(struct fence *fence);
 
 /*
- * events.c: opens the events' maps that an earlier agent left, if they fit; gives a skeleton those,
- * or the loaded one's, before it is loaded; and pins what is new once it is.
+ * events.c: adds the events' maps that an earlier agent left, if they fit, to those that are taken
+ * over; and pins what is new once it is loaded.
  */
-void events_adopt(struct fence *fence);
-int events_prepare(const struct fence *fence, struct filter *skeleton);
+void events_adopt(struct fence *fence, const struct filter *definitions, struct map_fds *maps);
 int events_settle(struct fence *fence, struct error *error);
 
-/* peers.c */
+/* peers.c: makes the table of a policy's peers. Returns its descriptor, or a negative errno. */
 int peers_create(const struct policy *policy, struct error *error);
+/*
+ * Stores the peers of a policy. The kernel lets every frame that is under way end before the call
+ * returns (maybe_wait_bpf_programs() in kernel/bpf/syscall.c), so that no frame still reads the
+ * tables aside, which were in force before the last switch.
+ */
+int peers_store(const struct fence *fence, __u32 generation, int peers_fd, struct error *error);
+/* Lets go of the peers of the policy aside, by which no frame is judged: a million are 120 MiB. */
+void peers_forget_aside(struct fence *fence);
+/* Returns when no frame is being judged that was so before. */
+int fence_wait_for_frames(struct fence *fence);
 
 /* sieve.c: fills the sieve of a policy that no frame reads. */
 int sieve_build(struct fence *fence, __u32 generation, const struct policy *policy,

@@ -7,8 +7,8 @@
 #include <string.h>
 
 #include "core/cleanup.h"
-#include "kernel/detach.h"
 #include "kernel/link_facts.h"
+#include "kernel/pins.h"
 #include "kernel/rtnetlink.h"
 
 #define LINE_SIZE 320

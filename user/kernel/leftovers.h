@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What a driver keeps of the filter when it is detached. Needs neither the agent nor libbpf. */
+/* What a driver keeps of the filter when it is detached. Needs no agent. */
 #ifndef BEAMFENCE_LEFTOVERS_H
 #define BEAMFENCE_LEFTOVERS_H
 

@@ -12,8 +12,8 @@
 #include <sys/vfs.h>
 
 #include "core/cleanup.h"
-#include "kernel/detach.h"
 #include "kernel/lock.h"
+#include "kernel/pins.h"
 
 /* For root alone: without a mode, everybody may write to what is mounted. */
 #define HOW_TO_MOUNT "mount -t bpf bpf /sys/fs/bpf -o mode=0700"
@@ -101,7 +101,7 @@ static int check_pins(int lock, const char *pin_dir, struct error *error)
 	if (!dir)
 		return error_set(error, -errno, "cannot list %s: %s", pin_dir, strerror(errno));
 	while ((entry = readdir(dir)))
-		if (detach_knows(entry->d_name) &&
+		if (pin_is_ours(entry->d_name) &&
 		    !fstatat(lock, entry->d_name, &status, AT_SYMLINK_NOFOLLOW) &&
 		    !is_trusted(status.st_uid))
 			return error_set(error, -EPERM,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The pin directory: one agent's at a time, and nobody else's. Needs no libbpf. */
+/* The pin directory: one agent's at a time, and nobody else's. */
 #ifndef BEAMFENCE_LOCK_H
 #define BEAMFENCE_LOCK_H
 

@@ -9,8 +9,8 @@
 #include <string.h>
 
 #include "core/cleanup.h"
-#include "kernel/detach.h"
 #include "kernel/internal.h"
+#include "kernel/pins.h"
 
 #include "occupant.skel.h"
 

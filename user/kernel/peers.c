@@ -54,6 +54,31 @@ int peers_create(const struct policy *policy, struct error *error)
 	return TAKE_FD(map);
 }
 
+int peers_store(const struct fence *fence, __u32 generation, int peers_fd, struct error *error)
+{
+	if (bpf_map_update_elem(bpf_map__fd(fence->live->maps.peers), &generation, &peers_fd,
+				BPF_ANY) < 0)
+		return error_set(error, -errno, "cannot store the peers: %s", strerror(errno));
+	return 0;
+}
+
+int fence_wait_for_frames(struct fence *fence)
+{
+	const bool building = fence->next_peers_fd >= 0;
+	const __u32 generation = (fence->tables->generation & 1) ^ building;
+	struct error error;
+
+	return peers_store(fence, generation, building ? fence->next_peers_fd : fence->peers_fd,
+			   &error);
+}
+
+void peers_forget_aside(struct fence *fence)
+{
+	const __u32 aside = !(fence->tables->generation & 1);
+
+	bpf_map_delete_elem(bpf_map__fd(fence->live->maps.peers), &aside);
+}
+
 /* Makes sure that the filter looks for prefixes of this length. */
 static int use_length(struct prefix_lengths *lengths, const struct prefix *prefix)
 {

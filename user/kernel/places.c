@@ -6,24 +6,6 @@
 #include "core/cleanup.h"
 #include "kernel/internal.h"
 
-struct base *base_find(struct fence *fence, uint32_t ifindex)
-{
-	for (size_t i = 1; i < ALL_BASES; i++)
-		if (fence->bases[i].ifindex == ifindex)
-			return &fence->bases[i];
-	return NULL;
-}
-
-bool base_is_upper(const struct fence *fence, const struct base *base)
-{
-	return base >= fence->bases + BASES_MAX;
-}
-
-bool plan_upper_has_base(const struct plan_upper *upper)
-{
-	return !upper->no_room && upper->zone != ZONE_NONE;
-}
-
 static struct base *free_base(struct fence *fence, size_t first, size_t end)
 {
 	for (size_t i = first; i < end; i++)
@@ -71,6 +53,24 @@ static void assign_gated(struct fence *fence, const struct plan *plan)
 		if (base)
 			base->below = (struct plan_place){};
 	}
+}
+
+void base_release(struct fence *fence, struct base *base)
+{
+	const size_t index = (size_t)(base - fence->bases);
+	__u8 *entry = &fence->tables->host.base_of[base->ifindex & (INTERFACE_RESIDUES - 1)];
+
+	base_drop_link(fence, base);
+	if (*entry == index)
+		*entry = 0;
+	fence->tables->host.index_of[index] = 0;
+	for (size_t i = 0; i < 2; i++) {
+		if (base_is_upper(fence, base))
+			fence->tables->policy[i].upper_slot_of[index - BASES_MAX] = 0;
+		else
+			memset(fence->tables->policy[i].slot_of[index], 0, VLAN_IDS);
+	}
+	*base = (struct base){.link_fd = -1};
 }
 
 /* A device above others gives way to an interface that needs its entry, be it itself. */

@@ -6,15 +6,9 @@
 #include <sys/stat.h>
 
 #include "core/cleanup.h"
-#include "kernel/detach.h"
 #include "kernel/internal.h"
 #include "kernel/lock.h"
-
-int link_path(const struct fence *fence, uint32_t ifindex, char **path)
-{
-	return asprintf(path, "%s/" PIN_LINK_PREFIX "%u", fence->pin_dir, ifindex) < 0 ? -ENOMEM
-										       : 0;
-}
+#include "kernel/pins.h"
 
 static __u32 map_id(int fd)
 {
@@ -47,34 +41,18 @@ static int restore_pin(const char *path, int fd, const char *kind)
 
 static int restore_maps(const struct fence *fence)
 {
-	const struct {
-		const struct bpf_map *map;
-		const char *name;
-	} maps[] = {
-		{fence->live->maps.bss, PIN_TABLES},
-		{fence->live->maps.counters, PIN_COUNTERS},
-		{fence->live->maps.peers, PIN_PEERS},
-		{fence->live->maps.sieves, PIN_SIEVES},
-		{fence->live->maps.bindings, PIN_BINDINGS},
-		{fence->live->maps.addresses, PIN_ADDRESSES},
-		{fence->live->maps.events, PIN_EVENTS},
-		{fence->live->maps.event_rows, PIN_EVENT_ROWS},
-		{fence->watch ? fence->watch->maps.listeners : NULL, PIN_LISTENERS},
-		{fence->watch ? fence->watch->maps.registrations : NULL, PIN_REGISTRATIONS},
-		{fence->watch ? fence->watch->maps.users : NULL, PIN_USERS},
-		{fence->watch ? fence->watch->maps.claims : NULL, PIN_CLAIMS},
-	};
+	const struct map_fds maps = own_maps(fence);
 	int restored = 0;
 
-	for (size_t i = 0; i < sizeof(maps) / sizeof(maps[0]); i++) {
+	for (size_t i = 0; i < map_row_count; i++) {
 		_cleanup_free_ char *path = NULL;
 		int code;
 
-		if (!maps[i].map)
+		if (maps.of[i] < 0)
 			continue;
-		if (fence_pin_path(fence, maps[i].name, false, &path) < 0)
+		if (pin_path(fence->pin_dir, map_rows[i].pin, false, &path) < 0)
 			return -ENOMEM;
-		code = restore_pin(path, bpf_map__fd(maps[i].map), "map");
+		code = restore_pin(path, maps.of[i], "map");
 		if (code < 0)
 			return code;
 		restored += code;
@@ -92,7 +70,7 @@ static int restore_links(const struct fence *fence)
 
 		if (fence->bases[i].link_fd < 0)
 			continue;
-		if (link_path(fence, fence->bases[i].ifindex, &path) < 0)
+		if (pin_link_path(fence->pin_dir, fence->bases[i].ifindex, &path) < 0)
 			return -ENOMEM;
 		code = restore_pin(path, fence->bases[i].link_fd, "link");
 		if (code < 0)
@@ -168,7 +146,7 @@ bool fence_stray_pin(const struct fence *fence, char *name, size_t size)
 	if (!dir)
 		return false;
 	while (!found && (entry = readdir(dir)))
-		if (entry->d_name[0] != '.' && !detach_knows(entry->d_name)) {
+		if (entry->d_name[0] != '.' && !pin_is_ours(entry->d_name)) {
 			snprintf(name, size, "%s", entry->d_name);
 			found = true;
 		}

@@ -8,8 +8,8 @@
 #include <unistd.h>
 
 #include "core/cleanup.h"
-#include "kernel/detach.h"
 #include "kernel/internal.h"
+#include "kernel/pins.h"
 
 void fence_suspect(struct tables *tables, __u32 generation, uint16_t port)
 {
@@ -26,40 +26,17 @@ static int note_change(void *context, void *data, size_t size)
 	return 0;
 }
 
-int fence_replace_pin(const struct fence *fence, int link, const char *name)
-{
-	_cleanup_free_ char *next = NULL, *path = NULL;
-
-	if (fence_pin_path(fence, name, true, &next) || fence_pin_path(fence, name, false, &path))
-		return -ENOMEM;
-	unlink(next);
-	if (bpf_obj_pin(link, next) < 0)
-		return -errno;
-	/* Until every link has the new program, the old one needs what feeds its own tables. */
-	return !fence->succeeding && rename(next, path) < 0 ? -errno : 0;
-}
-
-static void remove_pin(const struct fence *fence, const char *name)
-{
-	for (int next = 0; next < 2; next++) {
-		_cleanup_free_ char *path = NULL;
-
-		if (!fence_pin_path(fence, name, next, &path))
-			unlink(path);
-	}
-}
-
 /* Takes over a map that is pinned, or has libbpf make and pin it. */
 static int share_map(const struct fence *fence, struct bpf_map *map, const char *name)
 {
 	_cleanup_free_ char *path = NULL;
-	int code = fence_pin_path(fence, name, fence->succeeding, &path);
+	int code = pin_path(fence->pin_dir, name, fence->succeeding, &path);
 
 	/* An interrupted fence_succeed() may have given the map its name already. */
 	if (!code && fence->succeeding && fence->tables->layout.complete &&
 	    access(path, F_OK) < 0 && errno == ENOENT) {
 		free(TAKE_POINTER(path));
-		code = fence_pin_path(fence, name, false, &path);
+		code = pin_path(fence->pin_dir, name, false, &path);
 	}
 	return code ?: bpf_map__set_pin_path(map, path);
 }
@@ -67,22 +44,13 @@ static int share_map(const struct fence *fence, struct bpf_map *map, const char 
 /* The maps of the filter that the watch fills, and those that are pinned with it. */
 static int share_maps(const struct fence *fence, struct listeners *watch)
 {
-	const struct {
-		struct bpf_map *map;
-		const char *name;
-	} pinned[] = {
-		{watch->maps.listeners, PIN_LISTENERS},
-		{watch->maps.registrations, PIN_REGISTRATIONS},
-		{watch->maps.users, PIN_USERS},
-		{watch->maps.claims, PIN_CLAIMS},
-	};
-	int code = bpf_map__reuse_fd(watch->maps.bss, bpf_map__fd(fence->live->maps.bss));
+	const struct map_fds maps = own_maps(fence);
+	int code = maps_share(&maps, watch->obj);
 
-	if (!code)
-		code = bpf_map__reuse_fd(watch->maps.bindings,
-					 bpf_map__fd(fence->live->maps.bindings));
-	for (size_t i = 0; i < sizeof(pinned) / sizeof(pinned[0]) && !code; i++)
-		code = share_map(fence, pinned[i].map, pinned[i].name);
+	for (size_t i = 0; i < map_row_count && !code; i++)
+		if (map_rows[i].adoption == ADOPTED_BY_WATCH)
+			code = share_map(fence, map_find(watch->obj, &map_rows[i]),
+					 map_rows[i].pin);
 	return code;
 }
 
@@ -143,7 +111,8 @@ static int attach_one(struct fence *fence, const struct bpf_program *program, co
 {
 	_cleanup_close_ int link = bpf_raw_tracepoint_open(NULL, bpf_program__fd(program));
 
-	return link < 0 ? -errno : fence_replace_pin(fence, link, pin);
+	/* Until every link has the new program, the old one needs what feeds its own tables. */
+	return link < 0 ? -errno : pin_replace(fence->pin_dir, link, pin, fence->succeeding);
 }
 
 static int attach(struct fence *fence)
@@ -155,7 +124,8 @@ static int attach(struct fence *fence)
 	     !hears_listens(fence)))
 		fence->features.listens = false;
 	if (!fence->features.listens)
-		remove_pin(fence, PIN_LISTENS); /* an earlier agent's: over other maps, perhaps */
+		/* An earlier agent's: over other maps, perhaps. */
+		pin_remove(fence->pin_dir, PIN_LISTENS);
 	return code ?: attach_one(fence, fence->watch->progs.watch_programs, PIN_PROGRAMS);
 }
 
@@ -193,12 +163,11 @@ static void release(struct fence *fence)
 
 static void stop_watching(struct fence *fence)
 {
-	static const char *const pins[] = {PIN_LISTENS,	 PIN_GATE,	PIN_WATCH,
-					   PIN_PROGRAMS, PIN_LISTENERS, PIN_REGISTRATIONS,
-					   PIN_USERS,	 PIN_CLAIMS};
-
-	for (size_t i = 0; i < sizeof(pins) / sizeof(pins[0]); i++)
-		remove_pin(fence, pins[i]);
+	for (size_t i = 0; i < PIN_WATCH_LINKS; i++)
+		pin_remove(fence->pin_dir, pin_watch_links[i]);
+	for (size_t i = 0; i < map_row_count; i++)
+		if (map_rows[i].adoption == ADOPTED_BY_WATCH)
+			pin_remove(fence->pin_dir, map_rows[i].pin);
 	release(fence);
 }
 
@@ -224,7 +193,8 @@ void watch_start_gate(struct fence *fence)
 	fence->gate_code = gate_start(fence);
 	fence->features.gate = !fence->gate_code;
 	if (!fence->features.gate)
-		remove_pin(fence, PIN_GATE); /* an earlier agent's: over other maps, perhaps */
+		/* An earlier agent's: over other maps, perhaps. */
+		pin_remove(fence->pin_dir, PIN_GATE);
 }
 
 static int start_watching(struct fence *fence, struct error *error)
@@ -252,7 +222,7 @@ static bool is_pinned(const struct fence *fence, const char *name)
 	_cleanup_free_ char *path = NULL;
 	_cleanup_close_ int fd = -1;
 
-	if (fence_pin_path(fence, name, false, &path))
+	if (pin_path(fence->pin_dir, name, false, &path))
 		return true;
 	fd = bpf_obj_get(path);
 	return fd >= 0 && fd_is_bpf(fd, "link");
@@ -299,14 +269,14 @@ int fence_watch_restore(struct fence *fence, struct error *error)
 		return 0;
 	if (!is_pinned(fence, PIN_WATCH) || !is_pinned(fence, PIN_PROGRAMS) ||
 	    (fence->features.listens && !is_pinned(fence, PIN_LISTENS))) {
-		remove_pin(fence, PIN_LISTENS);
-		remove_pin(fence, PIN_WATCH);
-		remove_pin(fence, PIN_PROGRAMS);
+		pin_remove(fence->pin_dir, PIN_LISTENS);
+		pin_remove(fence->pin_dir, PIN_WATCH);
+		pin_remove(fence->pin_dir, PIN_PROGRAMS);
 		code = attach(fence);
 		restored++;
 	}
 	if (!code && fence->features.gate && !is_pinned(fence, PIN_GATE)) {
-		remove_pin(fence, PIN_GATE);
+		pin_remove(fence->pin_dir, PIN_GATE);
 		code = gate_start(fence);
 		restored++;
 	}

@@ -1,9 +1,16 @@
-// SPDX-License-Identifier: GPL-2.0-only
-/* The filter: read the frame, decide, count. Attached to every interface that has a zone. */
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The filter: read the frame, decide, count. Attached to every interface that has a zone, by the
+ * program of a hook: see context.h.
+ */
+#ifndef BEAMFENCE_FILTER_H
+#define BEAMFENCE_FILTER_H
+
 #include <linux/bpf.h>
 
 #include <bpf/bpf_helpers.h>
 
+#include "context.h"
 #include "contract.h"
 #include "events.h"
 #include "frame.h"
@@ -11,50 +18,23 @@
 #include "policy.h"
 #include "verdict.h"
 
-/* Set before loading; the verifier removes what they turn off. */
-const volatile bool multi_buffer; /* attached with BPF_F_XDP_HAS_FRAGS, Linux 5.18 and later */
-const volatile bool explaining;	  /* leave an explanation instead of counting */
+/* Set before loading: leave an explanation instead of counting. */
+const volatile bool explaining;
 
 /* A section, and so a map, of its own: never shared with the programs that are attached. */
 struct explanation explanation SEC(".data.explanation");
 
-static __always_inline bool frame_read_far(struct xdp_md *context, __u32 offset, void *to,
-					   __u32 size)
+static __always_inline __u32 place_slot(struct frame_source *context,
+					const struct policy_tables *policy, __u16 vlan)
 {
-	return multi_buffer && !bpf_xdp_load_bytes(context, offset, to, size);
-}
-
-static __always_inline __u64 frame_size(struct xdp_md *context)
-{
-	if (multi_buffer)
-		return bpf_xdp_get_buff_len(context);
-	return context->data_end - context->data;
-}
-
-/*
- * The same of a frame of common shape, whose headers are in the first buffer. Drivers fill one
- * before they begin the next, so a short one is all there is, and the kernel need not be asked.
- */
-#define FIRST_BUFFER_MIN 256
-
-static __always_inline __u64 common_size(struct xdp_md *context)
-{
-	const __u64 size = context->data_end - context->data;
-
-	return multi_buffer && size >= FIRST_BUFFER_MIN ? bpf_xdp_get_buff_len(context) : size;
-}
-
-static __always_inline __u32 place_slot(struct xdp_md *context, const struct policy_tables *policy,
-					__u16 vlan)
-{
-	__u32 base = tables.host.base_of[context->ingress_ifindex & (INTERFACE_RESIDUES - 1)];
+	__u32 base = tables.host.base_of[context_interface(context) & (INTERFACE_RESIDUES - 1)];
 
 	if (base >= BASES_MAX)
 		base = 0;
 	return policy->slot_of[base][vlan & (VLAN_IDS - 1)] & (SLOTS_MAX - 1);
 }
 
-static __always_inline int leave_untouched(struct xdp_md *context,
+static __always_inline int leave_untouched(struct frame_source *context,
 					   const struct policy_tables *policy, __u16 vlan,
 					   enum reason reason, const bool common)
 {
@@ -66,14 +46,15 @@ static __always_inline int leave_untouched(struct xdp_md *context,
 		explanation.slot = slot;
 		explanation.cluster = CLUSTER_NOBODY;
 	} else {
-		count_untouched(slot, reason, common ? common_size(context) : frame_size(context));
+		count_untouched(slot, reason, context_size(context, common));
 	}
-	return XDP_PASS;
+	return CONTEXT_PASS;
 }
 
 /* The one exit of every frame that is not left untouched. */
-static __always_inline int conclude(struct xdp_md *context, const struct policy_tables *policy,
-				    __u32 slot, __u32 reason, __u32 cluster, const bool common)
+static __always_inline int conclude(struct frame_source *context,
+				    const struct policy_tables *policy, __u32 slot, __u32 reason,
+				    __u32 cluster, const bool common)
 {
 	const __u32 mode = policy->mode == MODE_AUDIT ? MODE_AUDIT : MODE_ENFORCE;
 	const bool drop = mode == MODE_ENFORCE && reason_drops(reason);
@@ -84,14 +65,13 @@ static __always_inline int conclude(struct xdp_md *context, const struct policy_
 		explanation.slot = slot;
 		explanation.cluster = cluster;
 	} else {
-		count_judged(slot, mode, reason,
-			     common ? common_size(context) : frame_size(context));
+		count_judged(slot, mode, reason, context_size(context, common));
 	}
-	return drop ? XDP_DROP : XDP_PASS;
+	return drop ? CONTEXT_DROP : CONTEXT_PASS;
 }
 
 /* A frame of uncommon shape that is TCP for a protected port, or could be. */
-static __always_inline int judge(struct xdp_md *context, __u32 generation, enum shape shape,
+static __always_inline int judge(struct frame_source *context, __u32 generation, enum shape shape,
 				 const struct view *view, bool ethernet, const bool conntrack)
 {
 	const struct policy_tables *policy = &tables.policy[generation & 1];
@@ -139,12 +119,12 @@ static __always_inline int judge(struct xdp_md *context, __u32 generation, enum 
 }
 
 /* The view of a frame of common shape, for what few such frames need. */
-static __always_inline bool suspect_view(struct xdp_md *context, __u32 word, struct view *view)
+static __always_inline bool suspect_view(struct frame_source *context, __u32 word,
+					 struct view *view)
 {
 	struct common common;
 
-	if (!common_find((void *)(long)context->data, (void *)(long)context->data_end, word,
-			 &common))
+	if (!common_find(context_data(context), context_end(context), word, &common))
 		return false;
 	common_view(&common, view);
 	view->payload = common_has_payload(&common);
@@ -152,21 +132,22 @@ static __always_inline bool suspect_view(struct xdp_md *context, __u32 word, str
 	return true;
 }
 
-static __noinline enum owner suspect_owner(struct xdp_md *context, __u32 word)
+static __noinline enum owner suspect_owner(struct frame_source *context, __u32 word)
 {
 	struct view view = {};
 
 	return suspect_view(context, word, &view) ? owner_of(context, &view) : OWNER_LISTENER;
 }
 
-static __noinline enum owner suspect_owner_ct(struct xdp_md *context, __u32 word)
+static __noinline enum owner suspect_owner_ct(struct frame_source *context, __u32 word)
 {
 	struct view view = {};
 
 	return suspect_view(context, word, &view) ? owner_of_ct(context, &view) : OWNER_LISTENER;
 }
 
-static __noinline int suspect_event(struct xdp_md *context, __u32 word, __u32 what, __u64 hash)
+static __noinline int suspect_event(struct frame_source *context, __u32 word, __u32 what,
+				    __u64 hash)
 {
 	struct view view = {}; /* all of it: a global function may read it */
 
@@ -174,7 +155,7 @@ static __noinline int suspect_event(struct xdp_md *context, __u32 word, __u32 wh
 }
 
 /* A frame of common shape, TCP, for a port that may be protected. @word: COMMON_WORD(). */
-static __always_inline int suspect(struct xdp_md *context, __u32 generation, __u32 word,
+static __always_inline int suspect(struct frame_source *context, __u32 generation, __u32 word,
 				   const bool conntrack)
 {
 	const struct policy_tables *policy = &tables.policy[generation & 1];
@@ -185,9 +166,8 @@ static __always_inline int suspect(struct xdp_md *context, __u32 generation, __u
 	__u16 port;
 	int cluster;
 
-	if (!common_find((void *)(long)context->data, (void *)(long)context->data_end, word,
-			 &common))
-		return XDP_PASS; /* cannot be: the short path has just read it */
+	if (!common_find(context_data(context), context_end(context), word, &common))
+		return CONTEXT_PASS; /* cannot be: the short path has just read it */
 	port = frame_ntohs(common.tcp->destination_port);
 	common_destination(&common, destination);
 	cluster = policy_cluster(generation, port, destination, common.ipv4);
@@ -231,12 +211,12 @@ static __always_inline int suspect(struct xdp_md *context, __u32 generation, __u
 }
 
 /* Out of line, so that the short path keeps few registers and no stack. */
-static __noinline int filter_suspect(struct xdp_md *context, __u32 generation, __u32 word)
+static __noinline int filter_suspect(struct frame_source *context, __u32 generation, __u32 word)
 {
 	return suspect(context, generation, word, false);
 }
 
-static __noinline int filter_suspect_ct(struct xdp_md *context, __u32 generation, __u32 word)
+static __noinline int filter_suspect_ct(struct frame_source *context, __u32 generation, __u32 word)
 {
 	return suspect(context, generation, word, true);
 }
@@ -248,29 +228,29 @@ static __noinline int filter_suspect_ct(struct xdp_md *context, __u32 generation
 #define UNCOMMON_WORD(generation, ethernet, shape) \
 	((generation) | (__u32)(ethernet) << 1 | (__u32)(shape) << 8)
 
-__noinline int judge_uncommon(struct xdp_md *context, const struct view *view, __u32 word)
+__noinline int judge_uncommon(struct frame_source *context, const struct view *view, __u32 word)
 {
 	if (!view)
-		return XDP_DROP; /* never: but the verifier takes it for possible */
+		return CONTEXT_DROP; /* never: but the verifier takes it for possible */
 	return judge(context, word & 1, (enum shape)(word >> 8), view, word >> 1 & 1, false);
 }
 
-__noinline int judge_uncommon_ct(struct xdp_md *context, const struct view *view, __u32 word)
+__noinline int judge_uncommon_ct(struct frame_source *context, const struct view *view, __u32 word)
 {
 	if (!view)
-		return XDP_DROP;
+		return CONTEXT_DROP;
 	return judge(context, word & 1, (enum shape)(word >> 8), view, word >> 1 & 1, true);
 }
 
 /* A frame of uncommon shape. */
-static __always_inline int uncommon(struct xdp_md *context, __u32 generation, bool ethernet,
+static __always_inline int uncommon(struct frame_source *context, __u32 generation, bool ethernet,
 				    const bool conntrack)
 {
 	const struct policy_tables *policy = &tables.policy[generation & 1];
-	struct common common = {};
-	struct view view = {};
-	enum shape shape = frame_chain((void *)(long)context->data, (void *)(long)context->data_end,
-				       ethernet, &common);
+	struct common common = {.vlan = context_vlan(context)};
+	struct view view = {.vlan = context_vlan(context)};
+	enum shape shape = frame_chain(context_data(context), context_end(context), ethernet,
+				       &common);
 
 	if (shape == SHAPE_NOT_TCP)
 		return leave_untouched(context, policy, common.vlan, REASON_NOT_TCP, true);
@@ -302,12 +282,13 @@ static __always_inline int uncommon(struct xdp_md *context, __u32 generation, bo
 }
 
 /* Two again: a global function that a program merely could call has to be right for its kernel. */
-static __noinline int filter_uncommon(struct xdp_md *context, __u32 generation, bool ethernet)
+static __noinline int filter_uncommon(struct frame_source *context, __u32 generation, bool ethernet)
 {
 	return uncommon(context, generation, ethernet, false);
 }
 
-static __noinline int filter_uncommon_ct(struct xdp_md *context, __u32 generation, bool ethernet)
+static __noinline int filter_uncommon_ct(struct frame_source *context, __u32 generation,
+					 bool ethernet)
 {
 	return uncommon(context, generation, ethernet, true);
 }
@@ -318,13 +299,14 @@ static __always_inline __u32 policy_asked(void)
 	return (explaining ? tables.generation ^ explanation.aside : tables.generation) & 1;
 }
 
-static __always_inline int filter(struct xdp_md *context, const bool ethernet, const bool conntrack)
+static __always_inline int filter(struct frame_source *context, const bool ethernet,
+				  const bool conntrack)
 {
-	const void *data = (void *)(long)context->data;
-	const void *end = (void *)(long)context->data_end;
+	const void *data = context_data(context);
+	const void *end = context_end(context);
 	const __u32 generation = policy_asked();
 	const struct policy_tables *policy = &tables.policy[generation];
-	struct common common = {};
+	struct common common = {.vlan = context_vlan(context)};
 	__u32 word;
 
 	switch (frame_common(data, end, ethernet, &common)) {
@@ -343,32 +325,4 @@ static __always_inline int filter(struct xdp_md *context, const bool ethernet, c
 			 : filter_suspect(context, generation, word);
 }
 
-/*
- * Two entries for each kind of interface: the agent loads the pair with the connection tracker
- * where the kernel has it (Linux 5.15 refuses a program that merely names such a function).
- */
-SEC("xdp")
-int filter_ethernet(struct xdp_md *context)
-{
-	return filter(context, true, false);
-}
-
-SEC("xdp")
-int filter_ip(struct xdp_md *context)
-{
-	return filter(context, false, false);
-}
-
-SEC("xdp")
-int filter_ethernet_ct(struct xdp_md *context)
-{
-	return filter(context, true, true);
-}
-
-SEC("xdp")
-int filter_ip_ct(struct xdp_md *context)
-{
-	return filter(context, false, true);
-}
-
-char LICENSE[] SEC("license") = "GPL";
+#endif

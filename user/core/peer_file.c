@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-#include "core/peer_state.h"
+#include "core/peer_file.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -41,13 +41,13 @@ static int write_peer(FILE *out, const struct runtime_peer *peer, const struct m
 	return object && !json_dumpf(object, out, JSON_COMPACT) ? 0 : -ENOMEM;
 }
 
-int peer_state_write(FILE *out, const struct runtime_peer *peers, size_t count,
-		     const struct moment *now)
+int peer_file_write(FILE *out, const struct runtime_peer *peers, size_t count,
+		    const struct moment *now)
 {
 	const char *separator = "\n";
 
 	fprintf(out, "{\"file\":\"" FILE_KIND "\",\"version\":%d,\"boot_id\":\"%s\",\"peers\":[",
-		PEER_STATE_VERSION, now->boot_id);
+		PEER_FILE_VERSION, now->boot_id);
 	for (size_t i = 0; i < count; i++) {
 		if (peer_is_over(&peers[i], now->boot_ms))
 			continue;
@@ -177,8 +177,8 @@ static int read_peers(struct reading *reading, const json_t *list, struct runtim
 	return 0;
 }
 
-int peer_state_read(const char *text, size_t size, const struct moment *now,
-		    struct runtime_peer **peers, size_t *count, struct error *error)
+int peer_file_read(const char *text, size_t size, const struct moment *now,
+		   struct runtime_peer **peers, size_t *count, struct error *error)
 {
 	struct reading reading = {.now = now, .error = error};
 	json_error_t where;
@@ -193,11 +193,11 @@ int peer_state_read(const char *text, size_t size, const struct moment *now,
 				 where.text);
 	if (!kind || strcmp(kind, FILE_KIND) || !json_is_integer(version))
 		return error_set(error, -EINVAL, "it is no file of beamfence's runtime peers");
-	if (json_integer_value(version) != PEER_STATE_VERSION)
+	if (json_integer_value(version) != PEER_FILE_VERSION)
 		return error_set(error, -EPROTONOSUPPORT,
 				 "it is of version %" JSON_INTEGER_FORMAT ", and this agent "
 				 "reads version %d",
-				 json_integer_value(version), PEER_STATE_VERSION);
+				 json_integer_value(version), PEER_FILE_VERSION);
 	reading.same_boot = boot_id && *boot_id && !strcmp(boot_id, now->boot_id);
 	return read_peers(&reading, json_object_get(root, "peers"), peers, count);
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-#include "agent/state.h"
+#include "agent/store.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -13,7 +13,7 @@
 #include "core/cleanup.h"
 #include "core/config.h"
 
-struct state {
+struct store {
 	const char *path;
 	int fd; /* of the directory; locked */
 };
@@ -51,10 +51,10 @@ static int check_directory(int fd, const char *path, struct error *error)
 	return 0;
 }
 
-int state_open(const char *path, struct state **result, struct error *error)
+int store_open(const char *path, struct store **result, struct error *error)
 {
 	_cleanup_close_ int fd = -1;
-	struct state *state;
+	struct store *store;
 	int code;
 
 	if (mkdir(path, 0700) && errno != EEXIST)
@@ -65,11 +65,11 @@ int state_open(const char *path, struct state **result, struct error *error)
 	code = check_directory(fd, path, error);
 	if (code)
 		return code;
-	state = malloc(sizeof(*state));
-	if (!state)
+	store = malloc(sizeof(*store));
+	if (!store)
 		return no_directory(path, -ENOMEM, "out of memory", error);
-	*state = (struct state){.path = path, .fd = TAKE_FD(fd)};
-	*result = state;
+	*store = (struct store){.path = path, .fd = TAKE_FD(fd)};
+	*result = store;
 	return 0;
 }
 
@@ -105,18 +105,18 @@ static int read_whole(int fd, size_t size_max, char **text, size_t *size, int64_
 }
 
 /* Never waits, as for the writer of a FIFO, and follows no link. */
-static int open_file(const struct state *state, const char *name)
+static int open_file(const struct store *store, const char *name)
 {
-	const int fd = openat(state->fd, name,
+	const int fd = openat(store->fd, name,
 			      O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 
 	return fd < 0 ? -errno : fd;
 }
 
-static int read_file(const struct state *state, const char *name, size_t size_max, char **text,
+static int read_file(const struct store *store, const char *name, size_t size_max, char **text,
 		     size_t *size, int64_t *since_s, struct error *error)
 {
-	_cleanup_close_ int fd = open_file(state, name);
+	_cleanup_close_ int fd = open_file(store, name);
 	const int code = fd < 0 ? fd : read_whole(fd, size_max, text, size, since_s);
 
 	if (code == -EINVAL || code == -ELOOP)
@@ -124,14 +124,14 @@ static int read_file(const struct state *state, const char *name, size_t size_ma
 	return code ? error_set(error, code, "%s", strerror(-code)) : 0;
 }
 
-int state_load(const struct state *state, const struct moment *now, struct runtime_peer **peers,
-	       size_t *count, struct error *error)
+int store_load_peers(const struct store *store, const struct moment *now,
+		     struct runtime_peer **peers, size_t *count, struct error *error)
 {
 	_cleanup_free_ char *text = NULL;
 	struct error reason = {};
 	int64_t since_s;
 	size_t size = 0;
-	int code = read_file(state, STATE_FILE, PEER_STATE_SIZE_MAX, &text, &size, &since_s,
+	int code = read_file(store, STORE_PEERS, PEER_FILE_SIZE_MAX, &text, &size, &since_s,
 			     &reason);
 	int aside;
 
@@ -140,51 +140,51 @@ int state_load(const struct state *state, const struct moment *now, struct runti
 	if (code == -ENOENT)
 		return 0;
 	if (!code)
-		code = peer_state_read(text, size, now, peers, count, &reason);
+		code = peer_file_read(text, size, now, peers, count, &reason);
 	if (!code)
 		return 0;
-	aside = state_set_aside(state);
-	return error_set(error, code, "the runtime peers are lost: %s/" STATE_FILE ": %s (%s%s)",
-			 state->path, reason.text,
+	aside = store_set_peers_aside(store);
+	return error_set(error, code, "the runtime peers are lost: %s/" STORE_PEERS ": %s (%s%s)",
+			 store->path, reason.text,
 			 aside ? "and it cannot be moved away: " : "kept as ",
-			 aside ? strerror(-aside) : STATE_FILE_BAD);
+			 aside ? strerror(-aside) : STORE_PEERS_BAD);
 }
 
-int state_set_aside(const struct state *state)
+int store_set_peers_aside(const struct store *store)
 {
-	unlinkat(state->fd, STATE_FILE_BAD, 0); /* or a directory could not take its name */
-	if (renameat(state->fd, STATE_FILE, state->fd, STATE_FILE_BAD))
+	unlinkat(store->fd, STORE_PEERS_BAD, 0); /* or a directory could not take its name */
+	if (renameat(store->fd, STORE_PEERS, store->fd, STORE_PEERS_BAD))
 		return -errno;
-	return fsync(state->fd) ? -errno : 0;
+	return fsync(store->fd) ? -errno : 0;
 }
 
-static int create_new(const struct state *state, const char *name)
+static int create_new(const struct store *store, const char *name)
 {
 	int fd;
 
-	if (unlinkat(state->fd, name, 0) && errno != ENOENT)
+	if (unlinkat(store->fd, name, 0) && errno != ENOENT)
 		return -errno;
-	fd = openat(state->fd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	fd = openat(store->fd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	return fd < 0 ? -errno : fd;
 }
 
 /* Gives a new file its name if it was written (@code 0), else removes it. */
-static int settle_new(const struct state *state, const char *new_name, const char *name, int code)
+static int settle_new(const struct store *store, const char *new_name, const char *name, int code)
 {
-	if (!code && renameat(state->fd, new_name, state->fd, name))
+	if (!code && renameat(store->fd, new_name, store->fd, name))
 		code = -errno;
 	if (code)
-		unlinkat(state->fd, new_name, 0);
-	else if (fsync(state->fd))
+		unlinkat(store->fd, new_name, 0);
+	else if (fsync(store->fd))
 		code = -errno;
 	return code;
 }
 
-static int write_peers(const struct state *state, const struct runtime_peer *peers, size_t count,
+static int write_peers(const struct store *store, const struct runtime_peer *peers, size_t count,
 		       const struct moment *now)
 {
 	_cleanup_fclose_ FILE *file = NULL;
-	_cleanup_close_ int fd = create_new(state, STATE_FILE_NEW);
+	_cleanup_close_ int fd = create_new(store, STORE_PEERS_NEW);
 	int code;
 
 	if (fd < 0)
@@ -194,7 +194,7 @@ static int write_peers(const struct state *state, const struct runtime_peer *pee
 		return -errno;
 	(void)TAKE_FD(fd); /* the stream's now */
 	errno = 0;
-	code = peer_state_write(file, peers, count, now);
+	code = peer_file_write(file, peers, count, now);
 	if (code == -EIO && errno)
 		code = -errno;
 	if (!code && (fflush(file) || fsync(fileno(file))))
@@ -202,34 +202,34 @@ static int write_peers(const struct state *state, const struct runtime_peer *pee
 	return code;
 }
 
-int state_save(const struct state *state, const struct runtime_peer *peers, size_t count,
-	       const struct moment *now, struct error *error)
+int store_save_peers(const struct store *store, const struct runtime_peer *peers, size_t count,
+		     const struct moment *now, struct error *error)
 {
-	const int code = settle_new(state, STATE_FILE_NEW, STATE_FILE,
-				    write_peers(state, peers, count, now));
+	const int code = settle_new(store, STORE_PEERS_NEW, STORE_PEERS,
+				    write_peers(store, peers, count, now));
 
-	return code ? error_set(error, code, "%s/" STATE_FILE " cannot be written: %s", state->path,
-				strerror(-code))
+	return code ? error_set(error, code, "%s/" STORE_PEERS " cannot be written: %s",
+				store->path, strerror(-code))
 		    : 0;
 }
 
-int state_load_config(const struct state *state, char **text, size_t *size, int64_t *since_s,
+int store_load_config(const struct store *store, char **text, size_t *size, int64_t *since_s,
 		      struct error *error)
 {
 	struct error reason = {};
-	const int code = read_file(state, LAST_GOOD, CONFIG_FILE_SIZE_MAX, text, size, since_s,
+	const int code = read_file(store, LAST_GOOD, CONFIG_FILE_SIZE_MAX, text, size, since_s,
 				   &reason);
 
 	if (code == -ENOENT)
 		return error_set(error, code, "%s holds no good configuration from before",
-				 state->path);
-	return code ? error_set(error, code, "%s/" LAST_GOOD ": %s", state->path, reason.text) : 0;
+				 store->path);
+	return code ? error_set(error, code, "%s/" LAST_GOOD ": %s", store->path, reason.text) : 0;
 }
 
 /* Piece by piece: it may be large, and is in memory once already. */
-int state_has_config(const struct state *state, const char *text, size_t size)
+int store_has_config(const struct store *store, const char *text, size_t size)
 {
-	_cleanup_close_ int fd = open_file(state, LAST_GOOD);
+	_cleanup_close_ int fd = open_file(store, LAST_GOOD);
 	char piece[4096];
 	size_t done = 0;
 	ssize_t got;
@@ -244,9 +244,9 @@ int state_has_config(const struct state *state, const char *text, size_t size)
 	return !got && done == size;
 }
 
-static int write_config(const struct state *state, const char *text, size_t size)
+static int write_config(const struct store *store, const char *text, size_t size)
 {
-	_cleanup_close_ int fd = create_new(state, LAST_GOOD_NEW);
+	_cleanup_close_ int fd = create_new(store, LAST_GOOD_NEW);
 
 	if (fd < 0)
 		return fd;
@@ -260,22 +260,22 @@ static int write_config(const struct state *state, const char *text, size_t size
 	return fsync(fd) ? -errno : 0;
 }
 
-int state_save_config(const struct state *state, const char *text, size_t size, struct error *error)
+int store_save_config(const struct store *store, const char *text, size_t size, struct error *error)
 {
 	int code;
 
-	if (state_has_config(state, text, size) == 1)
+	if (store_has_config(store, text, size) == 1)
 		return 0;
-	code = settle_new(state, LAST_GOOD_NEW, LAST_GOOD, write_config(state, text, size));
-	return code ? error_set(error, code, "%s/" LAST_GOOD " cannot be written: %s", state->path,
+	code = settle_new(store, LAST_GOOD_NEW, LAST_GOOD, write_config(store, text, size));
+	return code ? error_set(error, code, "%s/" LAST_GOOD " cannot be written: %s", store->path,
 				strerror(-code))
 		    : 0;
 }
 
-void state_close(struct state *state)
+void store_close(struct store *store)
 {
-	if (!state)
+	if (!store)
 		return;
-	close(state->fd);
-	free(state);
+	close(store->fd);
+	free(store);
 }

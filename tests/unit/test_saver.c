@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-#include "agent/keeper.h"
+#include "agent/saver.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -9,9 +9,9 @@
 
 #include "tests/unit/state_directory.h"
 
-TestSuite(keeper, .init = start, .fini = stop);
+TestSuite(saver, .init = start, .fini = stop);
 
-/* What a keeper told. */
+/* What a saver told. */
 static struct {
 	unsigned calls, reports;
 	uint64_t last;
@@ -41,15 +41,14 @@ static void run_until(struct event_base *base, unsigned calls)
 		event_base_loop(base, EVLOOP_ONCE);
 }
 
-Test(keeper, tells_when_the_last_of_many_changes_is_on_disk)
+Test(saver, tells_when_the_last_of_many_changes_is_on_disk)
 {
 	struct event_base *base = event_base_new();
-	struct keeper *keeper = NULL;
+	struct saver *saver = NULL;
 	struct peer_list list = {};
 
-	open_state();
-	cr_assert_eq(keeper_open(base, state, &keeper_of_peers, on_report, &told, &keeper, &error),
-		     0);
+	open_store();
+	cr_assert_eq(saver_open(base, store, &saver_of_peers, on_report, &told, &saver, &error), 0);
 	for (unsigned i = 0; i < 50; i++) {
 		char prefix[32];
 		struct runtime_peer one;
@@ -57,64 +56,63 @@ Test(keeper, tells_when_the_last_of_many_changes_is_on_disk)
 		snprintf(prefix, sizeof(prefix), "10.0.0.%u", i);
 		one = peer(prefix);
 		cr_assert_eq(peer_list_add(&list, &one), 0);
-		cr_assert_eq(keeper_save(keeper, &list, on_done, &told, i), 0);
-		cr_assert_eq(told.calls, 0, "told before keeper_save() returned");
+		cr_assert_eq(saver_save(saver, &list, on_done, &told, i), 0);
+		cr_assert_eq(told.calls, 0, "told before saver_save() returned");
 	}
 	run_until(base, 50);
 	cr_assert_eq(told.last, 49);
 	cr_assert_eq(told.code, 0);
 	cr_assert_eq(loaded(), 50);
-	cr_assert_null(keeper_problem(keeper));
+	cr_assert_null(saver_problem(saver));
 	cr_assert_eq(told.reports, 0);
 	peer_list_free(&list);
-	keeper_close(keeper);
+	saver_close(saver);
 	event_base_free(base);
 }
 
-Test(keeper, says_why_not_and_writes_it_at_the_end_when_that_is_possible_again)
+Test(saver, says_why_not_and_writes_it_at_the_end_when_that_is_possible_again)
 {
 	const struct rlimit none = {.rlim_cur = 10, .rlim_max = RLIM_INFINITY};
 	const struct rlimit all = {.rlim_cur = RLIM_INFINITY, .rlim_max = RLIM_INFINITY};
 	const struct runtime_peer one = peer("10.0.0.1");
 	struct event_base *base = event_base_new();
-	struct keeper *keeper = NULL;
+	struct saver *saver = NULL;
 	struct peer_list list = {};
 
 	signal(SIGXFSZ, SIG_IGN);
-	open_state();
-	cr_assert_eq(keeper_open(base, state, &keeper_of_peers, on_report, &told, &keeper, &error),
-		     0);
+	open_store();
+	cr_assert_eq(saver_open(base, store, &saver_of_peers, on_report, &told, &saver, &error), 0);
 	cr_assert_eq(peer_list_add(&list, &one), 0);
 	setrlimit(RLIMIT_FSIZE, &none);
-	cr_assert_eq(keeper_save(keeper, &list, on_done, &told, 1), 0);
+	cr_assert_eq(saver_save(saver, &list, on_done, &told, 1), 0);
 	run_until(base, 1);
 	cr_assert_eq(told.code, -EFBIG);
 	cr_assert(told.failing);
-	cr_assert_eq(keeper_save(keeper, &list, on_done, &told, 2), 0);
+	cr_assert_eq(saver_save(saver, &list, on_done, &told, 2), 0);
 	run_until(base, 2);
 	cr_assert_eq(told.reports, 1, "one line, not one for each try");
-	cr_assert(strstr(keeper_problem(keeper)->text, "File too large"));
+	cr_assert(strstr(saver_problem(saver)->text, "File too large"));
 	cr_assert_eq(loaded(), 0);
 	setrlimit(RLIMIT_FSIZE, &all);
-	keeper_close(keeper);
+	saver_close(saver);
 	cr_assert_eq(loaded(), 1);
 	peer_list_free(&list);
 	event_base_free(base);
 }
 
-Test(keeper, writes_the_last_of_many_configurations_before_it_is_closed)
+Test(saver, writes_the_last_of_many_configurations_before_it_is_closed)
 {
 	struct event_base *base = event_base_new();
-	struct keeper *keeper = NULL;
+	struct saver *saver = NULL;
 
-	open_state();
-	cr_assert_eq(keeper_open(base, state, &keeper_of_config, on_report, &told, &keeper, &error),
+	open_store();
+	cr_assert_eq(saver_open(base, store, &saver_of_config, on_report, &told, &saver, &error),
 		     0);
-	keeper_save_config(keeper, strdup("one"), 3);
+	saver_save_config(saver, strdup("one"), 3);
 	event_base_loop(base, EVLOOP_ONCE);
-	keeper_save_config(keeper, strdup("two"), 3);
-	keeper_save_config(keeper, strdup("three"), 5);
-	keeper_close(keeper);
+	saver_save_config(saver, strdup("two"), 3);
+	saver_save_config(saver, strdup("three"), 5);
+	saver_close(saver);
 	expect_config("three");
 	cr_assert_eq(told.reports, 0);
 	event_base_free(base);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-#include "core/peer_state.h"
+#include "core/peer_file.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -31,7 +31,7 @@ static char *written(const struct runtime_peer *peers, size_t count, const struc
 	size_t size;
 	FILE *out = open_memstream(&text, &size);
 
-	cr_assert_eq(peer_state_write(out, peers, count, now), 0);
+	cr_assert_eq(peer_file_write(out, peers, count, now), 0);
 	fclose(out);
 	return text;
 }
@@ -41,7 +41,7 @@ static struct runtime_peer *reread(const char *text, const struct moment *now, s
 	struct runtime_peer *peers = NULL;
 	struct error error = {""};
 
-	cr_assert_eq(peer_state_read(text, strlen(text), now, &peers, count, &error), 0, "%s",
+	cr_assert_eq(peer_file_read(text, strlen(text), now, &peers, count, &error), 0, "%s",
 		     error.text);
 	return peers;
 }
@@ -61,7 +61,7 @@ static int64_t left_ms(const struct moment *now)
 	return left;
 }
 
-Test(peer_state, what_is_written_is_read_again)
+Test(peer_file, what_is_written_is_read_again)
 {
 	const struct runtime_peer peers[] = {peer("app", "10.0.1.9", 3600),
 					     peer("db", "fd00:1::/64", 0)};
@@ -84,7 +84,7 @@ Test(peer_state, what_is_written_is_read_again)
 	free(text);
 }
 
-Test(peer_state, no_peers_are_a_file_too)
+Test(peer_file, no_peers_are_a_file_too)
 {
 	char *text = written(NULL, 0, &start);
 	size_t count = 7;
@@ -94,7 +94,7 @@ Test(peer_state, no_peers_are_a_file_too)
 	free(text);
 }
 
-Test(peer_state, in_the_same_boot_a_step_of_the_wall_clock_changes_nothing)
+Test(peer_file, in_the_same_boot_a_step_of_the_wall_clock_changes_nothing)
 {
 	struct moment now = start;
 
@@ -105,7 +105,7 @@ Test(peer_state, in_the_same_boot_a_step_of_the_wall_clock_changes_nothing)
 	}
 }
 
-Test(peer_state, a_suspend_counts)
+Test(peer_file, a_suspend_counts)
 {
 	struct moment now = start;
 
@@ -115,7 +115,7 @@ Test(peer_state, a_suspend_counts)
 	cr_expect_eq(left_ms(&now), 1);
 }
 
-Test(peer_state, in_another_boot_the_wall_clock_counts)
+Test(peer_file, in_another_boot_the_wall_clock_counts)
 {
 	struct moment now = {.wall_s = start.wall_s + 600, .boot_ms = 1000, .boot_id = LATER};
 
@@ -124,7 +124,7 @@ Test(peer_state, in_another_boot_the_wall_clock_counts)
 	cr_expect_eq(left_ms(&now), -1);
 }
 
-Test(peer_state, a_clock_that_went_back_gives_no_more_than_the_time_asked_for)
+Test(peer_file, a_clock_that_went_back_gives_no_more_than_the_time_asked_for)
 {
 	struct moment now = {.wall_s = 0, .boot_ms = 1000, .boot_id = LATER};
 
@@ -135,7 +135,7 @@ Test(peer_state, a_clock_that_went_back_gives_no_more_than_the_time_asked_for)
 	cr_expect_eq(left_ms(&now), 3600000);
 }
 
-Test(peer_state, a_boot_without_a_name_is_never_the_same)
+Test(peer_file, a_boot_without_a_name_is_never_the_same)
 {
 	struct moment writer = start, now = {.wall_s = start.wall_s + 600, .boot_ms = 0};
 	const struct runtime_peer one = peer("app", "10.0.1.9", 3600);
@@ -152,7 +152,7 @@ Test(peer_state, a_boot_without_a_name_is_never_the_same)
 	free(text);
 }
 
-Test(peer_state, the_shown_end_follows_the_wall_clock)
+Test(peer_file, the_shown_end_follows_the_wall_clock)
 {
 	const struct runtime_peer one = peer("app", "10.0.1.9", 3600);
 	const struct runtime_peer endless = peer("app", "10.0.1.9", 0);
@@ -165,7 +165,7 @@ Test(peer_state, the_shown_end_follows_the_wall_clock)
 	cr_expect_eq(peer_expires_s(&endless, &now), 0);
 }
 
-Test(peer_state, peers_that_are_over_are_not_written)
+Test(peer_file, peers_that_are_over_are_not_written)
 {
 	const struct runtime_peer peers[] = {peer("a", "10.0.0.1", 60), peer("a", "10.0.0.2", 0),
 					     peer("a", "10.0.0.3", 30)};
@@ -186,7 +186,7 @@ Test(peer_state, peers_that_are_over_are_not_written)
 	     ",\"added\":1,\"ttl_s\":" ttl ",\"expires\":" expires                 \
 	     ",\"ends_boottime_ms\":0,\"uid\":" uid ",\"pid\":1}]}"
 
-Test(peer_state, everything_else_is_refused_with_a_reason)
+Test(peer_file, everything_else_is_refused_with_a_reason)
 {
 	static const struct {
 		const char *text;
@@ -229,15 +229,15 @@ Test(peer_state, everything_else_is_refused_with_a_reason)
 		struct error error = {""};
 		size_t count = 0;
 
-		cr_expect_eq(peer_state_read(bad[i].text, strlen(bad[i].text), &start, &peers,
-					     &count, &error),
+		cr_expect_eq(peer_file_read(bad[i].text, strlen(bad[i].text), &start, &peers,
+					    &count, &error),
 			     bad[i].code, "%s", bad[i].text);
 		cr_expect(strstr(error.text, bad[i].part), "%s: %s", bad[i].text, error.text);
 		cr_expect_null(peers);
 	}
 }
 
-Test(peer_state, a_file_cut_anywhere_is_refused)
+Test(peer_file, a_file_cut_anywhere_is_refused)
 {
 	const struct runtime_peer peers[] = {peer("app", "10.0.1.9", 3600),
 					     peer("db", "fd00:1::/64", 0)};
@@ -248,14 +248,14 @@ Test(peer_state, a_file_cut_anywhere_is_refused)
 		struct runtime_peer *read = NULL;
 		size_t count = 0;
 
-		cr_assert_eq(peer_state_read(text, size, &start, &read, &count, NULL), -EINVAL,
+		cr_assert_eq(peer_file_read(text, size, &start, &read, &count, NULL), -EINVAL,
 			     "cut at %zu", size);
 		cr_assert_null(read);
 	}
 	free(text);
 }
 
-Test(peer_state, more_peers_than_there_may_be_are_refused)
+Test(peer_file, more_peers_than_there_may_be_are_refused)
 {
 	struct runtime_peer *peers = calloc(RUNTIME_PEERS_MAX + 1, sizeof(*peers)), *read = NULL;
 	size_t count = 0;
@@ -265,12 +265,12 @@ Test(peer_state, more_peers_than_there_may_be_are_refused)
 	for (size_t i = 0; i <= RUNTIME_PEERS_MAX; i++)
 		peers[i] = peer("app", "10.0.1.9", 0);
 	text = written(peers, RUNTIME_PEERS_MAX, &start);
-	cr_assert_leq(strlen(text), PEER_STATE_SIZE_MAX);
+	cr_assert_leq(strlen(text), PEER_FILE_SIZE_MAX);
 	free(reread(text, &start, &count));
 	cr_assert_eq(count, RUNTIME_PEERS_MAX);
 	free(text);
 	text = written(peers, RUNTIME_PEERS_MAX + 1, &start);
-	cr_assert_eq(peer_state_read(text, strlen(text), &start, &read, &count, &error), -EINVAL);
+	cr_assert_eq(peer_file_read(text, strlen(text), &start, &read, &count, &error), -EINVAL);
 	free(text);
 	free(peers);
 }
