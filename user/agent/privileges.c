@@ -39,8 +39,8 @@ static void choose(bool types, bool types_in_use)
 }
 
 /*
- * Where more is refused, the kernel refuses what it was for, too; fewer it refuses to nobody. Since
- * libcap-ng 0.8.4 the result has to be looked at.
+ * Where more is refused, the kernel refuses what it was for, too; fewer it refuses to nobody.
+ * libcap-ng 0.8.5 wants the result to be looked at.
  */
 static void apply(void)
 {
