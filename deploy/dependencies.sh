@@ -56,6 +56,7 @@ check  command   strace          strace
 check  command   systemd-nspawn  systemd-container
 check  command   tcpdump         tcpdump
 check  command   zsh             zsh
+package file     /usr/share/build-essential/list build-essential
 package command  dh              debhelper
 package command  lintian         lintian
 package library  criterion       libcriterion-dev

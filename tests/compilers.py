@@ -116,12 +116,15 @@ def build(place, compiler):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--here", action="store_true", help="this machine's compilers alone")
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument("--here", action="store_true", help="this machine's compilers alone")
+    where.add_argument("--debian13", action="store_true", help="those of Debian 13 alone")
     parser.add_argument("--compiler", choices=COMPILERS, action="append", help="this one alone")
     options = parser.parse_args()
     STORE.mkdir(parents=True, exist_ok=True)
     release = pathlib.Path("/etc/os-release").read_text()
-    places = [Place(re.search(r'^PRETTY_NAME="?([^"\n]*)', release, re.M)[1].split(" (")[0])]
+    name = re.search(r'^PRETTY_NAME="?([^"\n]*)', release, re.M)[1].split(" (")[0]
+    places = [] if options.debian13 else [Place(name)]
     if not options.here:
         try:
             places.append(debian13())

@@ -38,6 +38,17 @@ static void choose(bool types, bool types_in_use)
 		capng_update(CAPNG_ADD, CAPNG_EFFECTIVE, CAP_SYS_ADMIN);
 }
 
+/*
+ * Where more is refused, the kernel refuses what it was for, too; fewer it refuses to nobody.
+ * libcap-ng 0.8.5 wants the result to be looked at.
+ */
+static void apply(void)
+{
+	const int result = capng_apply(CAPNG_SELECT_CAPS);
+
+	(void)result;
+}
+
 int privileges_drop(bool keep_types, struct error *error)
 {
 	const bool bounding = capng_have_capability(CAPNG_EFFECTIVE, CAP_SETPCAP);
@@ -56,7 +67,7 @@ void privileges_raise(void)
 	if (!types_kept)
 		return;
 	choose(true, true);
-	capng_apply(CAPNG_SELECT_CAPS); /* where it fails, the kernel refuses once more */
+	apply();
 }
 
 void privileges_lower(bool for_good)
@@ -65,11 +76,11 @@ void privileges_lower(bool for_good)
 		return;
 	types_kept = !for_good;
 	choose(types_kept, false);
-	capng_apply(CAPNG_SELECT_CAPS);
+	apply();
 }
 
 void privileges_leave(void)
 {
 	capng_clear(CAPNG_SELECT_BOTH);
-	capng_apply(CAPNG_SELECT_CAPS);
+	apply();
 }
