@@ -69,18 +69,16 @@ static __noinline int binding_cluster(__u32 generation, __u64 high, __u64 low, _
 }
 
 /*
- * Whether @port is protected at an address, as in struct view: by configuration, or because of who
- * listens on it there. Returns the cluster whose peers may reach it, or NOT_PROTECTED.
+ * Whether @port, which is suspected, is protected at an address, as in struct view: by
+ * configuration, or because of who listens on it there. Returns the cluster whose peers may reach
+ * it, or NOT_PROTECTED.
  */
 static __always_inline int policy_cluster(__u32 generation, __u16 port, const __u64 *address,
 					  bool ipv4)
 {
 	const struct policy_tables *policy = &tables.policy[generation & 1];
-	enum protection protection;
+	const enum protection protection = port_protection(policy, port);
 
-	if (!policy_suspects(generation, port))
-		return NOT_PROTECTED;
-	protection = port_protection(policy, port);
 	if (protection == PROTECTION_CONFIGURED)
 		return policy->cluster_of[!ipv4][port];
 	if (protection == PROTECTION_EXEMPT)
