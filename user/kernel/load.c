@@ -12,7 +12,8 @@
 /* What libbpf says last before it fails: the best there is for the error line. */
 static char last_words[256];
 
-static int keep_last_words(enum libbpf_print_level level, const char *format, va_list arguments)
+__attribute__((format(printf, 2, 0))) static int
+keep_last_words(enum libbpf_print_level level, const char *format, va_list arguments)
 {
 	if (level == LIBBPF_WARN) {
 		vsnprintf(last_words, sizeof(last_words), format, arguments);
