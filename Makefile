@@ -205,4 +205,6 @@ $(BUILD)/analysed/%: % $(wildcard user/*/*.h bpf/*.h) | $(SKELETONS)
 clean:
 	rm -rf $(BUILD)
 
--include $(shell find $(BUILD) \( -path $(BUILD)/deb -o -path $(BUILD)/kernels -o -path $(BUILD)/compilers \) -prune -o -name '*.d' -type f -print 2>/dev/null)
+# Not those of other versions, which are built in a directory of their own below this one.
+-include $(shell find $(BUILD) -mindepth 1 -maxdepth 1 \( -name '*.d' -o -name obj -o -name san -o -name fuzz \
+	-o -name cover -o -name analysed \) -print0 2>/dev/null | xargs -0r -I{} find {} -name '*.d' -type f)
