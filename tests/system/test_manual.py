@@ -153,7 +153,7 @@ def test_every_kind_of_warning_is_in_the_manual_and_marked_where_it_is_unhealthy
 
 
 def test_every_field_of_the_journal_is_in_the_manual():
-    calls = re.findall(r"\blog_line\((.*?)\);", sources("user/agent", "user/net"), re.S)
+    calls = re.findall(r"\blog_line\((.*?)\);", sources("user/agent", "user/daemon", "user/net"), re.S)
     keys = {key for call in calls if "NULL" in call and not call.startswith("int level")
             for key in re.findall(r'"([a-z_-]+)",', strip_message(call))}
     fields = words(section("beamfenced.8", "JOURNAL"), "Ic")
